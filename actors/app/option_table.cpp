@@ -1,0 +1,253 @@
+#include "actors/app/option_table.hpp"
+
+#ifndef TONEL_VERSION
+#error "TONEL_VERSION comes from the build system"
+#endif
+
+namespace tonel::actors::app {
+
+namespace {
+
+constexpr std::size_t text_column = 31;
+constexpr std::size_t line_width = 80;
+
+std::vector<option_group> make_groups() {
+  return {
+      {"Tunnel",
+       {
+           {"local",
+            'l',
+            {"IP:PORT", "PORT"},
+            {},
+            0,
+            0,
+            {"UDP address that the applications send to, for example 127.0.0.1:51820 or "
+             "[::1]:51820. Required",
+             "TCP port that the clients connect to. Required"}},
+           {"remote",
+            'r',
+            "HOST:PORT",
+            {},
+            0,
+            0,
+            {"the server: a name, an IPv4 address or an [IPv6] address, and its TCP port. "
+             "Required",
+             "where the datagrams go: a name, an IPv4 address or an [IPv6] address, and its UDP "
+             "port. Required"}},
+           {"ipv4-only", '4', {}, {}, 0, 0, "use no IPv6 on the TUN device"},
+           {"idle-timeout", 0, "SECONDS", "180", 1, 604'800,
+            "close a session that carried no datagram for so long"},
+           {"keepalive",
+            0,
+            "SECONDS",
+            "20",
+            0,
+            3'600,
+            {"probe the server when nothing was received for so long; 0 is off",
+             "not used: each client says how often it probes. Accepted so that both sides can "
+             "share their options"}},
+       }},
+      {"TUN device",
+       {
+           {"tun", 0, "NAME", {}, 0, 0, "name of the device; not given, the kernel picks one"},
+           {"tun-local",
+            0,
+            "IPv4",
+            {"192.168.200.1", "192.168.201.1"},
+            0,
+            0,
+            "address of this host on the device"},
+           {"tun-peer",
+            0,
+            "IPv4",
+            {"192.168.200.2", "192.168.201.2"},
+            0,
+            0,
+            "address of this program on the device, in the /24 of --tun-local"},
+           {"tun-local6", 0, "IPv6", {"fcc8::1", "fcc9::1"}, 0, 0, "as --tun-local, for IPv6"},
+           {"tun-peer6",
+            0,
+            "IPv6",
+            {"fcc8::2", "fcc9::2"},
+            0,
+            0,
+            "as --tun-peer, for IPv6, in the /64 of --tun-local6"},
+           // The kernel's MAX_TAP_QUEUES.
+           {"tun-queues", 0, "N", "1", 1, 256, "queues of the device, each with a thread"},
+           // 576 is what every IPv4 host must be able to take (RFC 791); 65535 the largest packet.
+           {"mtu", 0, "BYTES", "1500", 576, 65'535,
+            "largest IP packet; with IPv6 at least 1280. A datagram can have 40 bytes less, 60 "
+            "less with IPv6"},
+           {"txqueuelen", 0, "PACKETS", "2048", 1, 65'536, "packets that the device may queue"},
+           {"offload", 0, "LIST", "auto", 0, 0,
+            "what may be used of tun (large packets from and to the device), udp-gso and udp-gro "
+            "(many datagrams in one call). Names joined by commas: only these; each with no- in "
+            "front: all but these. auto: all that works here; off: none"},
+       }},
+      {"Limits",
+       {
+           {"max-sessions", 0, "N", "65536", 1, 1'000'000, "sessions at a time"},
+           {"max-sessions-per-source", 0, "N", "16384", 1, 1'000'000, "of these, from one address"},
+           {"max-opening",
+            0,
+            "N",
+            "4096",
+            1,
+            1'000'000,
+            {"of these, not yet answered by the server", "of these, not yet open"}},
+           {"max-new-sessions", 0, "N", "10000", 1, 1'000'000, "new sessions a second"},
+           {"pending-datagrams", 0, "N", "64", 1, 65'536,
+            "datagrams of one session that wait until it is open"},
+           // Less would not even hold one ordinary datagram.
+           {"pending-bytes", 0, "BYTES", "65536", 1'500, 16'777'216,
+            "bytes of one session that wait until it is open"},
+           {"pending-total-mib", 0, "MIB", "16", 1, 65'536, "the same for all sessions together"},
+           {"pool-mib", 0, "MIB", "16", 1, 4'096, "packet buffers of each queue"},
+       }},
+      {"Logging",
+       {
+           {"log-level", 0, "LEVEL", "info", 0, 0,
+            "off, error, warn, info, debug or trace; each includes those before it"},
+           {"log-output", 0, "PATH", {}, 0, 0, "append to a file; not given, stderr"},
+       }},
+      {"Other",
+       {
+           {"help", 'h', {}, {}, 0, 0, "print this and exit"},
+           {"version", 'V', {}, {}, 0, 0, "print the version and exit"},
+       }},
+  };
+}
+
+/// Breaks a text at blanks; every line but the first is indented to the column of the texts.
+void append_wrapped(std::string& out, std::string_view text) {
+  std::size_t column = text_column;
+  while (!text.empty()) {
+    const auto blank = text.find(' ');
+    const auto word = text.substr(0, blank);
+    text = blank == std::string_view::npos ? std::string_view{} : text.substr(blank + 1);
+    if (column > text_column && column + 1 + word.size() > line_width) {
+      out += '\n';
+      out.append(text_column, ' ');
+      column = text_column;
+    } else if (column > text_column) {
+      out += ' ';
+      ++column;
+    }
+    out += word;
+    column += word.size();
+  }
+  out += '\n';
+}
+
+void append_option(std::string& out, const option_spec& option, role side) {
+  std::string head = "  ";
+  if (option.letter != 0) {
+    head += '-';
+    head += option.letter;
+    head += ", --";
+  } else {
+    head += "    --";
+  }
+  head += option.name;
+  const auto argument = option.argument.of(side);
+  if (!argument.empty()) {
+    head += ' ';
+    head += argument;
+  }
+  out += head;
+  if (head.size() + 2 > text_column) {
+    out += '\n';
+    out.append(text_column, ' ');
+  } else {
+    out.append(text_column - head.size(), ' ');
+  }
+  std::string text{option.text.of(side)};
+  const auto preset = option.preset.of(side);
+  if (option.most != 0) {
+    text += " (" + std::to_string(option.least) + " to " + std::to_string(option.most) + ")";
+  }
+  if (!preset.empty()) {
+    text += " [";
+    text += preset;
+    text += ']';
+  }
+  append_wrapped(out, text);
+}
+
+std::string printable(std::string_view text) {
+  static constexpr char digits[] = "0123456789abcdef";
+  std::string out;
+  for (const char c : text) {
+    const auto octet = static_cast<unsigned char>(c);
+    if (octet < 0x20 || octet == 0x7f) {
+      out += "\\x";
+      out += digits[octet >> 4];
+      out += digits[octet & 0xf];
+    } else {
+      out += c;
+    }
+  }
+  return out;
+}
+
+} // namespace
+
+const std::vector<option_group>& option_groups() {
+  static const auto groups = make_groups();
+  return groups;
+}
+
+const option_spec* find_option(std::string_view name) {
+  for (const auto& group : option_groups()) {
+    for (const auto& option : group.options) {
+      if (name == option.name) return &option;
+    }
+  }
+  return nullptr;
+}
+
+std::string_view program_name(role side) { return side == role::client ? "tonelc" : "tonels"; }
+
+std::string help_text(role side) {
+  std::string out;
+  if (side == role::client) {
+    out += "tonelc: carries UDP datagrams to a tonels in packets that look like TCP\n\n"
+           "usage: tonelc --local IP:PORT --remote HOST:PORT [OPTION]...\n";
+  } else {
+    out += "tonels: turns the TCP-looking packets of tonelc back into UDP datagrams\n\n"
+           "usage: tonels --local PORT --remote HOST:PORT [OPTION]...\n";
+  }
+  for (const auto& group : option_groups()) {
+    out += '\n';
+    out += group.title;
+    out += ":\n";
+    for (const auto& option : group.options)
+      append_option(out, option, side);
+  }
+  out += "\nThe default of an option stands in [brackets]. Exit status: 2 for wrong options,\n"
+         "before anything on the host is changed; 1 for another failure.\n";
+  return out;
+}
+
+std::string version_text(role side) {
+  return std::string{program_name(side)} + " " TONEL_VERSION "\n";
+}
+
+std::string option_error::to_string() const {
+  std::string out = printable(option);
+  if (!value.empty()) {
+    if (!out.empty()) out += ' ';
+    out += printable(value);
+  }
+  return out + ": " + problem;
+}
+
+std::string error_text(role side, const std::vector<option_error>& errors) {
+  const std::string program{program_name(side)};
+  std::string out;
+  for (const auto& error : errors)
+    out += program + ": " + error.to_string() + "\n";
+  return out + "'" + program + " --help' lists the options and what they allow.\n";
+}
+
+} // namespace tonel::actors::app

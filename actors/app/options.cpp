@@ -1,0 +1,163 @@
+#include "actors/app/options.hpp"
+
+#include <boost/program_options/errors.hpp>
+#include <boost/program_options/options_description.hpp>
+#include <boost/program_options/parsers.hpp>
+#include <boost/program_options/value_semantic.hpp>
+
+#include <algorithm>
+#include <set>
+
+namespace tonel::actors::app {
+
+namespace {
+
+namespace po = boost::program_options;
+
+po::options_description describe(role side) {
+  po::options_description out;
+  for (const auto& group : option_groups()) {
+    for (const auto& option : group.options) {
+      std::string names = option.name;
+      if (option.letter != 0) names += std::string{","} + option.letter;
+      if (option.argument.of(side).empty()) {
+        out.add_options()(names.c_str(), "");
+      } else {
+        out.add_options()(names.c_str(), po::value<std::string>(), "");
+      }
+    }
+  }
+  return out;
+}
+
+/// "--remote" from "--remote", "--remote=x", "-r" and "-rx"; empty for what is no known option.
+std::string long_name(const std::string& token) {
+  if (token.size() < 2 || token[0] != '-') return {};
+  if (token[1] == '-') {
+    const auto name = token.substr(2, token.find('=') - 2);
+    return find_option(name) != nullptr ? "--" + name : std::string{};
+  }
+  for (const auto& group : option_groups()) {
+    for (const auto& option : group.options) {
+      if (option.letter == token[1]) return std::string{"--"} + option.name;
+    }
+  }
+  return {};
+}
+
+std::string problem_of(const po::error_with_option_name& error) {
+  const auto* syntax = dynamic_cast<const po::invalid_syntax*>(&error);
+  if (syntax != nullptr) {
+    switch (syntax->kind()) {
+    case po::invalid_syntax::missing_parameter:
+    case po::invalid_syntax::empty_adjacent_parameter: return "needs a value";
+    case po::invalid_syntax::extra_parameter: return "takes no value";
+    default: break;
+    }
+  }
+  return error.what();
+}
+
+/// "--mtu --tun x": where the library took an option for the value of the one before it, the index
+/// of the latter.
+std::size_t find_swallower(const std::vector<std::string>& tokens,
+                           const std::vector<po::option>& options) {
+  for (const auto& option : options) {
+    const auto& own = option.original_tokens;
+    if (own.size() < 2 || option.unregistered || long_name(own[1]).empty()) continue;
+    const auto at = std::search(tokens.begin(), tokens.end(), own.begin(), own.end());
+    if (at != tokens.end()) return static_cast<std::size_t>(at - tokens.begin());
+  }
+  return tokens.size();
+}
+
+/// The index of the token that an error about `name` speaks of. Where the option stands more than
+/// once it is one with something attached ("--mtu=", "-4x"), or else the last, since only the end
+/// of the line lets an option go without its value.
+std::size_t find_bad(const std::vector<std::string>& tokens, const std::string& name) {
+  std::size_t bad = tokens.size();
+  for (std::size_t i = 0; i < tokens.size(); ++i) {
+    if (long_name(tokens[i]) != name) continue;
+    bad = i;
+    const bool attached = tokens[i][1] == '-' ? tokens[i].back() == '=' : tokens[i].size() > 2;
+    if (attached) break;
+  }
+  return bad;
+}
+
+/// The library stops at its first error. The token that it names is then noted and taken out, and
+/// the rest is parsed again.
+std::vector<po::option> parse_all(const po::options_description& known,
+                                  std::vector<std::string> tokens,
+                                  std::vector<option_error>& errors) {
+  namespace style = po::command_line_style;
+  constexpr int no_guessing = style::unix_style & ~style::allow_guessing;
+  while (true) {
+    try {
+      auto options = po::command_line_parser(tokens)
+                         .options(known)
+                         .style(no_guessing)
+                         .allow_unregistered()
+                         .run()
+                         .options;
+      const auto bad = find_swallower(tokens, options);
+      if (bad == tokens.size()) return options;
+      errors.push_back({long_name(tokens[bad]), "", "needs a value"});
+      tokens.erase(tokens.begin() + static_cast<std::ptrdiff_t>(bad));
+    } catch (const po::error_with_option_name& error) {
+      auto name = error.get_option_name();
+      if (const auto canonical = long_name(name); !canonical.empty()) name = canonical;
+      errors.push_back({name, "", problem_of(error)});
+      const auto bad = find_bad(tokens, name);
+      if (bad == tokens.size()) return {};
+      tokens.erase(tokens.begin() + static_cast<std::ptrdiff_t>(bad));
+    } catch (const po::error& error) {
+      errors.push_back({"", "", error.what()});
+      return {};
+    }
+  }
+}
+
+} // namespace
+
+command_line parse_command_line(role side, const std::vector<std::string>& arguments) {
+  command_line out;
+  const auto known = describe(side);
+  std::set<std::string> refused;
+  bool after_unknown = false;
+  for (const auto& option : parse_all(known, arguments, out.errors)) {
+    const auto value = option.value.empty() ? std::string{} : option.value.front();
+    if (option.position_key >= 0) {
+      // What follows an unknown option is most likely its value, and is no error of its own.
+      if (!after_unknown) out.errors.push_back({"", value, "belongs to no option"});
+      after_unknown = false;
+      continue;
+    }
+    after_unknown = option.unregistered;
+    if (option.unregistered) {
+      const auto token =
+          option.original_tokens.empty() ? option.string_key : option.original_tokens.front();
+      out.errors.push_back({token.substr(0, token.find('=')), "", "is not an option"});
+      continue;
+    }
+    const auto name = "--" + option.string_key;
+    if (option.string_key == "help" || option.string_key == "version") {
+      if (out.what == command_line::request::run) {
+        out.what = option.string_key == "help" ? command_line::request::help
+                                               : command_line::request::version;
+      }
+      continue;
+    }
+    const auto* spec = find_option(option.string_key);
+    const bool takes_value = spec != nullptr && !spec->argument.of(side).empty();
+    if (takes_value && value.empty()) {
+      out.errors.push_back({name, "", "needs a value"});
+    } else if (!out.values.emplace(option.string_key, value).second &&
+               refused.insert(name).second) {
+      out.errors.push_back({name, "", "is given more than once"});
+    }
+  }
+  return out;
+}
+
+} // namespace tonel::actors::app

@@ -1,0 +1,329 @@
+#include "actors/app/run.hpp"
+
+#include "actors/app/host_commands.hpp"
+#include "actors/app/log.hpp"
+#include "actors/app/options.hpp"
+#include "actors/app/validate.hpp"
+#include "actors/log.hpp"
+#include "actors/root_supervisor.hpp"
+#include "actors/shard.hpp"
+#include "system/offload_probe.hpp"
+#include "system/process.hpp"
+#include "system/resolver.hpp"
+#include "system/signal_source.hpp"
+#include "system/tun_device.hpp"
+#include "system/udp_socket.hpp"
+#include "system/worker.hpp"
+
+#include <caf/actor_system.hpp>
+#include <caf/actor_system_config.hpp>
+#include <caf/send.hpp>
+
+#include <cerrno>
+#include <csignal>
+
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <exception>
+#include <iostream>
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace tonel::actors::app {
+
+namespace {
+
+constexpr std::size_t slabs_per_mib = (std::size_t{1} << 20) / (64 * 1024);
+// Descriptors of a process that are no session's: TUN queues, loops, log, signals and some reserve.
+constexpr std::size_t other_descriptors = 64;
+// For a resolver that hangs while the process stops.
+constexpr auto worker_patience = std::chrono::milliseconds{100};
+
+/// A reason to end before the actors start.
+struct start_error {
+  std::string text;
+  std::vector<std::string> advice;
+};
+
+start_error tun_error(const sys::os_error& error) {
+  start_error out{"cannot set up the TUN device: " + error.to_string(), {}};
+  switch (error.number) {
+    case EPERM:
+    case EACCES:
+      out.advice = {"CAP_NET_ADMIN is missing. Grant it in one of these ways:",
+                    "  run the program as root (sudo)",
+                    "  setcap cap_net_admin+ep /path/to/the/program",
+                    "  in a systemd unit: AmbientCapabilities=CAP_NET_ADMIN"};
+      break;
+    case ENOENT:
+    case ENODEV:
+      out.advice = {"/dev/net/tun is missing. Provide it in one of these ways:", "  modprobe tun",
+                    "  in a container: --device /dev/net/tun"};
+      break;
+    case EBUSY: out.advice = {"another program has this device; --tun names another one"}; break;
+    default: break;
+  }
+  return out;
+}
+
+/// Everything that the actors borrow, in the order in which it is made; undone in reverse.
+class runtime {
+public:
+  explicit runtime(const settings& chosen) : chosen_(chosen) {}
+
+  std::optional<start_error> open();
+  int run();
+
+private:
+  std::optional<start_error> open_listeners();
+  void limit_sessions();
+  void make_context();
+  void probe_offload();
+  void resolve(const caf::actor& root);
+  void say_ready();
+
+  settings chosen_;
+  sys::kernel& kernel_ = sys::real_kernel();
+  // Before any thread exists, so that all inherit the blocked signals.
+  std::optional<sys::signal_source> signals_;
+  std::vector<std::shared_ptr<sys::datagram_socket>> listeners_;
+  std::optional<sys::tun_device> tun_;
+  process_context context_;
+  std::unique_ptr<sys::worker> worker_;
+};
+
+std::optional<start_error> runtime::open() {
+  auto signals = sys::signal_source::open({SIGINT, SIGTERM, SIGUSR1});
+  if (!signals) return start_error{signals.error().to_string(), {}};
+  signals_.emplace(std::move(*signals));
+  limit_sessions();
+  probe_offload();
+  // What is most likely to fail comes before what changes the host.
+  if (auto failed = open_listeners()) return failed;
+
+  const auto& tun = chosen_.run.tun;
+  sys::tun_options options;
+  options.name = tun.name;
+  options.queues = tun.queues;
+  options.want_offload = chosen_.run.offload.tun;
+  options.mtu = tun.mtu;
+  options.txqueuelen = static_cast<std::uint32_t>(tun.txqueuelen);
+  options.local4 = tun.local4;
+  options.peer4 = tun.peer4;
+  if (tun.ipv6) {
+    options.local6 = tun.local6;
+    options.peer6 = tun.peer6;
+  }
+  options.ipv6_required = tun.ipv6_required;
+  auto device = sys::tun_device::open(kernel_, options);
+  if (!device) return tun_error(device.error());
+  tun_.emplace(std::move(*device));
+  for (const auto& note : tun_->notes()) log_warn(note);
+  chosen_.run.tun.ipv6 = tun_->ipv6();
+  make_context();
+  return std::nullopt;
+}
+
+void runtime::limit_sessions() {
+  const auto limit = sys::raise_fd_limit();
+  auto& bounds = chosen_.run.bounds;
+  if (chosen_.run.tunnel.side != role::server || limit == 0) return; // a client's sessions share sockets
+  const auto room = limit > 2 * other_descriptors ? limit - other_descriptors : limit / 2;
+  if (room >= bounds.max_sessions) return;
+  log_info("at most ", room, " sessions, not ", bounds.max_sessions, ": the limit on open files is ",
+           limit);
+  bounds.max_sessions = static_cast<std::size_t>(room);
+}
+
+void runtime::probe_offload() {
+  auto& offload = chosen_.run.offload;
+  if (!offload.udp_gso && !offload.udp_gro) return;
+  const auto probe = sys::probe_udp_offload(kernel_);
+  if (!probe.note.empty()) log_warn(probe.note);
+  offload.udp_gso = offload.udp_gso && probe.gso;
+  offload.udp_gro = offload.udp_gro && probe.gro;
+}
+
+std::optional<start_error> runtime::open_listeners() {
+  const auto& run = chosen_.run;
+  if (run.tunnel.side != role::client) return std::nullopt;
+  sys::udp_options options;
+  options.gso = run.offload.udp_gso;
+  options.gro = run.offload.udp_gro;
+  options.reuse_port = run.tun.queues > 1; // one alone: an address in use is told
+  options.buffer = sys::listener_buffer;
+  for (std::size_t i = 0; i < run.tun.queues; ++i) {
+    auto socket = sys::udp_socket::listen(kernel_, run.tunnel.local_udp, options);
+    if (!socket)
+      return start_error{"cannot listen on " + run.tunnel.local_udp.to_string() + ": "
+                             + socket.error().to_string(),
+                         {}};
+    listeners_.push_back(std::move(*socket));
+  }
+  return std::nullopt;
+}
+
+void runtime::make_context() {
+  context_.settings = chosen_.run;
+  context_.shards = chosen_.run.tun.queues;
+  context_.random = [](protocol::byte_span out) {
+    if (auto filled = sys::fill_random(out); !filled)
+      throw std::runtime_error(filled.error().to_string());
+  };
+  context_.random(context_.cookie_secret);
+  std::array<std::uint8_t, 8> seed{};
+  context_.random(seed);
+  context_.hash.seed = protocol::load_be64(seed, 0);
+  sys::udp_options options;
+  options.gso = chosen_.run.offload.udp_gso;
+  options.gro = chosen_.run.offload.udp_gro;
+  context_.open_upstream = [this, options](const protocol::endpoint& upstream)
+      -> sys::result<std::shared_ptr<sys::datagram_socket>> {
+    auto socket = sys::udp_socket::connect(kernel_, upstream, options);
+    if (!socket) return unexpected{socket.error()};
+    return std::shared_ptr<sys::datagram_socket>{std::move(*socket)};
+  };
+}
+
+void runtime::resolve(const caf::actor& root) {
+  const auto& remote = chosen_.run.tunnel.remote;
+  const auto wanted = chosen_.run.tunnel.side == role::client && !chosen_.run.tun.ipv6
+                          ? sys::address_filter::v4
+                          : sys::address_filter::any;
+  worker_->run([remote, wanted] { return sys::resolve(remote.host, remote.port, wanted); },
+               [root](sys::result<std::vector<protocol::endpoint>> found) {
+                 if (found)
+                   caf::anon_send(root, remote_resolved{found->front()});
+                 else
+                   caf::anon_send(root, resolve_failed{found.error().to_string()});
+               });
+}
+
+void runtime::say_ready() {
+  const auto& run = chosen_.run;
+  log_info("device ", tun_->name(), ", ", tun_->queues(), tun_->queues() == 1 ? " queue" : " queues",
+           ", offload ", tun_->queue(0).offload() ? "on" : "off");
+  log_info("for its packets to pass, run as root once for each start:");
+  // Bare lines, to be copied into a shell as they are; in one write, since other threads log already.
+  if (log_enabled(log_level::info)) {
+    std::string lines;
+    for (const auto& command : host_commands(run, tun_->name())) lines += "  " + command + '\n';
+    std::cerr << lines << std::flush;
+  }
+  if (run.tunnel.side == role::client)
+    log_info("listening on ", run.tunnel.local_udp);
+  else
+    log_info("serving TCP port ", run.tunnel.local_port);
+}
+
+int runtime::run() {
+  caf::actor_system_config config;
+  // None of our actors runs there; this policy sleeps while it has nothing to do.
+  config.set("scheduler.policy", caf::atom("sharing"));
+  config.set("scheduler.max-threads", std::size_t{1});
+
+  struct lane {
+    std::unique_ptr<reactor> loop;
+    std::unique_ptr<sys::slab_pool> pool;
+    std::unique_ptr<shard> state;
+  };
+  std::atomic<int> exit_code{0};
+  std::vector<lane> lanes;
+  std::vector<const counters*> stats;
+  caf::actor_system system{config};
+  // Completions only send messages, so the worker's thread may run them itself.
+  worker_ = std::make_unique<sys::worker>([](const sys::worker::closure& done) { done(); },
+                                          worker_patience);
+
+  root_start start;
+  for (std::size_t i = 0; i < context_.shards; ++i) {
+    auto loop = sys::event_loop::create(kernel_);
+    if (!loop) {
+      log_error("cannot make an event loop: ", loop.error());
+      return 1;
+    }
+    lane l;
+    l.loop = std::make_unique<reactor>(system, std::move(*loop));
+    l.pool = std::make_unique<sys::slab_pool>(chosen_.run.bounds.pool_mib * slabs_per_mib,
+                                              [r = l.loop.get()] { r->nudge(); });
+    l.state = std::make_unique<shard>(i, context_, *l.loop, *l.pool, tun_->queue(i));
+    if (!listeners_.empty()) l.state->listener = listeners_[i];
+    start.shards.push_back(l.state.get());
+    stats.push_back(&l.state->stats);
+    lanes.push_back(std::move(l));
+  }
+  auto control_loop = sys::event_loop::create(kernel_);
+  if (!control_loop) {
+    log_error("cannot make an event loop: ", control_loop.error());
+    return 1;
+  }
+  reactor control{system, std::move(*control_loop)};
+
+  const auto report = [&stats] {
+    for (const auto& line : counter_lines(stats)) log_info(line);
+  };
+  start.signal_fd = signals_->fd();
+  start.take_signals = [this] { return signals_->take(); };
+  start.resolve = [this](const caf::actor& root) { resolve(root); };
+  start.report = report;
+  start.exit_code = &exit_code;
+
+  for (auto& l : lanes) l.loop->start();
+  control.start();
+  auto root = control.spawn(root_supervisor, start);
+  lanes.front().loop->set_on_resume([root] { caf::anon_send(root, probe_stream{}); });
+  say_ready();
+  start = {};
+  root = nullptr;
+  system.await_all_actors_done();
+
+  // No closure of the worker may outlive the system that it sends to.
+  worker_.reset();
+  for (auto& l : lanes) l.loop->stop();
+  control.stop();
+  report();
+  log_info("stopped");
+  return exit_code;
+}
+
+} // namespace
+
+int run(role side, int argc, char** argv) {
+  const auto line = parse_command_line(side, {argv + 1, argv + argc});
+  if (line.what == command_line::request::help) {
+    std::cout << help_text(side);
+    return 0;
+  }
+  if (line.what == command_line::request::version) {
+    std::cout << version_text(side);
+    return 0;
+  }
+  const auto chosen = validate(side, line);
+  if (!chosen) {
+    std::cerr << error_text(side, chosen.error());
+    return 2;
+  }
+  if (const auto log = start_log(*chosen); !log) {
+    std::cerr << error_text(side, {log.error()});
+    return 2;
+  }
+  try {
+    runtime process{*chosen};
+    if (const auto failed = process.open()) {
+      log_error(failed->text);
+      for (const auto& advice : failed->advice) log_error(advice);
+      return 1;
+    }
+    return process.run();
+  } catch (const std::exception& e) {
+    log_error("start failed: ", e.what());
+    return 1;
+  }
+}
+
+} // namespace tonel::actors::app

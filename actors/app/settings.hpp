@@ -1,0 +1,19 @@
+#pragma once
+
+#include "actors/config.hpp"
+#include "actors/log.hpp"
+
+#include <string>
+
+namespace tonel::actors::app {
+
+using actors::log_level;
+
+/// The command line, validated.
+struct settings {
+  config run;
+  log_level level = log_level::info;
+  std::string log_output; ///< path; empty: stderr
+};
+
+} // namespace tonel::actors::app

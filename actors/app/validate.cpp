@@ -1,0 +1,438 @@
+#include "actors/app/validate.hpp"
+
+#include <algorithm>
+#include <optional>
+
+namespace tonel::actors::app {
+
+namespace {
+
+using protocol::endpoint;
+using protocol::ip_address;
+
+bool is_digit(char c) { return c >= '0' && c <= '9'; }
+bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
+
+char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+
+std::string lower_case(std::string_view text) {
+  std::string out{text};
+  std::transform(out.begin(), out.end(), out.begin(), lower);
+  return out;
+}
+
+/// A whole number and nothing else: no sign, blank, base, fraction or leading zero.
+std::optional<std::uint64_t> parse_number(std::string_view text) {
+  if (text.empty() || text.size() > 18 || (text.size() > 1 && text.front() == '0')) return {};
+  std::uint64_t value = 0;
+  for (const char c : text) {
+    if (!is_digit(c)) return {};
+    value = value * 10 + static_cast<std::uint64_t>(c - '0');
+  }
+  return value;
+}
+
+std::string range_text(std::uint64_t least, std::uint64_t most) {
+  return "must be " + std::to_string(least) + " to " + std::to_string(most);
+}
+
+bool is_v4_mapped(const ip_address& a) {
+  static constexpr std::uint8_t prefix[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+  return a.is_v6() && std::equal(std::begin(prefix), std::end(prefix), a.data());
+}
+
+bool is_multicast_or_broadcast(const ip_address& a) {
+  if (a.is_v6()) return a.data()[0] == 0xff;
+  return a.is_v4() && (a.data()[0] >= 224);
+}
+
+bool is_link_local_v6(const ip_address& a) {
+  return a.is_v6() && a.data()[0] == 0xfe && (a.data()[1] & 0xc0) == 0x80;
+}
+
+/// Octets of the network part of the TUN's addresses: a /24 or a /64.
+std::size_t network_octets(const ip_address& a) { return a.is_v4() ? 3 : 8; }
+
+bool same_network(const ip_address& a, const ip_address& b) {
+  if (a.size() != b.size() || a.size() == 0) return false;
+  return std::equal(a.data(), a.data() + network_octets(a), b.data());
+}
+
+/// The network's own address (for IPv6: the subnet-router anycast address) or its broadcast.
+bool is_no_host(const ip_address& a) {
+  const auto* host = a.data() + network_octets(a);
+  const auto* end = a.data() + a.size();
+  const bool zero = std::all_of(host, end, [](auto o) { return o == 0; });
+  return zero || (a.is_v4() && *host == 255);
+}
+
+/// What is wrong with a host name; empty: nothing. Whether it exists is not asked.
+/// Source: RFC 1123 §2.1; underscores are allowed since names in use have them
+std::string name_problem(std::string_view name) {
+  if (!name.empty() && name.back() == '.') name.remove_suffix(1);
+  if (name.empty()) return "lacks the host";
+  if (name.size() > 253) return "has a name of over 253 characters";
+  std::string_view label;
+  for (auto rest = name; !rest.empty();) {
+    const auto dot = rest.find('.');
+    label = rest.substr(0, dot);
+    rest = dot == std::string_view::npos ? std::string_view{} : rest.substr(dot + 1);
+    if (label.empty() || label.size() > 63 || label.front() == '-' || label.back() == '-' ||
+        (rest.empty() && dot != std::string_view::npos)) {
+      return "has a name that is no valid host name";
+    }
+    const auto fits = [](char c) { return is_letter(c) || is_digit(c) || c == '-' || c == '_'; };
+    if (!std::all_of(label.begin(), label.end(), fits)) {
+      return "has a name with characters other than letters, digits, '.', '-' and '_'";
+    }
+  }
+  // The resolver would read "1.2.3" as 1.2.0.3 and "0x7f.1" as 127.0.0.1.
+  if (is_digit(label.front())) {
+    const auto hex = label.size() > 1 && label[0] == '0' && lower(label[1]) == 'x';
+    if (hex || std::all_of(label.begin(), label.end(), is_digit)) {
+      return "has neither a name nor a valid IPv4 address";
+    }
+  }
+  return {};
+}
+
+bool names_loopback(std::string_view name) {
+  auto text = lower_case(name);
+  if (!text.empty() && text.back() == '.') text.pop_back();
+  static constexpr std::string_view suffix = ".localhost"; // RFC 6761 §6.3
+  return text == "localhost" ||
+         (text.size() > suffix.size() &&
+          text.compare(text.size() - suffix.size(), suffix.size(), suffix) == 0);
+}
+
+/// What is wrong with the name of a TUN device; empty: nothing.
+/// Stricter than the kernel: the name becomes part of firewall rules and of commands that people
+/// paste, and "tun*" in a rule would match other devices.
+std::string tun_name_problem(std::string_view name) {
+  if (name.size() > 15) return "must be at most 15 characters";
+  auto rest = std::string{name};
+  if (const auto at = rest.find("%d"); at != std::string::npos) rest.erase(at, 2);
+  const auto fits = [](char c) {
+    return is_letter(c) || is_digit(c) || c == '.' || c == '-' || c == '_';
+  };
+  if (!std::all_of(rest.begin(), rest.end(), fits) || name.front() == '-') {
+    return "must be letters, digits, '.', '-' and '_', no '-' first ('%d' once: the kernel puts a "
+           "number there)";
+  }
+  if (name == "." || name == "..") return "is no possible name of a device";
+  if (name == "all" || name == "default") return "is a name that the kernel keeps for itself";
+  if (std::all_of(name.begin(), name.end(), is_digit)) {
+    return "must not be a mere number (descriptors of open devices are not taken)";
+  }
+  return {};
+}
+
+/// Reads the values one by one, noting what is wrong and going on with something harmless.
+class reader {
+public:
+  reader(role side, const command_line& line) : side_{side}, line_{line}, errors_{line.errors} {}
+
+  std::vector<option_error>& errors() { return errors_; }
+
+  bool given(std::string_view name) const { return line_.values.find(name) != line_.values.end(); }
+
+  /// The value as given, or the default.
+  std::string_view text(std::string_view name) const {
+    const auto at = line_.values.find(name);
+    if (at != line_.values.end()) return at->second;
+    const auto* spec = find_option(name);
+    return spec != nullptr ? spec->preset.of(side_) : std::string_view{};
+  }
+
+  /// For an option that has no default; an error that is already noted is not followed by another.
+  bool present(std::string_view name, const char* example) {
+    if (given(name)) return true;
+    const auto option = "--" + std::string{name};
+    const auto noted = std::any_of(errors_.begin(), errors_.end(),
+                                   [&](const auto& e) { return e.option == option; });
+    if (!noted) errors_.push_back({option, "", std::string{"is required, for example "} + example});
+    return false;
+  }
+
+  void refuse(std::string_view name, std::string problem) {
+    errors_.push_back({"--" + std::string{name}, std::string{text(name)}, std::move(problem)});
+  }
+
+  std::uint64_t number(std::string_view name) {
+    const auto* spec = find_option(name);
+    const auto value = parse_number(text(name));
+    if (value && *value >= spec->least && *value <= spec->most) return *value;
+    refuse(name, range_text(spec->least, spec->most));
+    bad_numbers_.emplace_back(name);
+    return spec->least;
+  }
+  std::size_t size(std::string_view name) { return static_cast<std::size_t>(number(name)); }
+
+  /// Whether a number that has been read was good: a cross-check on a bad one would only confuse.
+  bool good(std::string_view name) const {
+    return std::find(bad_numbers_.begin(), bad_numbers_.end(), name) == bad_numbers_.end();
+  }
+
+  /// An address of the TUN device.
+  ip_address tun_address(std::string_view name, bool v6) {
+    const auto a = ip_address::parse(text(name));
+    if (!a || a->is_v6() != v6) {
+      refuse(name, v6 ? "must be an IPv6 address" : "must be an IPv4 address");
+    } else if (a->is_wildcard() || a->is_loopback() || is_multicast_or_broadcast(*a) ||
+               is_v4_mapped(*a) || is_link_local_v6(*a) || (a->is_v4() && a->data()[0] == 0)) {
+      refuse(name, "cannot be the address of a device");
+    } else if (is_no_host(*a)) {
+      refuse(name, v6 ? "has no host part (the last 64 bits)"
+                      : "must not end with .0 or .255, which are no hosts of the /24");
+    } else {
+      return *a;
+    }
+    return {};
+  }
+
+private:
+  role side_;
+  const command_line& line_;
+  std::vector<option_error> errors_;
+  std::vector<std::string> bad_numbers_;
+};
+
+std::optional<std::uint16_t> parse_port(std::string_view text) {
+  const auto value = parse_number(text);
+  if (!value || *value < 1 || *value > 65'535) return {};
+  return static_cast<std::uint16_t>(*value);
+}
+
+void read_local(reader& in, role side, tunnel_config& out) {
+  if (side == role::server) {
+    if (!in.present("local", "443")) return;
+    if (const auto port = parse_port(in.text("local"))) {
+      out.local_port = *port;
+    } else {
+      in.refuse("local", "must be a port alone, 1 to 65535");
+    }
+    return;
+  }
+  if (!in.present("local", "127.0.0.1:51820")) return;
+  const auto local = endpoint::parse(in.text("local"));
+  if (!local) {
+    in.refuse("local", "must be IPv4:PORT or [IPv6]:PORT, the address a literal, the port 1 to "
+                       "65535");
+  } else if (local->port == 0) {
+    in.refuse("local", "must have a port of 1 to 65535");
+  } else if (is_v4_mapped(local->address)) {
+    in.refuse("local", "must be written as IPv4");
+  } else if (is_multicast_or_broadcast(local->address)) {
+    in.refuse("local", "must be an address of this host");
+  } else {
+    out.local_udp = *local;
+  }
+}
+
+/// What is wrong with a literal address as the remote; empty: nothing.
+std::string remote_problem(const ip_address& a, role side, const tun_config& tun) {
+  if (is_v4_mapped(a)) return "must be written as IPv4";
+  if (is_link_local_v6(a)) return "must not be link-local, an interface cannot be named";
+  // The upstream's datagrams leave through an ordinary socket, which may send anywhere.
+  if (side == role::server) return {};
+  if (a.is_loopback() || a.is_wildcard()) {
+    return "must not be loopback: packets from a TUN device to a loopback address are martian, "
+           "and the kernel drops them";
+  }
+  if (is_multicast_or_broadcast(a)) return "must be the address of one host";
+  if (a.is_v6() && !tun.ipv6) return "is IPv6, which --ipv4-only excludes";
+  if (same_network(a, tun.local4) || same_network(a, tun.local6)) {
+    return "is in the network of the TUN device, behind which there is only tonelc; choose other "
+           "--tun-local and --tun-peer";
+  }
+  return {};
+}
+
+void read_remote(reader& in, role side, const tun_config& tun, host_port& out) {
+  if (!in.present("remote", "vpn.example.net:443")) return;
+  const auto text = in.text("remote");
+  const auto colon = text.rfind(':');
+  auto host = text.substr(0, colon);
+  if (colon == std::string_view::npos || (text.front() == '[' && text.back() == ']')) {
+    in.refuse("remote", "must be HOST:PORT, it lacks the port");
+    return;
+  }
+  const bool bracketed = host.size() >= 2 && host.front() == '[' && host.back() == ']';
+  if (bracketed) host = host.substr(1, host.size() - 2);
+  const auto port = parse_port(text.substr(colon + 1));
+  const auto address = ip_address::parse(host);
+  std::string problem;
+  if (bracketed && !(address && address->is_v6())) {
+    problem = "must have an IPv6 address in the brackets";
+  } else if (!bracketed && host.find(':') != std::string_view::npos) {
+    problem = "must be HOST:PORT, with an IPv6 address in brackets: [2001:db8::1]:443";
+  } else if (address) {
+    problem = remote_problem(*address, side, tun);
+  } else if (side == role::client && names_loopback(host)) {
+    problem = "must not be loopback: packets from a TUN device to a loopback address are martian, "
+              "and the kernel drops them";
+  } else {
+    problem = name_problem(host);
+  }
+  if (!problem.empty()) {
+    in.refuse("remote", std::move(problem));
+  } else if (!port) {
+    in.refuse("remote", "must have a port of 1 to 65535");
+  } else {
+    out = {std::string{host}, *port};
+  }
+}
+
+/// Both addresses of the device, of one family.
+void read_pair(reader& in, bool v6, ip_address& local, ip_address& peer) {
+  const char* local_name = v6 ? "tun-local6" : "tun-local";
+  const char* peer_name = v6 ? "tun-peer6" : "tun-peer";
+  local = in.tun_address(local_name, v6);
+  peer = in.tun_address(peer_name, v6);
+  if (!local || !peer) return;
+  if (local == peer) {
+    in.refuse(peer_name, std::string{"must differ from --"} + local_name);
+  } else if (!same_network(local, peer)) {
+    in.refuse(peer_name, std::string{"must be in one "} + (v6 ? "/64" : "/24") + " with --" +
+                             local_name + " " + local.to_string());
+  }
+}
+
+void read_tun(reader& in, tun_config& out) {
+  out.name = std::string{in.text("tun")};
+  if (in.given("tun")) {
+    if (auto problem = tun_name_problem(out.name); !problem.empty()) {
+      in.refuse("tun", std::move(problem));
+    }
+  }
+  read_pair(in, false, out.local4, out.peer4);
+  out.ipv6 = !in.given("ipv4-only");
+  out.ipv6_required = in.given("tun-local6") || in.given("tun-peer6");
+  if (out.ipv6) {
+    read_pair(in, true, out.local6, out.peer6);
+  } else {
+    for (const char* name : {"tun-local6", "tun-peer6"}) {
+      if (in.given(name)) in.refuse(name, "cannot go with --ipv4-only");
+    }
+  }
+  out.queues = in.size("tun-queues");
+  out.txqueuelen = in.size("txqueuelen");
+  out.mtu = static_cast<std::uint16_t>(in.number("mtu"));
+  // RFC 8200 §5; Linux takes IPv6 off a device with less.
+  if (out.ipv6 && in.good("mtu") && out.mtu < 1280) {
+    in.refuse("mtu", "must be at least 1280 for IPv6 (or give --ipv4-only)");
+  }
+}
+
+void read_offload(reader& in, offload_switches& out) {
+  const auto text = in.text("offload");
+  if (text == "auto") return;
+  if (text == "off") {
+    out = {false, false, false};
+    return;
+  }
+  struct entry {
+    std::string_view name;
+    bool offload_switches::*which;
+    bool seen;
+  };
+  entry entries[] = {{"tun", &offload_switches::tun, false},
+                     {"udp-gso", &offload_switches::udp_gso, false},
+                     {"udp-gro", &offload_switches::udp_gro, false}};
+  std::optional<bool> negative;
+  std::string problem;
+  for (std::size_t begin = 0; begin <= text.size() && problem.empty();) {
+    const auto end = std::min(text.find(',', begin), text.size());
+    auto item = text.substr(begin, end - begin);
+    begin = end + 1;
+    const bool no = item.substr(0, 3) == "no-";
+    if (no) item.remove_prefix(3);
+    const auto at = std::find_if(std::begin(entries), std::end(entries),
+                                 [&](const auto& e) { return e.name == item; });
+    if (at == std::end(entries)) {
+      problem = "must be auto, off, or a list of tun, udp-gso and udp-gro (or of no-tun, "
+                "no-udp-gso and no-udp-gro), joined by commas";
+    } else if (negative && *negative != no) {
+      problem = "must not mix what to use with what to leave out";
+    } else if (at->seen) {
+      problem = "names " + std::string{item} + " twice";
+    } else {
+      at->seen = true;
+      negative = no;
+    }
+  }
+  if (!problem.empty()) {
+    in.refuse("offload", std::move(problem));
+    return;
+  }
+  for (const auto& e : entries)
+    out.*e.which = e.seen != *negative;
+}
+
+void read_limits(reader& in, limits& out) {
+  out.max_sessions = in.size("max-sessions");
+  out.max_sessions_per_source = in.size("max-sessions-per-source");
+  out.max_opening_sessions = in.size("max-opening");
+  out.max_new_sessions_per_second = in.size("max-new-sessions");
+  out.pending_datagrams = in.size("pending-datagrams");
+  out.pending_bytes = in.size("pending-bytes");
+  out.pending_total_bytes = in.size("pending-total-mib") * 1024 * 1024;
+  out.pool_mib = in.size("pool-mib");
+  // A part above the whole is a mistake if someone wrote it; if it is our default, the whole rules.
+  const auto part = [&](const char* name, std::size_t& value) {
+    if (value <= out.max_sessions || !in.good("max-sessions") || !in.good(name)) return;
+    if (in.given(name)) {
+      in.refuse(name, "must not exceed --max-sessions " + std::to_string(out.max_sessions));
+    } else {
+      value = out.max_sessions;
+    }
+  };
+  part("max-sessions-per-source", out.max_sessions_per_source);
+  part("max-opening", out.max_opening_sessions);
+  if (in.good("pending-bytes") && in.good("pending-total-mib") &&
+      out.pending_bytes > out.pending_total_bytes) {
+    in.refuse("pending-bytes",
+              "must not exceed --pending-total-mib " + std::string{in.text("pending-total-mib")});
+  }
+}
+
+void read_log(reader& in, settings& out) {
+  static constexpr const char* names[] = {"off", "error", "warn", "info", "debug", "trace"};
+  const auto level = lower_case(in.text("log-level"));
+  const auto at = std::find(std::begin(names), std::end(names), level);
+  if (at == std::end(names)) {
+    in.refuse("log-level", "must be off, error, warn, info, debug or trace");
+  } else {
+    out.level = static_cast<log_level>(at - std::begin(names));
+  }
+  out.log_output = std::string{in.text("log-output")};
+}
+
+} // namespace
+
+expected<settings, std::vector<option_error>> validate(role side, const command_line& line) {
+  reader in{side, line};
+  settings out;
+  auto& run = out.run;
+  run.tunnel.side = side;
+  read_local(in, side, run.tunnel);
+  // The remote is judged against the TUN's networks, but reported before them, in --help's order.
+  const auto before_tun = in.errors().size();
+  read_tun(in, run.tun);
+  const auto after_tun = in.errors().size();
+  read_remote(in, side, run.tun, run.tunnel.remote);
+  auto& errors = in.errors();
+  const auto offset = [&](std::size_t n) {
+    return errors.begin() + static_cast<std::ptrdiff_t>(n);
+  };
+  std::rotate(offset(before_tun), offset(after_tun), errors.end());
+  run.tunnel.idle_timeout = std::chrono::seconds{in.number("idle-timeout")};
+  run.tunnel.keepalive = std::chrono::seconds{in.number("keepalive")};
+  read_offload(in, run.offload);
+  read_limits(in, run.bounds);
+  read_log(in, out);
+  if (!errors.empty()) return unexpected{std::move(errors)};
+  return out;
+}
+
+} // namespace tonel::actors::app

@@ -1,0 +1,18 @@
+#pragma once
+
+#include "actors/app/options.hpp"
+#include "actors/app/settings.hpp"
+#include "protocol/expected.hpp"
+
+#include <vector>
+
+namespace tonel::actors::app {
+
+/// Turns the values of a command line into settings; an option that was not given has its default.
+/// Nothing outside the process is looked at: a name is not resolved, a device not searched for.
+/// Errors: all that is wrong, those of the command line first; the caller prints them
+///         (error_text) and ends with exit code 2
+[[nodiscard]] expected<settings, std::vector<option_error>> validate(role side,
+                                                                     const command_line& line);
+
+} // namespace tonel::actors::app

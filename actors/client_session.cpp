@@ -1,0 +1,314 @@
+#include "actors/client_session.hpp"
+
+#include "actors/log.hpp"
+#include "actors/stream.hpp"
+
+#include <caf/exit_reason.hpp>
+#include <caf/send.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+namespace tonel::actors {
+
+using namespace std::chrono_literals;
+
+namespace {
+
+// Opening a stream, all ports and tries together, is given up after this.
+constexpr auto give_up_time = 30s;
+
+} // namespace
+
+caf::behavior client_session(pinned<client_session_state>* self, const client_session_start& start) {
+  self->state.start(start);
+  self->set_down_handler([self](const caf::down_msg& down) { self->state.on_down(down); });
+  return {
+      [self](const stream_event& event) { self->state.on_event(event); },
+      [self](timer_event) { self->state.on_timer(); },
+      [self](stream_wanted) { self->state.want(); },
+      [self](const remote_resolved& r) { self->state.resolved(r.address); },
+      [self](probe_stream) { self->state.probe(); },
+      [self](const close_session& how) { self->state.close(how.at_exit); },
+  };
+}
+
+void client_session_state::start(const client_session_start& s) {
+  given = s;
+  given.where->process.random(id);
+  given.where->stats.add(counter::sessions_opened);
+  slots.resize(given.where->process.settings.tunnel.streams);
+  if (given.remote)
+    for (auto& each : slots) open(each, false);
+  else
+    streamless_since = self->now();
+  arm();
+}
+
+client_session_state::slot* client_session_state::slot_of(std::uint64_t stream) {
+  for (auto& s : slots)
+    if (s.current.id == stream || s.next.id == stream) return &s;
+  return nullptr;
+}
+
+client_session_state::member client_session_state::connect(const slot& s, bool second_port) {
+  const auto& context = given.where->process;
+  const auto& tun = context.settings.tun;
+  stream_start start;
+  start.where = given.where;
+  start.side = role::client;
+  start.path = given.path;
+  start.queue = given.queue;
+  start.sink = given.listener;
+  start.session = caf::actor_cast<caf::actor>(self);
+  start.port = given.where->ports.take(given.where->random<std::uint32_t>());
+  if (!start.port) return {};
+  start.tuple.local = {given.remote->address.is_v4() ? tun.peer4 : tun.peer6, *start.port};
+  start.tuple.remote = *given.remote;
+  protocol::stream_config machine;
+  machine.tuple = start.tuple;
+  machine.iss = {given.where->random<std::uint32_t>()};
+  machine.ip_id = given.where->random<std::uint16_t>();
+  machine.mtu = tun.mtu;
+  machine.session = id;
+  machine.challenge_limit = &given.where->challenges;
+  machine.stream_index = static_cast<std::uint8_t>(&s - slots.data());
+  machine.stream_count = static_cast<std::uint8_t>(slots.size());
+  machine.last_port = second_port;
+  machine.keepalive = context.settings.tunnel.keepalive;
+  machine.idle_timeout = context.settings.tunnel.idle_timeout;
+  start.machine = protocol::stream::connect(machine);
+  const auto spawned = self->spawn<caf::monitored>(stream, start);
+  const auto handle = as<stream_actor>(spawned);
+  alive.emplace(spawned.id(), handle);
+  return {handle, spawned.id(), second_port};
+}
+
+void client_session_state::open(slot& s, bool second_port) {
+  if (!s.trying_since) s.trying_since = self->now();
+  s.wanted = false;
+  s.retry_at.reset();
+  s.next = connect(s, second_port);
+  if (s.next) return;
+  given.where->stats.add(counter::session_refused); // no port is free
+  retry(s);
+}
+
+void client_session_state::on_event(const stream_event& event) {
+  auto* s = slot_of(event.stream);
+  if (s == nullptr) return; // of a stream that was replaced
+  using kind = stream_event::kind;
+  switch (event.what) {
+    case kind::opened: opened(*s, event.stream); break;
+    case kind::greeted:
+      s->trying_since.reset();
+      s->wait.reset();
+      break;
+    case kind::silent:
+      // The path may be lost: prepare another before this one is given up.
+      if (s->current.id == event.stream && !s->next && !closing) open(*s, false);
+      break;
+    case kind::recovered: break;
+    case kind::idle:
+      s->idle = true;
+      if (std::all_of(slots.begin(), slots.end(), [](const slot& each) { return each.idle || !each.open; }))
+        close(false);
+      break;
+    case kind::active: s->idle = false; break;
+    case kind::try_new_port: try_new_port(*s, event.stream); break;
+    case kind::ended: ended(*s, event); break;
+    case kind::too_large:
+      if (!std::exchange(told_too_large, true))
+        log_warn("session of ", given.path.peer, ": a datagram of ", event.size,
+                 " octets does not fit and was dropped; the largest that does has ", event.limit);
+      break;
+  }
+  arm();
+  finish_if_done();
+}
+
+void client_session_state::opened(slot& s, std::uint64_t stream) {
+  if (s.next.id == stream) {
+    // It takes the place of the one before, which reads on for a while.
+    if (s.current) self->send(s.current.stream, supersede_stream{});
+    s.current = std::exchange(s.next, {});
+  }
+  s.open = true;
+  s.idle = false;
+  ever_open = true;
+  streamless_since.reset();
+  announce();
+}
+
+void client_session_state::try_new_port(slot& s, std::uint64_t stream) {
+  const bool is_next = s.next.id == stream;
+  auto& m = is_next ? s.next : s.current;
+  const bool second_port = m.second_port;
+  m = {}; // it ends by itself
+  if (!is_next) {
+    s.open = false;
+    announce();
+  }
+  if (!second_port)
+    open(s, true);
+  else
+    give_up(s);
+}
+
+void client_session_state::ended(slot& s, const stream_event& event) {
+  const bool was_next = s.next.id == event.stream;
+  (was_next ? s.next : s.current) = {};
+  if (!was_next) {
+    s.open = false;
+    announce();
+  }
+  if (closing) return;
+  if (event.why == protocol::end_reason::closed_by_peer && !has_stream()) {
+    close(false);
+    return;
+  }
+  if (s.current || s.next) return; // the other one goes on
+  if (event.why == protocol::end_reason::refused || event.why == protocol::end_reason::timed_out)
+    retry(s);
+  else
+    lost(s, event.recent);
+}
+
+void client_session_state::lost(slot& s, bool replace_now) {
+  if (replace_now || !ever_open)
+    retry(s);
+  else if (!has_stream() && !streamless_since)
+    streamless_since = self->now();
+}
+
+void client_session_state::retry(slot& s) {
+  const auto now = self->now();
+  if (!s.trying_since) s.trying_since = now;
+  if (now - *s.trying_since >= give_up_time) {
+    give_up(s);
+    return;
+  }
+  s.wanted = true;
+  s.retry_at = now + s.wait.next();
+}
+
+void client_session_state::give_up(slot& s) {
+  s.wanted = false;
+  s.retry_at.reset();
+  s.trying_since.reset();
+  s.wait.reset();
+  if (has_stream()) return;
+  if (!ever_open) {
+    // Nothing at the server remembers this session: the next datagram starts anew.
+    log_warn("session of ", given.path.peer, ": no answer from ", *given.remote);
+    close(false);
+    return;
+  }
+  // Once more announced as streamless, so that the next datagram asks again.
+  announce();
+  if (!streamless_since) streamless_since = self->now();
+}
+
+void client_session_state::on_down(const caf::down_msg& down) {
+  const auto stream = down.source.id();
+  if (alive.erase(stream) == 0) return;
+  if (auto* s = slot_of(stream)) { // it did not say that it ended: a fault of ours
+    const bool was_next = s->next.id == stream;
+    (was_next ? s->next : s->current) = {};
+    if (!was_next) s->open = false;
+    announce();
+    if (!closing && !s->current && !s->next) {
+      if (!faults.take(self->now())) {
+        self->quit(make_error(ec::restart_limit));
+        return;
+      }
+      retry(*s);
+    }
+  }
+  arm();
+  finish_if_done();
+}
+
+void client_session_state::want() {
+  if (closing || !given.remote) return;
+  streamless_since.reset(); // set again if this try is given up
+  for (auto& s : slots)
+    if (!s.current && !s.next && !s.wanted) retry(s);
+  arm();
+}
+
+void client_session_state::resolved(const protocol::endpoint& remote) {
+  const bool first = !given.remote;
+  given.remote = remote;
+  if (first && !closing) {
+    streamless_since.reset();
+    for (auto& s : slots) open(s, false);
+  }
+  arm();
+}
+
+void client_session_state::probe() {
+  for (auto& s : slots)
+    for (const auto* m : {&s.current, &s.next})
+      if (*m) self->send(m->stream, probe_stream{});
+}
+
+void client_session_state::on_timer() {
+  const auto now = self->now();
+  for (auto& s : slots)
+    if (s.retry_at && *s.retry_at <= now) open(s, false);
+  const auto timeout = given.where->process.settings.tunnel.idle_timeout;
+  if (streamless_since && now - *streamless_since >= timeout) close(false);
+  arm();
+  finish_if_done();
+}
+
+void client_session_state::close(bool at_exit) {
+  if (!closing) {
+    closing = true;
+    // From now on a datagram of this application makes a new session.
+    self->send(as<udp_listener_actor>(given.listener),
+               session_changed{given.path, caf::actor{}, self->id()});
+  }
+  for (auto& s : slots) {
+    s.wanted = false;
+    s.retry_at.reset();
+    if (s.current) self->send(s.current.stream, close_stream{at_exit});
+    if (s.next) self->send(s.next.stream, reset_stream{});
+  }
+  if (at_exit) // those too that drain, or wait for late segments
+    for (const auto& [stream, handle] : alive) self->send(handle, close_stream{true});
+  arm();
+  finish_if_done();
+}
+
+void client_session_state::announce() {
+  streams_changed now{given.path, self->id(), {}};
+  for (const auto& s : slots)
+    if (s.open && s.current) now.streams.push_back(caf::actor_cast<caf::actor>(s.current.stream));
+  self->send(as<udp_listener_actor>(given.listener), std::move(now));
+}
+
+bool client_session_state::has_stream() const {
+  return std::any_of(slots.begin(), slots.end(),
+                     [](const slot& s) { return s.current || s.next; });
+}
+
+void client_session_state::arm() {
+  std::optional<protocol::time_point> at;
+  const auto earlier = [&](protocol::time_point t) {
+    if (!at || t < *at) at = t;
+  };
+  for (const auto& s : slots)
+    if (s.retry_at) earlier(*s.retry_at);
+  if (streamless_since && !closing)
+    earlier(*streamless_since + given.where->process.settings.tunnel.idle_timeout);
+  self->arm(at);
+}
+
+void client_session_state::finish_if_done() {
+  if (closing && alive.empty()) self->quit();
+}
+
+} // namespace tonel::actors

@@ -1,0 +1,74 @@
+#pragma once
+
+#include "protocol/address.hpp"
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+
+namespace tonel::actors {
+
+/// Which end of the tunnel this process is.
+enum class role : std::uint8_t { client, server };
+
+/// Bounds on what peers and applications can make this process hold (docs/design.md, "Limits").
+/// Units: counts, octets, seconds; each is per process and shared out evenly among the shards.
+struct limits {
+  std::size_t max_sessions = 65'536;
+  std::size_t max_sessions_per_source = 16'384;
+  std::size_t max_opening_sessions = 4'096;
+  std::size_t max_new_sessions_per_second = 10'000;
+  std::size_t pending_datagrams = 64;
+  std::size_t pending_bytes = 65'536;
+  std::size_t pending_total_bytes = 16'777'216;
+  std::chrono::seconds pending_age{3};
+  std::size_t pool_mib = 16; ///< packet buffers of each shard: the one bound that is not shared out
+};
+
+/// Which offloads may be used. Each is probed and falls back by itself; false forbids it.
+struct offload_switches {
+  bool tun = true;     ///< vnet headers with TSO on write and GRO on read
+  bool udp_gso = true; ///< UDP_SEGMENT on send
+  bool udp_gro = true; ///< UDP_GRO on receive
+};
+
+/// A remote that may still have to be resolved.
+struct host_port {
+  std::string host; ///< name or literal address, brackets removed
+  std::uint16_t port = 0;
+};
+
+/// One tunnel: what is listened on, where it goes, and how it behaves.
+struct tunnel_config {
+  role side = role::client;
+  protocol::endpoint local_udp; ///< client: the UDP address that applications send to
+  std::uint16_t local_port = 0; ///< server: the TCP port that clients connect to
+  host_port remote;             ///< client: the server's TCP port; server: the upstream's UDP port
+  std::chrono::seconds idle_timeout{180};
+  std::chrono::seconds keepalive{20}; ///< client: 0 is off
+  std::size_t streams = 1;            ///< client: streams a session, 1..255
+};
+
+/// The TUN device of the process.
+struct tun_config {
+  std::string name;                   ///< empty: the kernel picks
+  protocol::ip_address local4, peer4; ///< the host's and the program's side
+  protocol::ip_address local6, peer6; ///< unspecified when IPv6 is off
+  bool ipv6 = true;
+  bool ipv6_required = false; ///< an IPv6 option was given: a host without IPv6 is then an error
+  std::size_t queues = 1;
+  std::uint16_t mtu = 1500;
+  std::size_t txqueuelen = 2048;
+};
+
+/// Everything the actors are started with.
+struct config {
+  tunnel_config tunnel;
+  tun_config tun;
+  limits bounds;
+  offload_switches offload;
+};
+
+} // namespace tonel::actors

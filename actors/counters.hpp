@@ -1,0 +1,67 @@
+#pragma once
+
+#include "protocol/errc.hpp"
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace tonel::actors {
+
+/// What a shard counts beside the causes of protocol::errc.
+enum class counter : std::uint8_t {
+  tun_packets_in,      ///< packets read, merged ones counted once
+  tun_segments_in,     ///< TCP segments in them
+  tun_bytes_in,        ///< octets of IP
+  tun_segments_out,    ///< super-segments counted once
+  tun_write_dropped,   ///< refused by the device or its queue full
+  datagrams_in,        ///< from applications or upstreams
+  datagram_bytes_in,
+  datagrams_out,       ///< to applications or upstreams
+  datagram_bytes_out,
+  udp_send_dropped,    ///< socket buffer full or too large
+  udp_send_refused,    ///< ECONNREFUSED and its like
+  pending_dropped,     ///< waited for a session to open: too many, too old
+  session_refused,     ///< a limit on sessions, or no descriptor or port left
+  sessions_opened,
+  sessions_closed,
+  streams_opened,
+  streams_ended,
+  streams_failed,      ///< ended by a fault of ours
+  slab_pool_empty,     ///< a reader had to wait for slabs
+  count_,
+};
+inline constexpr std::size_t counter_count = static_cast<std::size_t>(counter::count_);
+const char* to_string(counter c) noexcept;
+
+/// The counters of one shard.
+/// Thread: written by the shard's thread alone; read by any
+class counters {
+public:
+  void add(counter c, std::uint64_t n = 1) noexcept { bump(own_[static_cast<std::size_t>(c)], n); }
+  void add(protocol::errc e, std::uint64_t n = 1) noexcept {
+    bump(dropped_[static_cast<std::size_t>(e)], n);
+  }
+  std::uint64_t get(counter c) const noexcept {
+    return own_[static_cast<std::size_t>(c)].load(std::memory_order_relaxed);
+  }
+  std::uint64_t get(protocol::errc e) const noexcept {
+    return dropped_[static_cast<std::size_t>(e)].load(std::memory_order_relaxed);
+  }
+
+private:
+  // One writer: a plain load and store instead of a locked addition.
+  static void bump(std::atomic<std::uint64_t>& a, std::uint64_t n) noexcept {
+    a.store(a.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
+  }
+  std::array<std::atomic<std::uint64_t>, counter_count> own_{};
+  std::array<std::atomic<std::uint64_t>, protocol::errc_count> dropped_{};
+};
+
+/// "name value" for each counter that is not zero, summed over the shards.
+std::vector<std::string> counter_lines(const std::vector<const counters*>& shards);
+
+} // namespace tonel::actors

@@ -1,0 +1,25 @@
+#pragma once
+
+#include "system/slab.hpp"
+
+#ifdef TONEL_FAULTS
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#endif
+
+namespace tonel::actors {
+
+/// In builds with TONEL_FAULTS a datagram that reads "tonel-fault:PLACE" makes the actor at that place
+/// throw, so that tests see the real binaries survive it. In all others: nothing.
+inline void provoke_fault([[maybe_unused]] const char* place,
+                          [[maybe_unused]] const sys::chunk& datagrams) {
+#ifdef TONEL_FAULTS
+  const auto bytes = datagrams.bytes();
+  const std::string_view text{reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+  if (text == std::string{"tonel-fault:"} + place)
+    throw std::runtime_error(std::string{"provoked at "} + place);
+#endif
+}
+
+} // namespace tonel::actors

@@ -1,0 +1,157 @@
+#pragma once
+
+#include "protocol/acceptor.hpp"
+#include "protocol/effects.hpp"
+#include "protocol/packet.hpp"
+#include "system/datagram_socket.hpp"
+#include "system/packet_device.hpp"
+#include "system/slab.hpp"
+
+#include <caf/actor.hpp>
+#include <caf/allowed_unsafe_message_type.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+namespace tonel::actors {
+
+/// One received packet of a stream: its parsed header, and the whole packet.
+struct inbound_segment {
+  protocol::segment_repr header;
+  sys::chunk packet;
+  protocol::byte_view payload() const noexcept {
+    return packet.bytes().subview(header.payload_offset, header.payload_length);
+  }
+};
+/// What one wake-up read for one stream.
+struct inbound_batch {
+  std::vector<inbound_segment> segments;
+};
+/// Segments to write to the TUN, in order.
+struct segment_batch {
+  std::vector<sys::outgoing_segment> segments;
+  std::vector<sys::chunk> chunks;
+};
+/// Datagrams of one session, in order.
+/// Shape: path is that of the application (client); empty at the server
+struct datagram_batch {
+  sys::datagram_path path;
+  std::vector<sys::chunk> chunks;
+};
+
+/// A stream exists from now on, and its actor takes what arrives for the tuple.
+struct stream_up {
+  protocol::four_tuple tuple;
+  caf::actor stream;
+  bool local = true; ///< the stream lives on the receiver's shard
+};
+/// A hello was proven: make a stream of it, on the shard of its session.
+struct adopt_stream {
+  protocol::four_tuple tuple;
+  protocol::accept_stream accepted;
+  inbound_segment hello;
+  caf::actor queue; ///< the tun_queue that waits for stream_up or stream_refused
+};
+struct stream_refused {
+  protocol::four_tuple tuple;
+};
+/// The tun_queues and shard supervisors of all shards, by index.
+struct peers_changed {
+  std::vector<caf::actor> queues;
+  std::vector<caf::actor> supervisors;
+};
+/// A child that others need has been started (again).
+struct child_up {
+  std::size_t shard = 0;
+  caf::actor queue;
+};
+
+/// An application has sent a first datagram: make a session for it.
+struct open_session {
+  sys::datagram_path path;
+};
+/// The session of this path exists, or (null) the one named by `ended` does no more.
+struct session_changed {
+  sys::datagram_path path;
+  caf::actor session;
+  caf::actor_id ended = 0;
+};
+/// The streams that datagrams of this path and session go to from now on; none: hold them.
+struct streams_changed {
+  sys::datagram_path path;
+  caf::actor_id session = 0;
+  std::vector<caf::actor> streams;
+};
+/// Datagrams wait and the session has no stream.
+struct stream_wanted {};
+/// The actor that a stream's datagrams go to has been started again.
+struct sink_changed {
+  caf::actor sink;
+};
+/// What a stream has to tell its session.
+struct stream_event {
+  enum class kind : std::uint8_t {
+    opened,       ///< datagrams may be sent
+    greeted,      ///< the peer's hello arrived
+    silent,       ///< the first probe went unanswered
+    recovered,    ///< it was answered after all
+    idle,         ///< no datagram for idle-timeout
+    active,       ///< a datagram after idle
+    try_new_port, ///< no answer to SYN or hello: another port may help
+    ended,        ///< see why
+    too_large,    ///< a datagram did not fit: size, limit
+  };
+  kind what = kind::opened;
+  std::uint64_t stream = 0; ///< caf::actor_id
+  protocol::end_reason why = protocol::end_reason::reset;
+  bool recent = false; ///< ended: a datagram passed in the last 30 s
+  std::uint32_t size = 0;
+  std::uint32_t limit = 0;
+};
+
+/// Close by FIN.
+struct close_stream {
+  bool at_exit = false;
+};
+/// RST at once.
+struct reset_stream {};
+/// Another stream takes this one's place.
+struct supersede_stream {};
+/// Suspended and resumed: is the peer still there?
+struct probe_stream {};
+/// Close all streams by FIN and end.
+struct close_session {
+  bool at_exit = false;
+};
+/// The remote's address, now or anew.
+struct remote_resolved {
+  protocol::endpoint address;
+};
+/// Wind down: close sessions, then end.
+struct stop_shard {};
+
+} // namespace tonel::actors
+
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::protocol::packet_too_big)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::actors::inbound_batch)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::actors::segment_batch)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::actors::datagram_batch)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::actors::stream_up)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::actors::adopt_stream)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::actors::stream_refused)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::actors::peers_changed)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::actors::child_up)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::actors::open_session)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::actors::session_changed)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::actors::streams_changed)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::actors::stream_wanted)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::actors::sink_changed)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::actors::stream_event)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::actors::close_stream)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::actors::reset_stream)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::actors::supersede_stream)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::actors::probe_stream)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::actors::close_session)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::actors::remote_resolved)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::actors::stop_shard)

@@ -1,0 +1,199 @@
+#include "actors/reactor.hpp"
+
+#include <caf/actor_control_block.hpp>
+#include <caf/mailbox_element.hpp>
+
+#include <array>
+#include <stdexcept>
+
+namespace tonel::actors {
+
+namespace {
+
+// Messages one actor handles before the next has its turn, and rounds over the queue before the
+// descriptors have theirs: large enough to amortise, small enough to stay fair.
+constexpr std::size_t max_throughput = 64;
+constexpr int max_rounds = 8;
+constexpr std::size_t max_ready = 64;
+
+} // namespace
+
+reactor::reactor(caf::actor_system& system, std::unique_ptr<sys::event_loop> loop)
+    : caf::execution_unit(&system), loop_(std::move(loop)) {}
+
+reactor::~reactor() {
+  stop();
+  take_inbox();
+  for (auto* job : jobs_) caf::intrusive_ptr_release(job);
+}
+
+reactor*& reactor::current() noexcept {
+  static thread_local reactor* unit = nullptr;
+  return unit;
+}
+
+void reactor::exec_later(caf::resumable* job) {
+  if (current() == this) {
+    jobs_.push_back(job);
+    return;
+  }
+  {
+    const std::lock_guard<std::mutex> guard{inbox_mutex_};
+    inbox_.push_back(job);
+  }
+  nudge();
+}
+
+void reactor::nudge() noexcept {
+  // The store here and the load of sleeping_, the store of sleeping_ and the load in run_once:
+  // sequentially consistent, so that one of the two sides sees the other. Without an inbox, too: what
+  // this was called for may have come after run_once looked for it.
+  has_inbox_ = true;
+  if (sleeping_ && !woken_.exchange(true)) loop_->wake();
+}
+
+void reactor::start() {
+  thread_ = std::thread{[this] {
+    while (!stop_) run_once(protocol::duration{-1});
+  }};
+}
+
+void reactor::stop() {
+  if (!thread_.joinable()) return;
+  stop_ = true;
+  loop_->wake();
+  thread_.join();
+}
+
+void reactor::take_inbox() {
+  has_inbox_ = false;
+  const std::lock_guard<std::mutex> guard{inbox_mutex_};
+  jobs_.insert(jobs_.end(), inbox_.begin(), inbox_.end());
+  inbox_.clear();
+}
+
+void reactor::run_jobs() {
+  for (int round = 0; round < max_rounds && !jobs_.empty(); ++round) {
+    for (auto n = jobs_.size(); n > 0; --n) {
+      auto* job = jobs_.front();
+      jobs_.pop_front();
+      if (job->resume(this, max_throughput) == caf::resumable::resume_later)
+        jobs_.push_back(job);
+      else
+        caf::intrusive_ptr_release(job);
+    }
+  }
+}
+
+void reactor::run_once(protocol::duration limit) {
+  current() = this;
+  if (has_inbox_) take_inbox();
+  run_jobs();
+  if (between_passes_) between_passes_();
+
+  auto wait_for = protocol::duration::zero();
+  if (jobs_.empty()) {
+    woken_ = false;
+    sleeping_ = true;
+    if (!has_inbox_ && !stop_) wait_for = limit;
+  }
+  std::array<sys::ready_event, max_ready> ready;
+  const auto count = loop_->wait(ready.data(), ready.size(), wait_for);
+  sleeping_ = false;
+
+  if (loop_->resumed() && on_resume_) on_resume_();
+  expired_.clear();
+  loop_->timers().expire(loop_->now(), expired_);
+  for (const auto token : expired_) deliver(token, timer_event{});
+  for (std::size_t i = 0; i < count; ++i)
+    deliver(ready[i].token,
+            fd_event{ready[i].token, ready[i].readable, ready[i].writable, ready[i].failed});
+}
+
+template <class Event>
+void reactor::deliver(std::uint64_t token, const Event& event) {
+  auto* s = find(token);
+  if (s == nullptr) return; // its owner went away within this very pass
+  // The owner may end in its handler and release the slot.
+  const auto guard = s->owner_ref;
+  caf::mailbox_element_vals<Event> element{caf::strong_actor_ptr{}, caf::make_message_id(),
+                                           caf::mailbox_element::forwarding_stack{}, event};
+  s->owner->activate(this, element);
+}
+
+std::uint64_t reactor::take_slot(caf::scheduled_actor* owner) {
+  std::uint32_t index = 0;
+  if (free_slots_.empty()) {
+    index = static_cast<std::uint32_t>(slots_.size());
+    slots_.emplace_back();
+  } else {
+    index = free_slots_.back();
+    free_slots_.pop_back();
+  }
+  auto& s = slots_[index];
+  s.owner_ref = caf::strong_actor_ptr{owner->ctrl()};
+  s.owner = owner;
+  return (std::uint64_t{s.generation} << 32) | index;
+}
+
+reactor::slot* reactor::find(std::uint64_t token) noexcept {
+  const auto index = static_cast<std::uint32_t>(token);
+  if (index >= slots_.size()) return nullptr;
+  auto& s = slots_[index];
+  return s.owner != nullptr && s.generation == static_cast<std::uint32_t>(token >> 32) ? &s : nullptr;
+}
+
+void reactor::release(std::uint64_t token) noexcept {
+  auto* s = find(token);
+  if (s == nullptr) return;
+  ++s->generation;
+  s->owner = nullptr;
+  s->fd = -1;
+  free_slots_.push_back(static_cast<std::uint32_t>(token));
+  // Last, and from locals: destroying what is kept, or the actor, may come back here.
+  const auto keep = std::move(s->keep);
+  const auto owner = std::move(s->owner_ref);
+}
+
+reactor::watch_id reactor::watch(int fd, sys::interest what, caf::scheduled_actor* owner,
+                                 std::shared_ptr<void> keep) {
+  const auto token = take_slot(owner);
+  auto* s = find(token);
+  s->fd = fd;
+  s->keep = std::move(keep);
+  if (auto ok = loop_->watch(fd, what, token); !ok) {
+    const auto text = ok.error().to_string();
+    release(token);
+    throw std::runtime_error(text);
+  }
+  return token;
+}
+
+void reactor::change(watch_id watch, sys::interest what) noexcept {
+  // Called where a slab returns, which must not throw; it fails for a closed descriptor alone, and
+  // those are kept open by their watch.
+  if (auto* s = find(watch)) static_cast<void>(loop_->change(s->fd, what, watch));
+}
+
+void reactor::forget(watch_id watch) noexcept {
+  auto* s = find(watch);
+  if (s == nullptr) return;
+  loop_->forget(s->fd);
+  release(watch);
+}
+
+sys::timer_wheel::timer_id reactor::create_timer(caf::scheduled_actor* owner) {
+  const auto token = take_slot(owner);
+  const auto timer = loop_->timers().create(token);
+  find(token)->timer = timer;
+  if (timer_tokens_.size() <= timer) timer_tokens_.resize(timer + 1);
+  timer_tokens_[timer] = token;
+  return timer;
+}
+
+void reactor::destroy_timer(sys::timer_wheel::timer_id timer) noexcept {
+  loop_->timers().destroy(timer);
+  release(timer_tokens_[timer]);
+}
+
+} // namespace tonel::actors

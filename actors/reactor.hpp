@@ -1,0 +1,125 @@
+#pragma once
+
+#include "protocol/time.hpp"
+#include "system/event_loop.hpp"
+
+#include <caf/actor_config.hpp>
+#include <caf/actor_system.hpp>
+#include <caf/execution_unit.hpp>
+#include <caf/resumable.hpp>
+#include <caf/scheduled_actor.hpp>
+#include <caf/spawn_options.hpp>
+
+#include <atomic>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+namespace tonel::actors {
+
+/// A watched descriptor is ready. Delivered to its owner alone, never sent.
+struct fd_event {
+  std::uint64_t watch = 0;
+  bool readable = false;
+  bool writable = false;
+  bool failed = false;
+};
+/// The actor's timer has expired. Delivered to its owner alone, never sent.
+struct timer_event {};
+
+/// An event loop that is a CAF execution unit: actors spawned on it run on its thread, their
+/// mailboxes are drained between two waits, and readiness of a descriptor is delivered to its owner
+/// as a message, so that an exception ends that actor and nothing else.
+/// Owns:   a reference to each actor with a watch or timer, until it is gone
+/// Thread: one (start(), or the caller of run_once()); exec_later() and stop() from any
+class reactor : public caf::execution_unit {
+public:
+  using watch_id = std::uint64_t;
+
+  reactor(caf::actor_system& system, std::unique_ptr<sys::event_loop> loop);
+  ~reactor() override;
+  reactor(const reactor&) = delete;
+  reactor& operator=(const reactor&) = delete;
+
+  /// Takes over the caller's reference to job.
+  void exec_later(caf::resumable* job) override;
+
+  void start();
+  /// Ends the thread. Call after await_all_actors_done(): no actor of this reactor is left then.
+  void stop();
+  /// One pass: what is queued, then descriptors and timers, waiting for at most `limit` (negative: no
+  /// limit) if nothing is queued. Tests call it instead of start().
+  void run_once(protocol::duration limit);
+
+  /// Called between passes, on the loop's thread (slabs that other threads gave back).
+  void set_between_passes(std::function<void()> hook) { between_passes_ = std::move(hook); }
+  /// Called once after each resume from suspend, on the loop's thread.
+  void set_on_resume(std::function<void()> hook) { on_resume_ = std::move(hook); }
+  /// Makes a sleeping loop pass once. Any thread.
+  void nudge() noexcept;
+
+  protocol::time_point now() const noexcept { return loop_->now(); }
+  bool is_current() const noexcept { return current() == this; }
+
+  // For reactor_actor, on the loop's thread. `keep` lives as long as the watch: the descriptor's
+  // owner, so that its number is not given away while it is watched.
+  watch_id watch(int fd, sys::interest what, caf::scheduled_actor* owner,
+                 std::shared_ptr<void> keep = nullptr);
+  void change(watch_id watch, sys::interest what) noexcept;
+  void forget(watch_id watch) noexcept;
+  sys::timer_wheel::timer_id create_timer(caf::scheduled_actor* owner);
+  sys::timer_wheel& timers() noexcept { return loop_->timers(); }
+  void destroy_timer(sys::timer_wheel::timer_id timer) noexcept;
+
+  /// Spawns a function-based pinned actor on this reactor. Any thread.
+  template <class Function, class... Ts>
+  caf::actor spawn(Function function, Ts&&... xs) {
+    caf::actor_config config{this};
+    return system().spawn_functor<caf::no_spawn_options>(std::true_type{}, config, function,
+                                                         std::forward<Ts>(xs)...);
+  }
+
+private:
+  // What a token of the event loop stands for: generation << 32 | index.
+  struct slot {
+    caf::strong_actor_ptr owner_ref;
+    caf::scheduled_actor* owner = nullptr;
+    std::shared_ptr<void> keep;
+    int fd = -1; // -1: a timer
+    sys::timer_wheel::timer_id timer = 0;
+    std::uint32_t generation = 0;
+  };
+  std::uint64_t take_slot(caf::scheduled_actor* owner);
+  slot* find(std::uint64_t token) noexcept;
+  void release(std::uint64_t token) noexcept;
+  template <class Event>
+  void deliver(std::uint64_t token, const Event& event);
+  void run_jobs();
+  void take_inbox();
+  static reactor*& current() noexcept;
+
+  std::unique_ptr<sys::event_loop> loop_;
+  std::function<void()> between_passes_;
+  std::function<void()> on_resume_;
+  std::thread thread_;
+  std::atomic<bool> stop_{false};
+  std::atomic<bool> sleeping_{false};
+  std::atomic<bool> woken_{false};
+  std::atomic<bool> has_inbox_{false};
+  std::mutex inbox_mutex_;
+  std::vector<caf::resumable*> inbox_;
+  std::deque<caf::resumable*> jobs_;
+  std::deque<slot> slots_;
+  std::vector<std::uint32_t> free_slots_;
+  std::vector<std::uint64_t> timer_tokens_; // by timer id
+  std::vector<std::uint64_t> expired_;
+};
+
+} // namespace tonel::actors
+
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::actors::fd_event)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::actors::timer_event)

@@ -1,0 +1,74 @@
+#include "actors/reactor_actor.hpp"
+
+#include "actors/log.hpp"
+
+#include <caf/make_message.hpp>
+
+#include <exception>
+
+namespace tonel::actors {
+
+reactor_actor::reactor_actor(caf::actor_config& config)
+    : caf::event_based_actor(config), loop_(dynamic_cast<reactor&>(*config.host)) {
+  set_exception_handler([this](caf::scheduled_actor* self, std::exception_ptr& thrown) -> caf::error {
+    const char* text = "an exception of unknown type";
+    std::string kept;
+    try {
+      std::rethrow_exception(thrown);
+    } catch (const std::exception& e) {
+      kept = e.what();
+      text = kept.c_str();
+    } catch (...) { // NOLINT: whatever it is, it ends this actor alone
+    }
+    if (before_fault_) before_fault_();
+    log_error("the ", self->name(), " actor ended by a fault: ", text);
+    return caf::make_error(caf::sec::runtime_error, std::string{self->name()}, std::string{text});
+  });
+  // CAF's default prints to stdout; a message that nobody handles is a bug, worth a line in debug.
+  set_default_handler([](caf::scheduled_actor* self, caf::message_view& view) {
+    log_debug("the ", self->name(), " actor does not take ",
+              view.content().stringify());
+    return caf::result<caf::message>{caf::sec::unexpected_message};
+  });
+}
+
+reactor_actor::~reactor_actor() = default;
+
+void reactor_actor::on_fault(std::function<void()> before) { before_fault_ = std::move(before); }
+
+void reactor_actor::enqueue(caf::mailbox_element_ptr element, caf::execution_unit*) {
+  caf::event_based_actor::enqueue(std::move(element), &loop_);
+}
+
+bool reactor_actor::cleanup(caf::error&& reason, caf::execution_unit* unit) {
+  // The reactor's references to this actor go here, on its thread, and may be the last ones. An actor
+  // that is destroyed without having run has none, and no reference may be made of it any more.
+  caf::strong_actor_ptr guard;
+  if (!watches_.empty() || timer_) guard.reset(ctrl());
+  for (const auto id : watches_) loop_.forget(id);
+  watches_.clear();
+  if (timer_) loop_.destroy_timer(*timer_);
+  before_fault_ = nullptr;
+  timer_.reset();
+  return caf::event_based_actor::cleanup(std::move(reason), unit);
+}
+
+reactor::watch_id reactor_actor::watch(int fd, std::shared_ptr<void> keep) {
+  watches_.push_back(loop_.watch(fd, sys::interest::readable, this, std::move(keep)));
+  return watches_.back();
+}
+
+void reactor_actor::arm(std::optional<protocol::time_point> at) {
+  if (at == armed_at_ && (!at || loop_.timers().armed(*timer_))) return;
+  armed_at_ = at;
+  if (!timer_) {
+    if (!at) return;
+    timer_ = loop_.create_timer(this);
+  }
+  if (at)
+    loop_.timers().arm(*timer_, *at);
+  else
+    loop_.timers().cancel(*timer_);
+}
+
+} // namespace tonel::actors

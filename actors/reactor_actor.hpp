@@ -1,0 +1,52 @@
+#pragma once
+
+#include "actors/reactor.hpp"
+
+#include <caf/event_based_actor.hpp>
+#include <caf/stateful_actor.hpp>
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <vector>
+
+namespace tonel::actors {
+
+/// Base of every actor of ours: runs on the reactor that it was spawned on, whoever sends to it.
+class reactor_actor : public caf::event_based_actor {
+public:
+  explicit reactor_actor(caf::actor_config& config);
+  ~reactor_actor() override;
+
+  using caf::event_based_actor::enqueue;
+  /// Resumed by its own reactor, not by the sender's execution unit.
+  void enqueue(caf::mailbox_element_ptr element, caf::execution_unit* sender_unit) override;
+  /// As CAF's own brokers say it: bound to one thread.
+  subtype_t subtype() const override { return caf::resumable::io_actor; }
+  bool cleanup(caf::error&& reason, caf::execution_unit* unit) override;
+
+  /// What an exception in a handler ends this actor with, logged. Supervisors call `before` first, to
+  /// take their children along.
+  void on_fault(std::function<void()> before);
+
+  reactor& loop() noexcept { return loop_; }
+  protocol::time_point now() const noexcept { return loop_.now(); }
+
+  /// Delivers fd_event to this actor until it ends.
+  reactor::watch_id watch(int fd, std::shared_ptr<void> keep = nullptr);
+  /// Delivers timer_event at `at`; one timer an actor, armed again it moves. Nothing: disarmed.
+  void arm(std::optional<protocol::time_point> at);
+
+private:
+  reactor& loop_;
+  std::function<void()> before_fault_;
+  std::vector<reactor::watch_id> watches_;
+  std::optional<sys::timer_wheel::timer_id> timer_;
+  std::optional<protocol::time_point> armed_at_;
+};
+
+/// An actor with state on a reactor: `behavior f(pinned<f_state>* self, ...)`.
+template <class State>
+using pinned = caf::stateful_actor<State, reactor_actor>;
+
+} // namespace tonel::actors

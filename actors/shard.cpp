@@ -1,0 +1,56 @@
+#include "actors/shard.hpp"
+
+#include <algorithm>
+
+namespace tonel::actors {
+
+namespace {
+
+constexpr std::uint32_t max_challenges = 100; // a second
+constexpr std::size_t first_port = 32'768;
+constexpr std::size_t ports_in_all = 60'999 - first_port + 1;
+
+} // namespace
+
+void reader_gate::pause(reactor::watch_id watch) {
+  loop_.change(watch, sys::interest::none);
+  paused_.push_back(watch);
+}
+
+void reader_gate::resume() {
+  const auto watches = std::move(paused_);
+  paused_.clear();
+  // One whose actor has ended meanwhile is unknown to the reactor, which ignores it.
+  for (const auto watch : watches) loop_.change(watch, sys::interest::readable);
+}
+
+port_pool::port_pool(std::size_t shard, std::size_t shards)
+    : shard_(shard), shards_(shards), used_(ports_in_all / shards), free_(used_.size()) {}
+
+port_pool::lease port_pool::take(std::uint32_t random) {
+  if (free_ == 0) return nullptr;
+  auto i = random % used_.size();
+  while (used_[i]) i = (i + 1) % used_.size();
+  used_[i] = true;
+  --free_;
+  const auto port = static_cast<std::uint16_t>(first_port + i * shards_ + shard_);
+  return {new std::uint16_t{port}, [this, i](const std::uint16_t* p) {
+            delete p;
+            used_[i] = false;
+            ++free_;
+          }};
+}
+
+shard::shard(std::size_t number, const process_context& context, reactor& r, sys::slab_pool& p,
+             sys::packet_device& device)
+    : index(number), process(context), loop(r), pool(p), slabs(p), tun(device), gate(r),
+      ports(number, context.shards), challenges(max_challenges) {
+  pool.on_available([this] { gate.resume(); });
+  loop.set_between_passes([this] { pool.collect(); });
+}
+
+std::size_t shard::share(std::size_t whole) const noexcept {
+  return std::max<std::size_t>(1, whole / process.shards);
+}
+
+} // namespace tonel::actors

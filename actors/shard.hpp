@@ -1,0 +1,96 @@
+#pragma once
+
+#include "actors/config.hpp"
+#include "actors/counters.hpp"
+#include "actors/reactor.hpp"
+#include "protocol/address.hpp"
+#include "protocol/bytes.hpp"
+#include "protocol/wire.hpp"
+#include "system/datagram_socket.hpp"
+#include "system/packet_device.hpp"
+#include "system/slab.hpp"
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <vector>
+
+namespace tonel::actors {
+
+/// What all shards share; fixed before the first actor is spawned.
+struct process_context {
+  config settings;
+  protocol::address_hash hash;
+  std::array<std::uint8_t, 16> cookie_secret{};
+  std::size_t shards = 1;
+  /// Random octets (getrandom); an argument, so that tests decide.
+  std::function<void(protocol::byte_span)> random;
+  /// A UDP socket connected to the upstream (server).
+  std::function<sys::result<std::shared_ptr<sys::datagram_socket>>(const protocol::endpoint&)>
+      open_upstream;
+};
+
+/// Stops readers while a shard has no slab free, and lets them go on together.
+class reader_gate {
+public:
+  explicit reader_gate(reactor& loop) noexcept : loop_(loop) {}
+  void pause(reactor::watch_id watch);
+  void resume();
+
+private:
+  reactor& loop_;
+  std::vector<reactor::watch_id> paused_;
+};
+
+/// The TCP ports of a client's own connections, so that no two of a shard share one: with random ones
+/// alone, two of 200 sessions would.
+/// Shape:  Linux' default range for such ports, dealt out to the shards in turn
+/// Thread: the shard's; outlives its leases
+class port_pool {
+public:
+  /// A port in use; free again with the last copy.
+  using lease = std::shared_ptr<const std::uint16_t>;
+
+  port_pool(std::size_t shard, std::size_t shards);
+  /// The first free one from a random start; null when none is.
+  lease take(std::uint32_t random);
+
+private:
+  std::size_t shard_, shards_;
+  std::vector<bool> used_;
+  std::size_t free_;
+};
+
+/// What the actors of one shard borrow. Owned by main; outlives every actor.
+/// Thread: the shard's
+struct shard {
+  shard(std::size_t number, const process_context& context, reactor& r, sys::slab_pool& p,
+        sys::packet_device& device);
+
+  std::size_t index;
+  const process_context& process;
+  reactor& loop;
+  sys::slab_pool& pool;
+  sys::slab_writer slabs;
+  sys::packet_device& tun;
+  std::shared_ptr<sys::datagram_socket> listener; ///< client
+  counters stats;
+  reader_gate gate;
+  port_pool ports;                 ///< client
+  protocol::rate_limit challenges; ///< challenge ACKs of all streams together (RFC 5961 §7)
+
+  /// An even share of a bound on the whole process, at least 1.
+  std::size_t share(std::size_t whole) const noexcept;
+  template <class Integer>
+  Integer random() const {
+    std::array<std::uint8_t, sizeof(Integer)> octets{};
+    process.random(octets);
+    Integer value = 0;
+    for (const auto o : octets) value = static_cast<Integer>((std::uint64_t{value} << 8) | o);
+    return value;
+  }
+};
+
+} // namespace tonel::actors

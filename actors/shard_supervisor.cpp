@@ -1,0 +1,249 @@
+#include "actors/shard_supervisor.hpp"
+
+#include "actors/client_session.hpp"
+#include "actors/log.hpp"
+#include "actors/server_session.hpp"
+#include "actors/tun_queue.hpp"
+#include "actors/udp_listener.hpp"
+
+#include <caf/exit_reason.hpp>
+#include <caf/send.hpp>
+
+#include <chrono>
+#include <cstring>
+#include <utility>
+
+namespace tonel::actors {
+
+using namespace std::chrono_literals;
+
+namespace {
+
+// For FINs to be answered at exit; the process is to be gone within 2 s.
+constexpr auto stop_grace = 1'600ms;
+
+} // namespace
+
+caf::behavior shard_supervisor(pinned<shard_supervisor_state>* self, shard* where,
+                               caf::actor root) {
+  self->on_fault([self] { self->state.abandon(); });
+  self->state.start(where, root);
+  self->set_down_handler([self](const caf::down_msg& down) { self->state.on_down(down); });
+  return {
+      [self](adopt_stream& hello) { self->state.adopt(hello); },
+      [self](const open_session& request) { self->state.open(request); },
+      [self](const peers_changed& peers) { self->state.set_peers(peers); },
+      [self](const remote_resolved& r) { self->state.resolved(r.address); },
+      [self](probe_stream) { self->state.probe(); },
+      [self](stop_shard) { self->state.stop(); },
+      [self](timer_event) { self->state.on_timer(); },
+  };
+}
+
+std::size_t shard_supervisor_state::session_hash::operator()(
+    const protocol::session_id& id) const noexcept {
+  // Random, but chosen by the peer: mixed with a secret of ours.
+  std::uint64_t halves[2];
+  std::memcpy(halves, id.data(), sizeof halves);
+  auto x = (halves[0] ^ seed) * 0x9e3779b97f4a7c15u;
+  x = (x ^ (x >> 32) ^ halves[1]) * 0xd6e8feb86659fd93u;
+  return x ^ (x >> 32);
+}
+
+void shard_supervisor_state::start(shard* s, const caf::actor& root_supervisor) {
+  where = s;
+  root = root_supervisor;
+  const auto& context = s->process;
+  by_id = std::make_unique<
+      std::unordered_map<protocol::session_id, caf::actor, session_hash>>(
+      0, session_hash{context.hash.seed});
+  const auto& bounds = context.settings.bounds;
+  limits = std::make_unique<session_limits>(
+      session_limits::bounds{s->share(bounds.max_sessions), bounds.max_sessions_per_source,
+                             s->share(bounds.max_sessions),
+                             s->share(bounds.max_new_sessions_per_second)},
+      context.hash);
+  start_children();
+}
+
+void shard_supervisor_state::start_children() {
+  now_in = stage::running;
+  if (!queue) {
+    queue = self->spawn<caf::monitored>(tun_queue, where);
+    self->send(as<root_supervisor_actor>(root), child_up{where->index, queue});
+    if (peers) set_peers(*peers);
+  }
+  if (where->listener && !listener)
+    listener = self->spawn<caf::monitored>(udp_listener, where, caf::actor_cast<caf::actor>(self));
+}
+
+void shard_supervisor_state::set_peers(const peers_changed& changed) {
+  peers = changed;
+  if (queue) self->send(as<tun_queue_actor>(queue), changed);
+}
+
+void shard_supervisor_state::resolved(const protocol::endpoint& address) {
+  remote = address;
+  for (auto& [id, entry] : client_sessions)
+    self->send(as<session_actor>(entry.session), remote_resolved{address});
+}
+
+void shard_supervisor_state::open(const open_session& request) {
+  if (now_in != stage::running) return; // the listener that asks is about to go
+  client_session_start start;
+  start.where = where;
+  start.path = request.path;
+  start.remote = remote;
+  start.queue = queue;
+  start.listener = listener;
+  const auto session = self->spawn<caf::monitored>(client_session, start);
+  client_sessions.emplace(session.id(), client_entry{session, request.path});
+  self->send(as<udp_listener_actor>(listener), session_changed{request.path, session, 0});
+}
+
+void shard_supervisor_state::adopt(adopt_stream& hello) {
+  const auto refuse = [&] {
+    where->stats.add(counter::session_refused);
+    self->send(as<tun_queue_actor>(hello.queue), stream_refused{hello.tuple});
+  };
+  if (now_in != stage::running || !remote) {
+    refuse();
+    return;
+  }
+  const auto& id = hello.accepted.hello.session;
+  auto known = by_id->find(id);
+  if (known == by_id->end()) {
+    const auto source = hello.tuple.remote.address;
+    if (!limits->admit(source, self->now())) {
+      refuse();
+      return;
+    }
+    auto socket = where->process.open_upstream(*remote);
+    if (!socket) {
+      limits->closed(source, false);
+      if (!std::exchange(told_refusal, true))
+        log_error("a session was refused, for want of a UDP socket: ", socket.error(),
+                  " (said once; session_refused counts them)");
+      refuse();
+      return;
+    }
+    limits->opened();
+    const auto session = self->spawn<caf::monitored>(server_session, where, queue, std::move(*socket));
+    server_sessions.emplace(session.id(), server_entry{session, id, source});
+    known = by_id->emplace(id, session).first;
+  }
+  self->send(as<session_actor>(known->second), std::move(hello));
+}
+
+void shard_supervisor_state::probe() {
+  each_session([this](const session_actor& s) { self->send(s, probe_stream{}); });
+}
+
+void shard_supervisor_state::on_down(const caf::down_msg& down) {
+  const auto child = down.source.id();
+  if ((queue && queue.id() == child) || (listener && listener.id() == child))
+    child_failed(down);
+  else
+    session_ended(down);
+  if (idle()) cleared();
+}
+
+void shard_supervisor_state::child_failed(const caf::down_msg& down) {
+  const bool was_queue = queue && queue.id() == down.source.id();
+  (was_queue ? queue : listener) = nullptr;
+  if (now_in == stage::clearing && was_queue) keep_queue = false;
+  if (now_in != stage::running) return;
+  if (!restarts.take(self->now())) {
+    log_error("shard ", where->index, ": too many faults in a short time");
+    abandon();
+    self->quit(make_error(ec::restart_limit));
+    return;
+  }
+  now_in = stage::clearing;
+  keep_queue = !was_queue;
+  clear();
+}
+
+void shard_supervisor_state::session_ended(const caf::down_msg& down) {
+  const auto child = down.source.id();
+  if (const auto s = server_sessions.find(child); s != server_sessions.end()) {
+    where->stats.add(counter::sessions_closed);
+    by_id->erase(s->second.id);
+    limits->closed(s->second.source, true);
+    server_sessions.erase(s);
+  } else if (const auto c = client_sessions.find(child); c != client_sessions.end()) {
+    where->stats.add(counter::sessions_closed);
+    if (listener)
+      self->send(as<udp_listener_actor>(listener), session_changed{c->second.path, nullptr, child});
+    client_sessions.erase(c);
+  } else {
+    return;
+  }
+  if (now_in == stage::running && down.reason && !session_faults.take(self->now())) {
+    log_error("shard ", where->index, ": too many sessions failed in a short time");
+    abandon();
+    self->quit(make_error(ec::restart_limit));
+  }
+}
+
+void shard_supervisor_state::abandon() {
+  keep_queue = false;
+  clear();
+}
+
+void shard_supervisor_state::clear() {
+  each_session([this](const session_actor& s) {
+    self->send_exit(s, caf::exit_reason::kill);
+  });
+  if (listener) self->send_exit(listener, caf::exit_reason::kill);
+  if (queue && !keep_queue) self->send_exit(queue, caf::exit_reason::kill);
+}
+
+bool shard_supervisor_state::idle() const {
+  if (!server_sessions.empty() || !client_sessions.empty()) return false;
+  switch (now_in) {
+    case stage::running:
+    case stage::waiting: return false;
+    case stage::stopping: return true;
+    case stage::clearing: return !listener && (keep_queue || !queue);
+    case stage::ending: return !listener && !queue;
+  }
+  return false;
+}
+
+void shard_supervisor_state::cleared() {
+  switch (now_in) {
+    case stage::running:
+    case stage::waiting: break;
+    case stage::clearing:
+      now_in = stage::waiting;
+      self->arm(self->now() + wait.next());
+      break;
+    case stage::stopping:
+      now_in = stage::ending;
+      abandon();
+      if (idle()) self->quit();
+      break;
+    case stage::ending: self->quit(); break;
+  }
+}
+
+void shard_supervisor_state::stop() {
+  if (now_in == stage::stopping || now_in == stage::ending) return;
+  now_in = stage::stopping;
+  each_session([this](const session_actor& s) { self->send(s, close_session{true}); });
+  self->arm(self->now() + stop_grace);
+  if (idle()) cleared();
+}
+
+void shard_supervisor_state::on_timer() {
+  if (now_in == stage::waiting) {
+    start_children();
+  } else if (now_in == stage::stopping) {
+    // Peers that did not answer the FIN in time learn it from the RST to their next segment.
+    now_in = stage::ending;
+    abandon();
+  }
+}
+
+} // namespace tonel::actors

@@ -1,0 +1,90 @@
+#pragma once
+
+#include "actors/interfaces.hpp"
+#include "actors/reactor_actor.hpp"
+#include "actors/session_limits.hpp"
+#include "actors/shard.hpp"
+#include "actors/supervision.hpp"
+#include "protocol/hello.hpp"
+
+#include <caf/behavior.hpp>
+
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <unordered_map>
+
+namespace tonel::actors {
+
+struct shard_supervisor_state;
+
+/// Keeps one shard's tun_queue, listener and sessions. Rest for one: what was started after a child
+/// that failed is ended and started again with it; sessions are not started again, the next datagram
+/// or hello makes new ones.
+caf::behavior shard_supervisor(pinned<shard_supervisor_state>* self, shard* where, caf::actor root);
+
+struct shard_supervisor_state {
+  static inline const char* name = "shard";
+
+  explicit shard_supervisor_state(pinned<shard_supervisor_state>* owner) : self(owner) {}
+  void start(shard* s, const caf::actor& root_supervisor);
+  void adopt(adopt_stream& hello);
+  void open(const open_session& request);
+  void set_peers(const peers_changed& peers);
+  void resolved(const protocol::endpoint& address);
+  void probe();
+  void stop();
+  /// Ends all children, unawaited: this actor is about to end by a fault.
+  void abandon();
+  void on_down(const caf::down_msg& down);
+  void on_timer();
+
+private:
+  // In order of start.
+  enum class stage : std::uint8_t { running, clearing, waiting, stopping, ending };
+  struct server_entry {
+    caf::actor session;
+    protocol::session_id id{};
+    protocol::ip_address source;
+  };
+  struct client_entry {
+    caf::actor session;
+    sys::datagram_path path;
+  };
+  struct session_hash {
+    std::uint64_t seed = 0;
+    std::size_t operator()(const protocol::session_id& id) const noexcept;
+  };
+
+  void start_children();
+  void child_failed(const caf::down_msg& down);
+  void session_ended(const caf::down_msg& down);
+  void clear();
+  void cleared();
+  bool idle() const;
+  template <class F>
+  void each_session(F f) {
+    for (auto& [id, entry] : server_sessions) f(as<session_actor>(entry.session));
+    for (auto& [id, entry] : client_sessions) f(as<session_actor>(entry.session));
+  }
+
+  pinned<shard_supervisor_state>* self;
+  shard* where = nullptr;
+  caf::actor root;
+  stage now_in = stage::running;
+  caf::actor queue, listener;
+  bool keep_queue = false; ///< while clearing: only what was started after the queue goes
+  std::optional<protocol::endpoint> remote;
+  std::optional<peers_changed> peers;
+  std::unordered_map<caf::actor_id, server_entry> server_sessions;
+  std::unordered_map<caf::actor_id, client_entry> client_sessions;
+  std::unique_ptr<std::unordered_map<protocol::session_id, caf::actor, session_hash>> by_id;
+  std::unique_ptr<session_limits> limits; ///< server; the client's listener has its own
+  restart_budget restarts{3, std::chrono::seconds{30}};
+  restart_budget session_faults{100, std::chrono::seconds{30}};
+  backoff wait{std::chrono::milliseconds{100}, std::chrono::milliseconds{100},
+               std::chrono::seconds{10}};
+  bool told_refusal = false;
+};
+
+} // namespace tonel::actors

@@ -1,0 +1,283 @@
+#include "actors/stream.hpp"
+
+#include "actors/faults.hpp"
+#include "actors/runs.hpp"
+
+#include <caf/exit_reason.hpp>
+#include <caf/send.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+namespace tonel::actors {
+
+namespace {
+
+// Early data of the peer, kept until its hello arrives.
+constexpr std::size_t max_held_segments = 64;
+constexpr std::size_t max_held_bytes = 64 * 1024;
+// A stream that carried a datagram this recently is replaced at once when it is lost.
+constexpr auto recent_time = std::chrono::seconds{30};
+
+template <class... Fs>
+struct overloaded : Fs... {
+  using Fs::operator()...;
+};
+template <class... Fs>
+overloaded(Fs...) -> overloaded<Fs...>;
+
+} // namespace
+
+caf::behavior stream(pinned<stream_state>* self, const stream_start& start) {
+  self->state.start(start);
+  self->set_down_handler([self](const caf::down_msg&) { self->state.session_gone(); });
+  return {
+      [self](inbound_batch& batch) { self->state.receive(batch); },
+      [self](datagram_batch& batch) { self->state.transmit(batch); },
+      [self](timer_event) {
+        auto& st = self->state;
+        st.run(st.machine().on_timer(self->now()));
+      },
+      [self](const protocol::packet_too_big& icmp) {
+        auto& st = self->state;
+        st.run(st.machine().on_too_big(icmp, self->now()));
+      },
+      [self](const sink_changed& changed) { self->state.given->sink = changed.sink; },
+      [self](const close_stream& how) { self->state.close(how.at_exit); },
+      [self](reset_stream) {
+        auto& st = self->state;
+        st.run(st.machine().reset(self->now()));
+      },
+      [self](supersede_stream) {
+        auto& st = self->state;
+        st.run(st.machine().supersede(self->now()));
+      },
+      [self](probe_stream) {
+        auto& st = self->state;
+        st.run(st.machine().on_resume(self->now()));
+      },
+  };
+}
+
+void stream_state::start(const stream_start& s) {
+  given = s;
+  self->monitor(given->session);
+  // Before the first segment of ours, so that no answer can overtake it.
+  self->send(as<tun_queue_actor>(given->queue),
+             stream_up{given->tuple, caf::actor_cast<caf::actor>(self), true});
+  if (given->side == role::client) {
+    run(machine().open(self->now()), nullptr);
+  } else {
+    given->where->stats.add(counter::streams_opened);
+    if (given->hello) take(*given->hello);
+    given->hello.reset();
+    held = std::exchange(given->held, {});
+    replay();
+  }
+  finish();
+}
+
+void stream_state::receive(inbound_batch& batch) {
+  for (const auto& segment : batch.segments) take(segment);
+  finish();
+}
+
+void stream_state::take(const inbound_segment& segment) {
+  run(machine().on_segment(segment.header, segment.payload(), self->now()), &segment);
+}
+
+void stream_state::run(const protocol::effects& effects) {
+  run(effects, nullptr);
+  finish();
+}
+
+void stream_state::run(const protocol::effects& effects, const inbound_segment* segment) {
+  namespace p = protocol;
+  for (const auto& e : effects)
+    std::visit(
+        overloaded{
+            [&](const p::send_segment& s) { put(s); },
+            [&](const p::deliver& d) {
+              auto chunk = segment->packet;
+              chunk.offset += segment->header.payload_offset + d.offset;
+              chunk.length = d.length;
+              chunk.datagram_size = std::min(segment->header.datagram_size, d.length);
+              if (given->side == role::server) provoke_fault("server-stream", chunk);
+              in.chunks.push_back(std::move(chunk));
+            },
+            [&](const p::hold_segment&) { hold(*segment); },
+            [&](const p::replay_held&) { replay(); },
+            [&](const p::opened&) {
+              if (given->side == role::client) given->where->stats.add(counter::streams_opened);
+              tell(stream_event::kind::opened);
+            },
+            [&](const p::greeted&) { tell(stream_event::kind::greeted); },
+            [&](const p::went_silent&) { tell(stream_event::kind::silent); },
+            [&](const p::recovered&) { tell(stream_event::kind::recovered); },
+            [&](const p::went_idle&) { tell(stream_event::kind::idle); },
+            [&](const p::became_active&) { tell(stream_event::kind::active); },
+            [&](const p::mtu_changed&) { told_too_large = false; },
+            [&](const p::try_new_port&) { tell(stream_event::kind::try_new_port); },
+            [&](const p::count_drop& d) { given->where->stats.add(d.reason, d.datagrams); },
+            [&](const p::ended& end) {
+              given->where->stats.add(counter::streams_ended);
+              said_ended = true;
+              tell(stream_event::kind::ended, end.why);
+            },
+            [&](const p::forgotten&) { over = true; },
+        },
+        e);
+}
+
+void stream_state::put(const protocol::send_segment& s) {
+  sys::outgoing_segment segment;
+  segment.header = s.header;
+  if (!s.payload.empty()) {
+    auto chunk = given->where->slabs.append(s.payload);
+    if (!chunk.slab) { // repeated by the machine's timer
+      given->where->stats.add(counter::slab_pool_empty);
+      return;
+    }
+    segment.first = static_cast<std::uint32_t>(out.chunks.size());
+    segment.count = 1;
+    segment.length = segment.datagram_size = chunk.length;
+    out.chunks.push_back(std::move(chunk));
+  }
+  out.segments.push_back(segment);
+}
+
+void stream_state::hold(const inbound_segment& segment) {
+  const auto payload = segment.payload();
+  if (held.size() >= max_held_segments || held_bytes + payload.size() > max_held_bytes) {
+    given->where->stats.add(protocol::errc::hold_full);
+    return;
+  }
+  held_bytes += payload.size();
+  // A copy, so that a small segment does not keep a slab from its pool.
+  held.push_back({segment.header, {payload.begin(), payload.end()}});
+}
+
+void stream_state::replay() {
+  held_bytes = 0;
+  for (auto& h : std::exchange(held, {})) {
+    inbound_segment segment{h.segment, given->where->slabs.append(h.payload)};
+    if (!segment.packet.slab && !h.payload.empty()) {
+      given->where->stats.add(counter::slab_pool_empty);
+      continue;
+    }
+    segment.header.payload_offset = 0;
+    take(segment);
+  }
+}
+
+bool stream_state::fit(sys::chunk& datagrams) {
+  const auto limit = machine().max_datagram();
+  if (datagrams.datagram_size <= limit) return true;
+  const auto count = protocol::datagrams_in(datagrams.length, datagrams.datagram_size);
+  // All but the last are of datagram_size; the last may be one that fits.
+  const auto last = datagrams.length - (count - 1) * datagrams.datagram_size;
+  const bool keep_last = last <= limit;
+  given->where->stats.add(protocol::errc::too_large, keep_last ? count - 1 : count);
+  if (!told_too_large) {
+    told_too_large = true;
+    stream_event event;
+    event.what = stream_event::kind::too_large;
+    event.stream = self->id();
+    event.size = datagrams.datagram_size;
+    event.limit = limit;
+    self->send(as<session_actor>(given->session), event);
+  }
+  if (!keep_last) return false;
+  datagrams.offset += datagrams.length - last;
+  datagrams.length = datagrams.datagram_size = last;
+  return true;
+}
+
+void stream_state::transmit(datagram_batch& batch) {
+  auto& stats = given->where->stats;
+  auto& chunks = batch.chunks;
+  chunks.erase(std::remove_if(chunks.begin(), chunks.end(),
+                              [&](sys::chunk& c) {
+                                if (given->side == role::client) provoke_fault("client-stream", c);
+                                return !fit(c);
+                              }),
+               chunks.end());
+  const auto before = out.segments.size();
+  const auto now = self->now();
+  const bool open = machine().is_open();
+  const auto header = given->tuple.local.address.is_v4() ? 40u : 60u;
+  plan_runs(std::move(chunks), protocol::max_ip_packet - header, out.chunks,
+            [&](std::uint32_t first, const protocol::run_builder& run) {
+              const auto size = run.datagram_size();
+              const auto admitted = machine().admit(size, run.datagrams(), now);
+              if (admitted < run.datagrams())
+                stats.add(open ? protocol::errc::window_closed : protocol::errc::not_open,
+                          run.datagrams() - admitted);
+              if (admitted == 0) {
+                out.chunks.resize(first);
+                return;
+              }
+              sys::outgoing_segment segment;
+              segment.first = first;
+              segment.datagram_size = size;
+              segment.length = run.bytes();
+              if (admitted < run.datagrams()) {
+                // Cut behind the last one admitted, wherever in the chunks that is.
+                segment.length = admitted * size;
+                auto left = segment.length;
+                auto end = first;
+                for (; end < out.chunks.size() && left > 0; ++end) {
+                  out.chunks[end].length = std::min(out.chunks[end].length, left);
+                  left -= out.chunks[end].length;
+                }
+                out.chunks.resize(end);
+              }
+              segment.count = static_cast<std::uint32_t>(out.chunks.size()) - first;
+              segment.header = machine().data_header(segment.length, admitted, false, now);
+              out.segments.push_back(segment);
+            });
+  // PSH on the last segment of a wake-up alone: on each it would keep GRO from merging.
+  if (out.segments.size() > before) out.segments.back().header.flags |= protocol::flag::psh;
+  finish();
+}
+
+void stream_state::tell(stream_event::kind what, protocol::end_reason why) {
+  stream_event event;
+  event.what = what;
+  event.stream = self->id();
+  event.why = why;
+  event.recent = self->now() - machine().last_datagram() <= recent_time;
+  self->send(as<session_actor>(given->session), event);
+}
+
+void stream_state::close(bool at_exit) {
+  // The process does not wait for late segments of what has ended.
+  over = over || (at_exit && said_ended);
+  run(machine().close(self->now(), at_exit));
+}
+
+void stream_state::session_gone() {
+  // Nobody waits for this stream any more; should the RST be challenged, the acceptor answers that as
+  // it answers all strangers.
+  over = true;
+  run(machine().reset(self->now()));
+}
+
+void stream_state::finish() {
+  if (!in.chunks.empty()) {
+    in.path = given->path;
+    self->send(given->sink, std::exchange(in, {}));
+  }
+  if (!out.segments.empty())
+    self->send(as<tun_queue_actor>(given->queue), std::exchange(out, {}));
+  if (over) {
+    // Or the session would keep this actor's memory for as long as it lives itself.
+    self->demonitor(given->session);
+    self->quit();
+    return;
+  }
+  self->arm(machine().deadline());
+}
+
+} // namespace tonel::actors

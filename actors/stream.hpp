@@ -1,0 +1,72 @@
+#pragma once
+
+#include "actors/interfaces.hpp"
+#include "actors/reactor_actor.hpp"
+#include "actors/shard.hpp"
+#include "protocol/stream.hpp"
+
+#include <caf/behavior.hpp>
+
+#include <optional>
+#include <vector>
+
+namespace tonel::actors {
+
+/// What a stream actor is spawned with.
+struct stream_start {
+  shard* where = nullptr;
+  std::optional<protocol::stream> machine; ///< always set; an optional for want of a stream without a start
+  protocol::four_tuple tuple;
+  role side = role::client;
+  sys::datagram_path path; ///< client: the application
+  caf::actor queue;        ///< its shard's tun_queue
+  caf::actor sink;         ///< listener or endpoint
+  caf::actor session;
+  port_pool::lease port;                      ///< client: that of tuple.local
+  std::optional<inbound_segment> hello;       ///< server: what opened it
+  std::vector<protocol::held_segment> held;   ///< server: what overtook the hello
+};
+
+struct stream_state;
+
+/// The shell around one protocol::stream: runs its effects.
+caf::behavior stream(pinned<stream_state>* self, const stream_start& start);
+
+struct stream_state {
+  static inline const char* name = "stream";
+
+  explicit stream_state(pinned<stream_state>* owner) : self(owner) {}
+  void start(const stream_start& s);
+  void receive(inbound_batch& batch);
+  void transmit(datagram_batch& batch);
+  /// Runs the effects of an event that was not a segment, then sends and arms.
+  void run(const protocol::effects& effects);
+  void close(bool at_exit);
+  void session_gone();
+  protocol::stream& machine() noexcept { return *given->machine; }
+
+  std::optional<stream_start> given;
+
+private:
+  void run(const protocol::effects& effects, const inbound_segment* in);
+  void take(const inbound_segment& in);
+  void hold(const inbound_segment& in);
+  void replay();
+  void tell(stream_event::kind what, protocol::end_reason why = protocol::end_reason::reset);
+  void put(const protocol::send_segment& out);
+  /// Drops what exceeds the largest datagram; false: nothing is left.
+  bool fit(sys::chunk& datagrams);
+  /// Sends what the event made, and arms the timer.
+  void finish();
+
+  pinned<stream_state>* self;
+  segment_batch out;
+  datagram_batch in;
+  std::vector<protocol::held_segment> held;
+  std::size_t held_bytes = 0;
+  bool told_too_large = false;
+  bool said_ended = false;
+  bool over = false;
+};
+
+} // namespace tonel::actors

@@ -1,0 +1,60 @@
+#pragma once
+
+#include "protocol/time.hpp"
+
+#include <caf/error.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+
+namespace tonel::actors {
+
+/// Why a supervisor ended itself.
+enum class ec : std::uint8_t {
+  none,
+  restart_limit, ///< a child failed more often than its budget permits
+};
+const char* to_string(ec e) noexcept;
+caf::error make_error(ec e);
+
+/// How many restarts are allowed within how long; beyond it the failure goes up one level.
+/// Source: OTP supervisors' intensity and period
+class restart_budget {
+public:
+  restart_budget(std::size_t restarts, protocol::duration period) noexcept
+      : restarts_(restarts), period_(period) {}
+  /// False: exhausted.
+  bool take(protocol::time_point now) {
+    while (!taken_.empty() && now - taken_.front() > period_) taken_.pop_front();
+    if (taken_.size() >= restarts_) return false;
+    taken_.push_back(now);
+    return true;
+  }
+
+private:
+  std::size_t restarts_;
+  protocol::duration period_;
+  std::deque<protocol::time_point> taken_;
+};
+
+/// The wait before each next try: `first`, then doubling from `base` up to `most`.
+class backoff {
+public:
+  backoff(protocol::duration first, protocol::duration base, protocol::duration most) noexcept
+      : first_(first), base_(base), most_(most) {}
+  protocol::duration next() noexcept {
+    const auto wait = tries_ == 0 ? first_ : std::min(most_, base_ * (std::int64_t{1} << std::min(tries_ - 1, 20)));
+    ++tries_;
+    return wait;
+  }
+  void reset() noexcept { tries_ = 0; }
+
+private:
+  protocol::duration first_, base_, most_;
+  int tries_ = 0;
+};
+
+} // namespace tonel::actors

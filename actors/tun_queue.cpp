@@ -1,0 +1,301 @@
+#include "actors/tun_queue.hpp"
+
+#include "actors/log.hpp"
+#include "protocol/run.hpp"
+
+#include <caf/exit_reason.hpp>
+#include <caf/send.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+#include <stdexcept>
+
+namespace tonel::actors {
+
+using namespace std::chrono_literals;
+
+namespace {
+
+// Packets read in one wake-up: enough for runs to form, few enough that the shard's other actors, and
+// the cache, get their share.
+constexpr std::size_t max_packets = 64;
+// Segments that wait for the stream of a hello that was handed to a shard; as the acceptor's bound.
+constexpr std::size_t max_waiting = 64;
+constexpr auto adoption_time = 3s;
+
+} // namespace
+
+caf::behavior tun_queue(pinned<tun_queue_state>* self, shard* where) {
+  auto& st = self->state;
+  st.start(where);
+  self->set_down_handler([self](const caf::down_msg& down) { self->state.stream_gone(down); });
+  return {
+      [self](const fd_event&) { self->state.read(); },
+      [self](timer_event) { self->state.on_timer(); },
+      [self](segment_batch& batch) { self->state.write(batch); },
+      [self](const stream_up& up) { self->state.add_stream(up); },
+      [self](const stream_refused& r) { self->state.refuse(r.tuple); },
+      [self](peers_changed& peers) { self->state.set_peers(peers); },
+  };
+}
+
+void tun_queue_state::start(shard* s) {
+  where = s;
+  const auto& context = s->process;
+  protocol::acceptor_config accept;
+  accept.secret = context.cookie_secret;
+  accept.mtu = context.settings.tun.mtu;
+  if (context.settings.tunnel.side == role::server)
+    accept.listen_port = context.settings.tunnel.local_port;
+  acceptor = std::make_unique<protocol::acceptor>(accept);
+  routes = std::make_unique<route_map>(0, context.hash);
+  offload_was_on = s->tun.offload();
+  if (s->tun.fd() >= 0) watch = self->watch(s->tun.fd());
+}
+
+void tun_queue_state::read() {
+  packets.clear();
+  const auto state = where->tun.read(where->slabs, packets, max_packets);
+  if (!state) throw std::runtime_error(state.error().to_string());
+  // Before anything of this wake-up is given back: the first slab to return calls the reader again.
+  if (*state == sys::read_state::no_slab) {
+    where->stats.add(counter::slab_pool_empty);
+    where->gate.pause(watch);
+  }
+  for (auto& packet : packets) take(packet);
+  packets.clear();
+  for (auto* r : touched) {
+    r->queued = false;
+    self->send(r->stream, inbound_batch{std::move(r->inbound)});
+    r->inbound = {};
+  }
+  touched.clear();
+  flush_replies();
+  arm();
+}
+
+void tun_queue_state::take(sys::received_packet& packet) {
+  auto& stats = where->stats;
+  stats.add(counter::tun_packets_in);
+  stats.add(counter::tun_bytes_in, packet.bytes.length);
+  const auto parsed = protocol::parse_packet(packet.bytes.bytes(), packet.offload);
+  if (!parsed) {
+    stats.add(parsed.error());
+    return;
+  }
+  const auto* segment = std::get_if<protocol::segment_repr>(&*parsed);
+  if (segment == nullptr) {
+    too_big(std::get<protocol::packet_too_big>(*parsed));
+    return;
+  }
+  stats.add(counter::tun_segments_in,
+            protocol::datagrams_in(segment->payload_length, segment->datagram_size));
+  if (last_route == nullptr || segment->tuple != last_tuple) {
+    const auto found = routes->find(segment->tuple);
+    if (found == routes->end()) {
+      stray(*segment, std::move(packet.bytes));
+      return;
+    }
+    last_tuple = segment->tuple;
+    last_route = &found->second;
+  }
+  auto& r = *last_route;
+  if (!r.stream) { // adopted, its stream is being made
+    if (r.inbound.size() < max_waiting)
+      r.inbound.push_back({*segment, std::move(packet.bytes)});
+    else
+      stats.add(protocol::errc::hold_full);
+    return;
+  }
+  if (!r.queued) {
+    r.queued = true;
+    touched.push_back(&r);
+  }
+  r.inbound.push_back({*segment, std::move(packet.bytes)});
+}
+
+void tun_queue_state::too_big(const protocol::packet_too_big& icmp) {
+  const auto found = routes->find(icmp.quoted);
+  if (found == routes->end() || !found->second.stream)
+    where->stats.add(protocol::errc::icmp_ignored);
+  else
+    self->send(found->second.stream, icmp);
+}
+
+void tun_queue_state::stray(const protocol::segment_repr& header, sys::chunk&& packet) {
+  inbound_segment in{header, std::move(packet)};
+  auto answer = acceptor->on_stray(header, in.payload(), self->now());
+  if (auto* ignored = std::get_if<protocol::ignore_stray>(&answer)) {
+    if (ignored->reason) where->stats.add(*ignored->reason);
+  } else if (auto* answered = std::get_if<protocol::reply_stray>(&answer)) {
+    if (answered->reason) where->stats.add(*answered->reason);
+    reply(answered->header);
+  } else {
+    adopt(std::move(std::get<protocol::accept_stream>(answer)), std::move(in));
+  }
+}
+
+void tun_queue_state::adopt(protocol::accept_stream&& accepted, inbound_segment&& hello) {
+  if (supervisors.empty()) return; // the shards are not all up yet: the client repeats its hello
+  // The session's shard follows from its id alone, so that no registry is needed.
+  std::uint64_t id = 0;
+  std::memcpy(&id, accepted.hello.session.data(), sizeof id);
+  const auto& supervisor = supervisors[id % supervisors.size()];
+  const auto tuple = hello.header.tuple;
+  auto& r = (*routes)[tuple];
+  r.since = self->now();
+  r.waiting = true;
+  // What a RST would have to say, should the hello be refused.
+  r.snd_nxt = hello.header.ack;
+  r.rcv_nxt = hello.header.end();
+  if (adopting++ == 0) sweep_at = r.since + adoption_time;
+  last_route = nullptr;
+  self->send(supervisor,
+             adopt_stream{tuple, std::move(accepted), std::move(hello), caf::actor_cast<caf::actor>(self)});
+}
+
+void tun_queue_state::add_stream(const stream_up& up) {
+  auto& r = (*routes)[up.tuple];
+  last_route = nullptr;
+  if (r.waiting) --adopting;
+  r.waiting = false;
+  r.local = up.local;
+  if (r.id != up.stream.id()) { // it may be told twice, of which one DOWN is enough
+    if (r.id != 0) tuples.erase(r.id);
+    r.stream = as<stream_actor>(up.stream);
+    r.id = up.stream.id();
+    tuples[r.id] = up.tuple;
+    self->monitor(up.stream);
+  }
+  // Of this queue alone: the hello was read by another.
+  for (auto& held : acceptor->release(up.tuple)) {
+    inbound_segment segment{held.segment, where->slabs.append(held.payload)};
+    segment.header.payload_offset = 0;
+    if (segment.packet.slab || held.payload.empty()) r.inbound.push_back(std::move(segment));
+  }
+  if (!r.inbound.empty()) {
+    self->send(r.stream, inbound_batch{std::move(r.inbound)});
+    r.inbound = {};
+  }
+  if (!up.local) return;
+  for (std::size_t i = 0; i < queues.size(); ++i)
+    if (i != where->index) self->send(queues[i], stream_up{up.tuple, up.stream, false});
+}
+
+void tun_queue_state::refuse(const protocol::four_tuple& tuple) {
+  const auto found = routes->find(tuple);
+  if (found == routes->end() || !found->second.waiting) return;
+  --adopting;
+  reset(tuple, found->second);
+  routes->erase(found);
+  last_route = nullptr;
+}
+
+void tun_queue_state::stream_gone(const caf::down_msg& down) {
+  const auto known = tuples.find(down.source.id());
+  if (known == tuples.end()) return;
+  const auto tuple = known->second;
+  tuples.erase(known);
+  const auto found = routes->find(tuple);
+  if (found == routes->end() || found->second.id != down.source.id()) return;
+  const auto& r = found->second;
+  const bool failed = down.reason && r.written && down.reason != caf::exit_reason::user_shutdown;
+  if (failed && r.local) {
+    where->stats.add(counter::streams_failed);
+    // In the stream's name, at once: the client replaces it within a round trip. A client's own
+    // stream is replaced by its session, whose hello takes the old one's place.
+    if (where->process.settings.tunnel.side == role::server) reset(tuple, r);
+  }
+  // What is on its way to the stream in this wake-up is lost with it.
+  touched.erase(std::remove(touched.begin(), touched.end(), &found->second), touched.end());
+  routes->erase(found);
+  last_route = nullptr;
+}
+
+void tun_queue_state::reset(const protocol::four_tuple& tuple, const route& r) {
+  protocol::segment_header rst;
+  rst.tuple = tuple;
+  rst.seq = r.snd_nxt;
+  rst.ack = r.rcv_nxt;
+  rst.flags = protocol::flag::rst | protocol::flag::ack;
+  reply(rst);
+  flush_replies();
+}
+
+void tun_queue_state::write(segment_batch& batch) {
+  if (batch.segments.empty()) return;
+  const auto& last = batch.segments.back();
+  if (const auto found = routes->find(last.header.tuple); found != routes->end()) {
+    const bool fin = (last.header.flags & protocol::flag::fin) != 0;
+    const auto end = last.header.seq + last.length + (fin ? 1u : 0u);
+    // Keepalives and repeats lie before it.
+    if (!found->second.written || end > found->second.snd_nxt) found->second.snd_nxt = end;
+    found->second.rcv_nxt = last.header.ack;
+    found->second.written = true;
+  }
+  const auto tally = where->tun.write(batch.segments, batch.chunks);
+  where->stats.add(counter::tun_segments_out, tally.written);
+  if (tally.dropped != 0) where->stats.add(counter::tun_write_dropped, tally.dropped);
+  if (offload_was_on && !where->tun.offload()) {
+    offload_was_on = false;
+    log_warn("the kernel refuses segmentation offload on the TUN device; it is off from now on, "
+             "which costs throughput");
+  }
+}
+
+void tun_queue_state::reply(const protocol::segment_header& header) {
+  sys::outgoing_segment out;
+  out.header = header;
+  replies.segments.push_back(out);
+}
+
+void tun_queue_state::flush_replies() {
+  if (replies.segments.empty()) return;
+  write(replies);
+  replies.segments.clear();
+}
+
+void tun_queue_state::on_timer() {
+  const auto now = self->now();
+  for (const auto& rst : acceptor->on_timer(now)) reply(rst);
+  flush_replies();
+  if (adopting > 0 && now >= sweep_at) {
+    for (auto it = routes->begin(); it != routes->end();) {
+      if (it->second.waiting && now - it->second.since >= adoption_time) {
+        it = routes->erase(it);
+        --adopting;
+      } else {
+        ++it;
+      }
+    }
+    // Those that came since the first: in time enough, and without a scan for each.
+    sweep_at = now + adoption_time;
+    last_route = nullptr;
+  }
+  arm();
+}
+
+void tun_queue_state::arm() {
+  auto at = acceptor->deadline();
+  if (adopting > 0) {
+    if (!at || sweep_at < *at) at = sweep_at;
+  }
+  self->arm(at);
+}
+
+void tun_queue_state::set_peers(peers_changed& peers) {
+  queues.clear();
+  supervisors.clear();
+  for (const auto& q : peers.queues) queues.push_back(as<tun_queue_actor>(q));
+  for (const auto& s : peers.supervisors) supervisors.push_back(as<shard_supervisor_actor>(s));
+  // A queue that was started again knows no stream of ours.
+  for (const auto& [tuple, r] : *routes) {
+    if (!r.stream || !r.local) continue;
+    for (std::size_t i = 0; i < queues.size(); ++i)
+      if (i != where->index)
+        self->send(queues[i], stream_up{tuple, caf::actor_cast<caf::actor>(r.stream), false});
+  }
+}
+
+} // namespace tonel::actors

@@ -1,0 +1,79 @@
+#pragma once
+
+#include "actors/interfaces.hpp"
+#include "actors/reactor_actor.hpp"
+#include "actors/shard.hpp"
+#include "protocol/acceptor.hpp"
+
+#include <caf/behavior.hpp>
+
+#include <memory>
+#include <optional>
+#include <unordered_map>
+#include <vector>
+
+namespace tonel::actors {
+
+struct tun_queue_state;
+
+/// Reads and writes one queue of the TUN device.
+caf::behavior tun_queue(pinned<tun_queue_state>* self, shard* where);
+
+struct tun_queue_state {
+  static inline const char* name = "tun_queue";
+
+  explicit tun_queue_state(pinned<tun_queue_state>* owner) : self(owner) {}
+  void start(shard* s);
+  void read();
+  void write(segment_batch& batch);
+  void add_stream(const stream_up& up);
+  void refuse(const protocol::four_tuple& tuple);
+  void stream_gone(const caf::down_msg& down);
+  void on_timer();
+  void set_peers(peers_changed& peers);
+
+private:
+  struct route {
+    stream_actor stream; ///< null while waiting
+    caf::actor_id id = 0;
+    bool local = true;
+    bool waiting = false;              ///< adopted, its stream is not there yet
+    bool written = false;               ///< something of it has gone out
+    protocol::seq_num snd_nxt, rcv_nxt; ///< for a RST in its name, should it fail or be refused
+    protocol::time_point since{};
+    std::vector<inbound_segment> inbound; ///< of this wake-up, or waiting for the stream
+    bool queued = false;                  ///< listed in `touched`
+  };
+  using route_map
+      = std::unordered_map<protocol::four_tuple, route, protocol::address_hash>;
+
+  void take(sys::received_packet& packet);
+  void stray(const protocol::segment_repr& header, sys::chunk&& packet);
+  void too_big(const protocol::packet_too_big& icmp);
+  void adopt(protocol::accept_stream&& accepted, inbound_segment&& hello);
+  void reply(const protocol::segment_header& header);
+  /// RST in the name of the tuple's stream.
+  void reset(const protocol::four_tuple& tuple, const route& r);
+  void flush_replies();
+  void arm();
+  void drop_route(route_map::iterator found);
+
+  pinned<tun_queue_state>* self;
+  shard* where = nullptr;
+  reactor::watch_id watch = 0;
+  std::unique_ptr<protocol::acceptor> acceptor;
+  std::unique_ptr<route_map> routes;
+  std::unordered_map<caf::actor_id, protocol::four_tuple> tuples;
+  std::size_t adopting = 0; ///< routes that wait
+  protocol::time_point sweep_at{};
+  std::vector<route*> touched;
+  protocol::four_tuple last_tuple;
+  route* last_route = nullptr;
+  std::vector<sys::received_packet> packets;
+  segment_batch replies;
+  std::vector<tun_queue_actor> queues;
+  std::vector<shard_supervisor_actor> supervisors;
+  bool offload_was_on = false;
+};
+
+} // namespace tonel::actors

@@ -1,0 +1,219 @@
+#include "actors/udp_listener.hpp"
+
+#include "actors/udp_output.hpp"
+#include "protocol/run.hpp"
+
+#include <caf/send.hpp>
+
+#include <algorithm>
+#include <stdexcept>
+#include <utility>
+
+namespace tonel::actors {
+
+namespace {
+
+// Datagrams read in one wake-up; merged ones count each.
+constexpr std::size_t max_datagrams = 512;
+
+} // namespace
+
+caf::behavior udp_listener(pinned<udp_listener_state>* self, shard* where, caf::actor supervisor) {
+  self->state.start(where, supervisor);
+  return {
+      [self](const fd_event&) { self->state.read(); },
+      [self](timer_event) { self->state.on_timer(); },
+      [self](datagram_batch& batch) { self->state.send(batch); },
+      [self](const session_changed& changed) { self->state.session(changed); },
+      [self](streams_changed& changed) { self->state.streams(changed); },
+  };
+}
+
+void udp_listener_state::start(shard* s, const caf::actor& supervisor_handle) {
+  where = s;
+  supervisor = as<shard_supervisor_actor>(supervisor_handle);
+  const auto& bounds = s->process.settings.bounds;
+  peers = std::make_unique<peer_map>(0, path_hash{s->process.hash});
+  limits = std::make_unique<session_limits>(
+      session_limits::bounds{s->share(bounds.max_sessions), bounds.max_sessions_per_source,
+                             s->share(bounds.max_opening_sessions),
+                             s->share(bounds.max_new_sessions_per_second)},
+      s->process.hash);
+  watch = self->watch(s->listener->fd(), s->listener);
+}
+
+void udp_listener_state::read() {
+  received.clear();
+  const auto state = where->listener->receive(where->slabs, received, max_datagrams);
+  if (!state) throw std::runtime_error(state.error().to_string());
+  // Before anything of this wake-up is given back: the first slab to return calls the reader again.
+  if (*state == sys::read_state::no_slab) {
+    where->stats.add(counter::slab_pool_empty);
+    where->gate.pause(watch);
+  }
+  for (auto& datagrams : received) take(datagrams);
+  received.clear();
+  for (auto* entry : touched) {
+    auto& p = entry->second;
+    p.queued = false;
+    forward(p);
+  }
+  touched.clear();
+}
+
+void udp_listener_state::take(sys::received_datagrams& datagrams) {
+  const auto count = protocol::datagrams_in(datagrams.bytes.length, datagrams.bytes.datagram_size);
+  where->stats.add(counter::datagrams_in, count);
+  where->stats.add(counter::datagram_bytes_in, datagrams.bytes.length);
+  // A burst is mostly of one peer.
+  auto* entry = !touched.empty() && touched.back()->first == datagrams.path ? touched.back() : nullptr;
+  if (entry == nullptr) {
+    auto found = peers->find(datagrams.path);
+    if (found == peers->end()) found = admit(datagrams.path);
+    if (found == peers->end()) {
+      where->stats.add(counter::session_refused);
+      return;
+    }
+    entry = &*found;
+  }
+  auto& p = entry->second;
+  if (p.streams.empty()) {
+    hold(p, datagrams.bytes);
+    return;
+  }
+  if (!p.queued) {
+    p.queued = true;
+    touched.push_back(entry);
+  }
+  p.inbound.push_back(std::move(datagrams.bytes));
+}
+
+udp_listener_state::peer_map::iterator udp_listener_state::admit(const sys::datagram_path& path) {
+  if (!limits->admit(path.peer.address, self->now())) return peers->end();
+  const auto added = peers->try_emplace(path).first;
+  added->second.asked = true;
+  self->send(supervisor, open_session{path});
+  return added;
+}
+
+void udp_listener_state::hold(peer& p, const sys::chunk& datagrams) {
+  const auto& bounds = where->process.settings.bounds;
+  const auto total = where->share(bounds.pending_total_bytes);
+  const auto count = protocol::datagrams_in(datagrams.length, datagrams.datagram_size);
+  const auto bytes = datagrams.bytes();
+  for (std::uint32_t i = 0; i < count; ++i) {
+    const auto from = std::size_t{i} * datagrams.datagram_size;
+    const auto size = std::min<std::size_t>(datagrams.datagram_size, datagrams.length - from);
+    if (p.pending.size() >= bounds.pending_datagrams || p.pending_bytes + size > bounds.pending_bytes
+        || pending_total + size > total) {
+      where->stats.add(counter::pending_dropped, count - i);
+      break;
+    }
+    const auto datagram = bytes.subview(from, size);
+    p.pending.push_back({self->now(), {datagram.begin(), datagram.end()}});
+    p.pending_bytes += size;
+    pending_total += size;
+    ++pending_count;
+  }
+  if (!p.asked && p.session) {
+    p.asked = true;
+    self->send(p.session, stream_wanted{});
+  }
+  if (!armed) self->arm(self->now() + bounds.pending_age);
+  armed = true;
+}
+
+void udp_listener_state::forward(peer& p) {
+  if (p.inbound.empty()) return;
+  // A whole batch to one stream: runs stay whole and in order.
+  auto& to = p.streams[p.next++ % p.streams.size()];
+  self->send(to, datagram_batch{{}, std::exchange(p.inbound, {})});
+}
+
+void udp_listener_state::flush_pending(peer& p) {
+  while (!p.pending.empty()) {
+    const auto& oldest = p.pending.front();
+    auto chunk = where->slabs.append(oldest.octets);
+    if (chunk.slab || oldest.octets.empty())
+      p.inbound.push_back(std::move(chunk));
+    else
+      where->stats.add(counter::pending_dropped);
+    pending_total -= oldest.octets.size();
+    --pending_count;
+    p.pending.pop_front();
+  }
+  p.pending_bytes = 0;
+  forward(p);
+}
+
+void udp_listener_state::session(const session_changed& changed) {
+  const auto found = peers->find(changed.path);
+  if (found == peers->end()) return;
+  auto& p = found->second;
+  if (changed.session) {
+    p.session = as<session_actor>(changed.session);
+    p.session_id = changed.session.id();
+  } else if (p.session_id == changed.ended) { // and not a younger one's, even if it has no id yet
+    drop_pending(p, p.pending.size());
+    erase(found);
+  }
+}
+
+void udp_listener_state::streams(streams_changed& changed) {
+  const auto found = peers->find(changed.path);
+  if (found == peers->end()) return;
+  auto& p = found->second;
+  if (p.session_id != changed.session) return;
+  p.streams.clear();
+  for (const auto& s : changed.streams) p.streams.push_back(as<stream_actor>(s));
+  if (p.streams.empty()) {
+    p.asked = false;
+    return;
+  }
+  if (!p.opened) {
+    p.opened = true;
+    limits->opened();
+  }
+  flush_pending(p);
+}
+
+void udp_listener_state::drop_pending(peer& p, std::size_t datagrams) {
+  where->stats.add(counter::pending_dropped, datagrams);
+  for (; datagrams > 0; --datagrams) {
+    p.pending_bytes -= p.pending.front().octets.size();
+    pending_total -= p.pending.front().octets.size();
+    --pending_count;
+    p.pending.pop_front();
+  }
+}
+
+void udp_listener_state::erase(peer_map::iterator found) {
+  limits->closed(found->first.peer.address, found->second.opened);
+  peers->erase(found);
+}
+
+void udp_listener_state::on_timer() {
+  armed = false;
+  if (pending_count == 0) return;
+  const auto now = self->now();
+  const auto age = where->process.settings.bounds.pending_age;
+  std::optional<protocol::time_point> next;
+  for (auto& [path, p] : *peers) {
+    const auto fresh = std::find_if(p.pending.begin(), p.pending.end(),
+                                    [&](const waiting& w) { return now - w.since < age; });
+    if (fresh != p.pending.begin())
+      drop_pending(p, static_cast<std::size_t>(fresh - p.pending.begin()));
+    if (!p.pending.empty()) {
+      const auto due = p.pending.front().since + age;
+      if (!next || due < *next) next = due;
+    }
+  }
+  armed = next.has_value();
+  self->arm(next);
+}
+
+void udp_listener_state::send(datagram_batch& batch) {
+  send_datagrams(*where, *where->listener, batch, runs);
+}
+
+} // namespace tonel::actors

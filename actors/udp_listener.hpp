@@ -1,0 +1,82 @@
+#pragma once
+
+#include "actors/interfaces.hpp"
+#include "actors/reactor_actor.hpp"
+#include "actors/session_limits.hpp"
+#include "actors/shard.hpp"
+
+#include <caf/behavior.hpp>
+
+#include <cstddef>
+#include <deque>
+#include <memory>
+#include <unordered_map>
+#include <vector>
+
+namespace tonel::actors {
+
+struct udp_listener_state;
+
+/// The client's UDP socket: application -> session, and back.
+caf::behavior udp_listener(pinned<udp_listener_state>* self, shard* where, caf::actor supervisor);
+
+struct udp_listener_state {
+  static inline const char* name = "udp_listener";
+
+  explicit udp_listener_state(pinned<udp_listener_state>* owner) : self(owner) {}
+  void start(shard* s, const caf::actor& supervisor_handle);
+  void read();
+  void send(datagram_batch& batch);
+  void session(const session_changed& changed);
+  void streams(streams_changed& changed);
+  void on_timer();
+
+private:
+  struct path_hash {
+    protocol::address_hash hash;
+    std::size_t operator()(const sys::datagram_path& p) const noexcept {
+      return hash(p.peer) ^ (hash(p.local) * 0x9e3779b97f4a7c15u);
+    }
+  };
+  /// A datagram that waits for its session to open: a copy.
+  struct waiting {
+    protocol::time_point since;
+    std::vector<std::uint8_t> octets;
+  };
+  struct peer {
+    session_actor session;
+    caf::actor_id session_id = 0;
+    std::vector<stream_actor> streams;
+    std::size_t next = 0; ///< the stream that the next batch goes to
+    bool opened = false;
+    bool asked = false; ///< the session knows that datagrams wait
+    std::deque<waiting> pending;
+    std::size_t pending_bytes = 0;
+    std::vector<sys::chunk> inbound; ///< of this wake-up
+    bool queued = false;
+  };
+  using peer_map = std::unordered_map<sys::datagram_path, peer, path_hash>;
+
+  void take(sys::received_datagrams& datagrams);
+  peer_map::iterator admit(const sys::datagram_path& path);
+  void hold(peer& p, const sys::chunk& datagrams);
+  void forward(peer& p);
+  void flush_pending(peer& p);
+  void drop_pending(peer& p, std::size_t datagrams);
+  void erase(peer_map::iterator found);
+
+  pinned<udp_listener_state>* self;
+  shard* where = nullptr;
+  shard_supervisor_actor supervisor;
+  reactor::watch_id watch = 0;
+  std::unique_ptr<peer_map> peers;
+  std::unique_ptr<session_limits> limits;
+  std::vector<sys::received_datagrams> received;
+  std::vector<peer_map::value_type*> touched;
+  std::vector<sys::outgoing_run> runs;
+  std::size_t pending_total = 0; ///< octets
+  std::size_t pending_count = 0; ///< datagrams
+  bool armed = false;
+};
+
+} // namespace tonel::actors

@@ -1,0 +1,14 @@
+#pragma once
+
+#include "actors/messages.hpp"
+#include "actors/shard.hpp"
+
+#include <vector>
+
+namespace tonel::actors {
+
+/// Sends a batch as runs, and counts. `runs` is scratch space of the caller's.
+void send_datagrams(shard& where, sys::datagram_socket& socket, datagram_batch& batch,
+                    std::vector<sys::outgoing_run>& runs);
+
+} // namespace tonel::actors

@@ -1,0 +1,38 @@
+# Finds what the project builds with, and says all that is missing at once, with the command that
+# installs it.
+set(tonel_missing "")
+
+# tonel_find(PACKAGE DEBIAN_PACKAGE args...): find_package, remembering what to install.
+macro(tonel_find package debian)
+  find_package(${package} ${ARGN} QUIET)
+  if(NOT ${package}_FOUND)
+    list(APPEND tonel_missing ${debian})
+  endif()
+endmacro()
+
+tonel_find(Threads libc6-dev)
+tonel_find(CAF libcaf-dev 0.17)
+tonel_find(tl-expected libexpected-dev)
+
+set(tonel_boost_debian_program_options libboost-program-options1.74-dev)
+set(tonel_boost_debian_log libboost-log1.74-dev)
+set(tonel_boost_debian_unit_test_framework libboost-test1.74-dev)
+set(tonel_boost_components program_options log)
+if(TONEL_TESTS)
+  list(APPEND tonel_boost_components unit_test_framework)
+endif()
+find_package(Boost 1.74 QUIET OPTIONAL_COMPONENTS ${tonel_boost_components})
+foreach(component IN LISTS tonel_boost_components)
+  if(NOT TARGET Boost::${component})
+    list(APPEND tonel_missing ${tonel_boost_debian_${component}})
+  endif()
+endforeach()
+if(TONEL_BENCH)
+  tonel_find(benchmark libbenchmark-dev)
+endif()
+
+if(tonel_missing)
+  list(JOIN tonel_missing " " tonel_missing)
+  message(FATAL_ERROR "Libraries are missing. Install them with:\n"
+                      "  apt-get install ${tonel_missing}\n")
+endif()

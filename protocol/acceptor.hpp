@@ -1,0 +1,109 @@
+#pragma once
+
+#include "protocol/hello.hpp"
+#include "protocol/packet.hpp"
+#include "protocol/time.hpp"
+#include "protocol/wire.hpp"
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <unordered_map>
+#include <utility>
+#include <variant>
+#include <vector>
+
+namespace tonel::protocol {
+
+/// The server's initial sequence numbers: a keyed hash of the 4-tuple, without state.
+/// Shape:  the key is derived from `secret` and the 15-minute epoch of `now`; current and previous
+///         are accepted
+/// Source: RFC 4987 §3.6, docs/wire.md
+class syn_cookie {
+public:
+  explicit syn_cookie(const std::array<std::uint8_t, 16>& secret) noexcept : secret_(secret) {}
+  [[nodiscard]] seq_num isn(const four_tuple& tuple, time_point now) const noexcept;
+  /// The ISN that `ack` - 1 proves its sender has seen, if it is ours.
+  [[nodiscard]] std::optional<seq_num> proven(const four_tuple& tuple, seq_num ack,
+                                              time_point now) const noexcept;
+
+private:
+  std::array<std::uint8_t, 16> secret_;
+};
+
+/// SipHash-2-4 (Aumasson, Bernstein 2012), 64-bit result.
+[[nodiscard]] std::uint64_t siphash24(const std::array<std::uint8_t, 16>& key,
+                                      byte_view bytes) noexcept;
+
+/// A segment kept with its payload until its stream exists.
+struct held_segment {
+  segment_repr segment;
+  std::vector<std::uint8_t> payload;
+};
+
+/// Nothing to do; reason, where there is one, is to be counted.
+struct ignore_stray {
+  std::optional<errc> reason;
+};
+struct reply_stray {
+  segment_header header;
+  std::optional<errc> reason;
+};
+/// A proven hello: make a stream (stream::accept), give it the hello's segment, then `held` in
+/// order.
+struct accept_stream {
+  hello_repr hello;
+  seq_num iss;
+  seq_num client_iss;
+  std::vector<held_segment> held;
+};
+using stray_answer = std::variant<ignore_stray, reply_stray, accept_stream>;
+
+struct acceptor_config {
+  std::array<std::uint8_t, 16> secret{}; ///< one per process: any queue may see any segment
+  std::uint16_t listen_port = 0;         ///< 0: a client, which accepts nothing
+  std::uint16_t mtu = 1500;              ///< of the TUN
+};
+
+/// Answers segments that belong to no stream: SYNs by a cookie, hellos by a new stream, health
+/// checks as a real TCP would, the rest by RST. Holds proven data that overtakes its hello. Shape:
+/// per tuple 64 segments or 64 KiB, 4 MiB in all, 3 s; RSTs at most 1,000/s; SYNs cost no
+///         memory
+class acceptor {
+public:
+  explicit acceptor(const acceptor_config& config);
+  stray_answer on_stray(const segment_repr& in, byte_view payload, time_point now);
+  /// RSTs for tuples whose hello never came. Call at deadline().
+  std::vector<segment_header> on_timer(time_point now);
+  std::optional<time_point> deadline() const noexcept;
+  /// What is held for this tuple, in order: its hello came another way, and its stream exists.
+  std::vector<held_segment> release(const four_tuple& tuple) noexcept;
+  /// Octets held, bookkeeping included.
+  std::size_t held_bytes() const noexcept { return held_bytes_; }
+
+private:
+  /// Early data of one tuple.
+  struct early {
+    std::vector<held_segment> segments;
+    std::uint32_t payload_bytes = 0;
+    time_point until{};
+  };
+  using early_map = std::unordered_map<four_tuple, early, address_hash>;
+
+  reply_stray syn_ack(const segment_repr& in, time_point now) const noexcept;
+  stray_answer refuse(const segment_repr& in, std::optional<errc> reason, time_point now) noexcept;
+  stray_answer on_proven(const segment_repr& in, byte_view payload, seq_num iss, time_point now);
+  stray_answer hold(const segment_repr& in, byte_view payload, time_point now);
+
+  acceptor_config config_;
+  syn_cookie cookie_;
+  rate_limit resets_;
+  early_map early_;
+  /// In the order of their times; an entry whose tuple was released since is skipped.
+  std::deque<std::pair<time_point, four_tuple>> expiries_;
+  std::size_t held_bytes_ = 0;
+};
+
+} // namespace tonel::protocol

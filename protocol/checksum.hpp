@@ -1,0 +1,42 @@
+#pragma once
+
+#include "protocol/address.hpp"
+#include "protocol/bytes.hpp"
+
+#include <cstdint>
+
+namespace tonel::protocol {
+
+/// The Internet checksum as a running sum.
+/// Units:  host byte order of 16-bit big-endian words
+/// Source: RFC 1071 §1, §2
+class inet_checksum {
+public:
+  constexpr inet_checksum() noexcept = default;
+  /// Adds octets; a piece of odd length may be followed by another (the sum goes on at that octet).
+  [[nodiscard]] inet_checksum add(byte_view bytes) const noexcept;
+  /// Adds the two octets of a word.
+  [[nodiscard]] inet_checksum add16(std::uint16_t word) const noexcept;
+  /// The one's-complement sum, not inverted: 0xffff over data that include a right checksum.
+  [[nodiscard]] std::uint16_t folded() const noexcept;
+  /// What goes into the checksum field: the inverse of folded().
+  [[nodiscard]] std::uint16_t finish() const noexcept {
+    return static_cast<std::uint16_t>(~folded());
+  }
+
+private:
+  std::uint64_t sum_ = 0;
+  bool odd_ = false;
+};
+
+/// The pseudo header's sum for an IP protocol, of both IP versions: they sum to the same words.
+/// Source: RFC 9293 §3.1, RFC 8200 §8.1
+[[nodiscard]] inet_checksum pseudo_header(const ip_address& source, const ip_address& destination,
+                                          std::uint8_t protocol, std::uint32_t length) noexcept;
+
+/// The pseudo header's sum for TCP (RFC 9293 §3.1, RFC 8200 §8.1).
+[[nodiscard]] inet_checksum tcp_pseudo_header(const ip_address& source,
+                                              const ip_address& destination,
+                                              std::uint32_t tcp_length) noexcept;
+
+} // namespace tonel::protocol

@@ -1,0 +1,106 @@
+#pragma once
+
+#include "protocol/bytes.hpp"
+#include "protocol/errc.hpp"
+#include "protocol/hello.hpp"
+#include "protocol/packet.hpp"
+
+#include <array>
+#include <cassert>
+#include <cstddef>
+#include <cstdint>
+#include <variant>
+
+namespace tonel::protocol {
+
+/// Send this segment now. payload (a hello, or nothing) views the stream's own storage and is good
+/// until its next event.
+struct send_segment {
+  segment_header header;
+  byte_view payload;
+};
+/// Hand these octets of the segment at hand to the application, cut at its datagram_size.
+/// Shape: [offset, offset + length) of the segment's payload; length 0 is a zero-length datagram
+struct deliver {
+  std::uint32_t offset = 0;
+  std::uint32_t length = 0;
+};
+/// Copy the segment at hand and give it again to on_segment when replay_held comes; within the
+/// bounds of hold_limits, else count hold_full.
+struct hold_segment {};
+struct replay_held {};
+/// Datagrams may be sent from now on.
+struct opened {};
+/// The peer's hello was read (the client learns the server's; once).
+struct greeted {
+  hello_repr hello;
+};
+/// The first probe went unanswered: a client's session opens another stream on a new port.
+struct went_silent {};
+/// Something arrived after went_silent.
+struct recovered {};
+/// No datagram has passed for idle_timeout; said once, and `active` once when one does again.
+struct went_idle {};
+struct became_active {};
+/// The largest datagram that fits has changed.
+struct mtu_changed {
+  std::uint32_t max_datagram = 0;
+};
+/// The SYN (or first flight) of this port had no answer in time: the session tries another port.
+struct try_new_port {};
+/// Count a drop.
+struct count_drop {
+  errc reason = errc::truncated;
+  std::uint32_t datagrams = 1;
+};
+
+enum class end_reason : std::uint8_t {
+  closed_by_us,   ///< FIN sent and answered, or waited for long enough
+  closed_by_peer, ///< FIN received: the session's last stream closes the session
+  reset,          ///< valid RST
+  refused,        ///< RST in SYN-SENT
+  timed_out,      ///< handshake given up
+  dead,           ///< probes unanswered
+  superseded,     ///< another stream took its place and the time to drain is over
+};
+const char* to_string(end_reason r) noexcept;
+/// The peer is gone or leaves (said once): no more data will pass; the session decides what follows.
+/// The stream may stay to answer late segments; `forgotten` comes when the tuple may be dropped.
+struct ended {
+  end_reason why = end_reason::reset;
+};
+struct forgotten {};
+
+using effect = std::variant<send_segment, deliver, hold_segment, replay_held, opened, greeted,
+                            went_silent, recovered, went_idle, became_active, mtu_changed,
+                            try_new_port, count_drop, ended, forgotten>;
+
+/// What the shell has to do, in order.
+/// Shape: fixed capacity, no allocation; more than `capacity` is a bug
+class effects {
+public:
+  static constexpr std::size_t capacity = 10;
+
+  void add(effect e) noexcept {
+    assert(size_ < capacity);
+    if (size_ < capacity) list_[size_++] = e;
+  }
+  const effect* begin() const noexcept { return list_.data(); }
+  const effect* end() const noexcept { return list_.data() + size_; }
+  std::size_t size() const noexcept { return size_; }
+  bool empty() const noexcept { return size_ == 0; }
+  const effect& operator[](std::size_t i) const noexcept { return assert(i < size_), list_[i]; }
+  /// The first effect of that kind, or nullptr.
+  template <class Effect>
+  const Effect* find() const noexcept {
+    for (const auto& e : *this)
+      if (const auto* found = std::get_if<Effect>(&e)) return found;
+    return nullptr;
+  }
+
+private:
+  std::array<effect, capacity> list_{};
+  std::size_t size_ = 0;
+};
+
+} // namespace tonel::protocol

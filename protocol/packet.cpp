@@ -1,0 +1,226 @@
+#include "protocol/packet.hpp"
+
+#include "protocol/checksum.hpp"
+
+#include <algorithm>
+
+namespace tonel::protocol {
+
+namespace {
+
+// IP protocol numbers (IANA), which IPv6 calls next headers.
+constexpr std::uint8_t hop_by_hop = 0, icmp = 1, tcp = 6, routing = 43, v6_fragment = 44,
+                       icmp6 = 58, destination_options = 60;
+
+constexpr std::size_t v4_min_header = 20;
+constexpr std::size_t v6_header = 40;
+constexpr std::size_t tcp_min_header = 20;
+constexpr std::size_t icmp_header = 8;
+/// What every ICMP quotes of the packet's TCP header at least (RFC 792): ports and seq.
+constexpr std::size_t quoted_tcp = 8;
+/// No path is narrower, so a smaller one is forged or broken (RFC 1191 §3, RFC 8201 §4).
+constexpr std::uint32_t v4_min_mtu = 68;
+constexpr std::uint32_t v6_min_mtu = 1280;
+
+/// Where the IP headers end and what follows.
+struct ip_repr {
+  ip_address source;
+  ip_address destination;
+  std::uint8_t protocol = 0;
+  std::size_t offset = 0; ///< of what follows
+};
+
+/// Cuts off what lies behind the IP packet, such as the padding of a short Ethernet frame.
+expected<byte_view, errc> without_padding(byte_view packet) noexcept {
+  if (packet.empty()) return unexpected{errc::truncated};
+  std::size_t length = 0;
+  switch (packet[0] >> 4) {
+  case 4:
+    if (packet.size() < v4_min_header) return unexpected{errc::truncated};
+    length = load_be16(packet, 2);
+    if (length < v4_min_header) return unexpected{errc::truncated};
+    break;
+  case 6:
+    if (packet.size() < v6_header) return unexpected{errc::truncated};
+    length = v6_header + load_be16(packet, 4);
+    break;
+  default: return unexpected{errc::bad_version};
+  }
+  if (length > packet.size()) return unexpected{errc::bad_length};
+  return packet.subview(0, length);
+}
+
+/// Parses an IPv4 header; the total length is not looked at.
+expected<ip_repr, errc> parse_v4(byte_view packet, bool vouched) noexcept {
+  if (packet.size() < v4_min_header) return unexpected{errc::truncated};
+  const auto header = std::size_t{4} * (packet[0] & 0x0fu);
+  if (header < v4_min_header) return unexpected{errc::bad_header_length};
+  if (header > packet.size()) return unexpected{errc::truncated};
+  if (!vouched && inet_checksum{}.add(packet.subview(0, header)).folded() != 0xffff)
+    return unexpected{errc::bad_checksum};
+  return ip_repr{ip_address::v4(packet.data() + 12), ip_address::v4(packet.data() + 16), packet[9],
+                 header};
+}
+
+/// More fragments, or an offset.
+bool is_v4_fragment(byte_view packet) noexcept { return (load_be16(packet, 6) & 0x3fff) != 0; }
+
+/// Parses an IPv6 header and walks the extension headers that can stand in front of TCP.
+expected<ip_repr, errc> parse_v6(byte_view packet) noexcept {
+  if (packet.size() < v6_header) return unexpected{errc::truncated};
+  ip_repr ip{ip_address::v6(packet.data() + 8), ip_address::v6(packet.data() + 24), packet[6],
+             v6_header};
+  for (;;) {
+    switch (ip.protocol) {
+    case hop_by_hop:
+    case routing:
+    case destination_options: break;
+    case v6_fragment: return unexpected{errc::fragment};
+    default: return ip;
+    }
+    const auto rest = packet.subview(ip.offset);
+    if (rest.size() < 8) return unexpected{errc::truncated};
+    const auto length = std::size_t{8} * (rest[1] + std::size_t{1});
+    if (length > rest.size()) return unexpected{errc::truncated};
+    ip.protocol = rest[0];
+    ip.offset += length;
+  }
+}
+
+/// Walks the options of a SYN. One of a known kind with another's length is skipped, as Linux does.
+/// Errors: bad_options where an option runs over the header's end or has an impossible length
+bool parse_syn_options(byte_view options, segment_repr& out) noexcept {
+  constexpr std::uint8_t end = 0, nop = 1, mss = 2, window_scale = 3, sack_permitted = 4,
+                         timestamps = 8;
+  for (std::size_t at = 0; at < options.size();) {
+    const auto kind = options[at];
+    if (kind == end) return true;
+    if (kind == nop) {
+      ++at;
+      continue;
+    }
+    if (options.size() - at < 2) return false;
+    const std::size_t length = options[at + 1];
+    if (length < 2 || length > options.size() - at) return false;
+    if (kind == mss && length == 4) {
+      out.mss = load_be16(options, at + 2);
+    } else if (kind == window_scale && length == 3) {
+      // More than 14 is to be read as 14 (RFC 7323 §2.3).
+      out.window_scale = static_cast<std::int8_t>(std::min<unsigned>(options[at + 2], 14));
+    } else if (kind == sack_permitted && length == 2) {
+      out.sack_permitted = true;
+    } else if (kind == timestamps && length == 10) {
+      out.timestamps = true;
+    }
+    at += length;
+  }
+  return true;
+}
+
+/// No TCP sends those that fail, and connection tracking calls them invalid.
+bool flags_can_be(std::uint8_t flags) noexcept {
+  const auto has = [flags](std::uint8_t f) { return (flags & f) != 0; };
+  if (has(flag::syn)) return !has(flag::fin) && !has(flag::rst);
+  if (has(flag::rst)) return !has(flag::fin);
+  return has(flag::ack);
+}
+
+expected<packet_repr, errc> parse_tcp(byte_view packet, const ip_repr& ip,
+                                      const offload_repr& offload) noexcept {
+  const auto segment = packet.subview(ip.offset);
+  if (segment.size() < tcp_min_header) return unexpected{errc::truncated};
+  const auto header = std::size_t{4} * (segment[12] >> 4);
+  if (header < tcp_min_header) return unexpected{errc::bad_header_length};
+  if (header > segment.size()) return unexpected{errc::truncated};
+  if (!offload.checksum_vouched) {
+    const auto length = static_cast<std::uint32_t>(segment.size());
+    if (tcp_pseudo_header(ip.source, ip.destination, length).add(segment).folded() != 0xffff)
+      return unexpected{errc::bad_checksum};
+  }
+  segment_repr out;
+  out.flags = segment[13];
+  if (!flags_can_be(out.flags)) return unexpected{errc::bad_flags};
+  out.tuple.local = {ip.destination, load_be16(segment, 2)};
+  out.tuple.remote = {ip.source, load_be16(segment, 0)};
+  out.seq = {load_be32(segment, 4)};
+  out.ack = {load_be32(segment, 8)};
+  out.window = load_be16(segment, 14);
+  if (out.has(flag::syn) &&
+      !parse_syn_options(segment.subview(tcp_min_header, header - tcp_min_header), out))
+    return unexpected{errc::bad_options};
+  out.payload_offset = static_cast<std::uint32_t>(ip.offset + header);
+  out.payload_length = static_cast<std::uint32_t>(segment.size() - header);
+  out.datagram_size = offload.segment_size != 0 && out.payload_length > offload.segment_size
+                          ? std::uint32_t{offload.segment_size}
+                          : out.payload_length;
+  return out;
+}
+
+/// Reads what an ICMP quotes of the packet that was too big. It may be cut anywhere behind the
+/// first 8 octets of TCP, and its lengths may be those of a super-segment: nothing depends on them.
+expected<packet_repr, errc> parse_quote(byte_view quote, bool v4, std::uint32_t mtu) noexcept {
+  if (quote.empty() || (quote[0] >> 4) != (v4 ? 4 : 6)) return unexpected{errc::icmp_ignored};
+  // The quoted header's checksum is no proof of anything, and some routers quote it changed.
+  const auto ip = v4 ? parse_v4(quote, true) : parse_v6(quote);
+  if (!ip || ip->protocol != tcp) return unexpected{errc::icmp_ignored};
+  if (v4 && is_v4_fragment(quote)) return unexpected{errc::icmp_ignored};
+  const auto segment = quote.subview(ip->offset);
+  if (segment.size() < quoted_tcp) return unexpected{errc::icmp_ignored};
+  packet_too_big out;
+  out.quoted.local = {ip->source, load_be16(segment, 0)};
+  out.quoted.remote = {ip->destination, load_be16(segment, 2)};
+  out.seq = {load_be32(segment, 4)};
+  out.mtu = mtu;
+  return out;
+}
+
+expected<packet_repr, errc> parse_icmp4(byte_view message, bool vouched) noexcept {
+  constexpr std::uint8_t unreachable = 3, fragmentation_needed = 4;
+  if (message.size() < icmp_header) return unexpected{errc::truncated};
+  if (message[0] != unreachable || message[1] != fragmentation_needed)
+    return unexpected{errc::icmp_ignored};
+  if (!vouched && inet_checksum{}.add(message).folded() != 0xffff)
+    return unexpected{errc::bad_checksum};
+  const std::uint32_t mtu = load_be16(message, 6);
+  if (mtu < v4_min_mtu) return unexpected{errc::icmp_ignored};
+  return parse_quote(message.subview(icmp_header), true, mtu);
+}
+
+expected<packet_repr, errc> parse_icmp6(byte_view message, const ip_repr& ip,
+                                        bool vouched) noexcept {
+  constexpr std::uint8_t too_big = 2, first_of_link = 130, last_of_link = 137, mld2_report = 143;
+  if (message.size() < icmp_header) return unexpected{errc::truncated};
+  const auto type = message[0];
+  // The host's own talk on every link, a TUN too: multicast listeners, routers, neighbours. It is
+  // nobody's answer to us.
+  if ((type >= first_of_link && type <= last_of_link) || type == mld2_report)
+    return unexpected{errc::not_tcp};
+  if (type != too_big) return unexpected{errc::icmp_ignored};
+  const auto length = static_cast<std::uint32_t>(message.size());
+  if (!vouched &&
+      pseudo_header(ip.source, ip.destination, icmp6, length).add(message).folded() != 0xffff)
+    return unexpected{errc::bad_checksum};
+  const auto mtu = load_be32(message, 4);
+  if (mtu < v6_min_mtu) return unexpected{errc::icmp_ignored};
+  return parse_quote(message.subview(icmp_header), false, mtu);
+}
+
+} // namespace
+
+expected<packet_repr, errc> parse_packet(byte_view packet, const offload_repr& offload) noexcept {
+  const auto whole = without_padding(packet);
+  if (!whole) return unexpected{whole.error()};
+  const auto vouched = offload.checksum_vouched;
+  const bool v4 = ((*whole)[0] >> 4) == 4;
+  const auto ip = v4 ? parse_v4(*whole, vouched) : parse_v6(*whole);
+  if (!ip) return unexpected{ip.error()};
+  if (v4 && is_v4_fragment(*whole)) return unexpected{errc::fragment};
+
+  if (ip->protocol == tcp) return parse_tcp(*whole, *ip, offload);
+  const auto rest = whole->subview(ip->offset);
+  if (v4 && ip->protocol == icmp) return parse_icmp4(rest, vouched);
+  if (!v4 && ip->protocol == icmp6) return parse_icmp6(rest, *ip, vouched);
+  return unexpected{errc::not_tcp};
+}
+
+} // namespace tonel::protocol

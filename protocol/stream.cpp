@@ -1,0 +1,220 @@
+#include "protocol/stream.hpp"
+
+#include "protocol/run.hpp"
+
+#include <algorithm>
+#include <limits>
+
+namespace tonel::protocol {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+/// Trackers give a connection 1 GiB of room at our window; past it they drop everything.
+constexpr std::uint64_t most_unacknowledged = std::uint64_t{768} << 20;
+/// At that bound one datagram per interval goes through: its ack opens the window again.
+constexpr auto over_bound_interval = 100ms;
+
+bool contradictory(const segment_repr& in) noexcept {
+  const bool syn = in.has(flag::syn), fin = in.has(flag::fin), rst = in.has(flag::rst);
+  return (syn && (fin || rst)) || (fin && rst) || (!in.has(flag::ack) && !syn && !rst);
+}
+
+} // namespace
+
+stream::stream(const stream_config& config, bool client) noexcept
+    : config_(config), ip_id_(config.ip_id), client_(client) {
+  update_mtu(nullptr);
+}
+
+effects stream::on_segment(const segment_repr& in, byte_view payload, time_point now) noexcept {
+  effects out;
+  if (contradictory(in)) {
+    out.add(count_drop{errc::bad_flags, 1});
+    return out;
+  }
+  switch (state_) {
+  case state::syn_sent: on_syn_sent(in, now, out); break;
+  case state::open:
+  case state::fin_sent: on_open(in, payload, now, out); break;
+  case state::last_ack:
+  case state::time_wait:
+  case state::reset_sent: on_closing(in, now, out); break;
+  case state::gone: out.add(count_drop{errc::no_stream, 1}); break;
+  }
+  return out;
+}
+
+void stream::on_open(const segment_repr& in, byte_view payload, time_point now,
+                     effects& out) noexcept {
+  if (in.has(flag::rst)) return on_reset(in, now, out);
+  if (in.has(flag::syn)) {
+    // The first SYN-ACK counts; another one (a repeat, or of a newer cookie) gets the ACK of it.
+    if (client_ && in.has(flag::ack) && in.ack == iss_plus_1()) return send_ack(out);
+    return challenge(now, out);
+  }
+
+  // Acceptable ack: of octets that were sent, and not from another age (RFC 5961 §5.2).
+  const std::int64_t ack = static_cast<std::int64_t>(snd_end_) + (in.ack - snd_nxt());
+  const bool ack_ok = in.ack <= snd_nxt() && ack >= 0 &&
+                      ack + std::int64_t{receive_window} >= static_cast<std::int64_t>(acked_);
+  // DEVIATION RFC 9293 §3.10.7.4: what lies below RCV.NXT is taken, as far back as the window is
+  // wide; nothing is ever sent again here, so it is a late datagram and not an old copy.
+  const auto rcv_end = static_cast<std::int64_t>(rcv_end_);
+  const std::int64_t at = rcv_end + (in.seq - rcv_nxt());
+  const std::int64_t length = in.payload_length + (in.has(flag::fin) ? 1 : 0);
+  const bool seq_ok = at + length <= rcv_end + std::int64_t{receive_window} &&
+                      at + std::int64_t{receive_window} >= rcv_end && at >= (length > 0 ? 0 : -1);
+  if (!ack_ok || !seq_ok) {
+    out.add(count_drop{errc::out_of_window, datagrams_in(in.payload_length, in.datagram_size)});
+    return challenge(now, out);
+  }
+
+  received(now, out);
+  acked_ = std::max(acked_, static_cast<std::uint64_t>(ack));
+
+  if (in.payload_length > 0 || in.has(flag::psh)) {
+    if (!in.has(flag::fin) || in.payload_length > 0) on_payload(in, payload, at, now, out);
+  } else if (!in.has(flag::fin) && at < rcv_end) {
+    send_ack(out); // a keepalive; anything else that is empty gets no answer
+  }
+  if (in.has(flag::fin)) {
+    rcv_end_ = std::max(rcv_end_, static_cast<std::uint64_t>(at + length));
+    on_fin(now, out);
+  }
+}
+
+/// Whatever the peer sends in order shows that it lives.
+void stream::received(time_point now, effects& out) noexcept {
+  peer_spoke_ = true;
+  awaiting_ = false;
+  probe_at_ = never;
+  probes_ = 0;
+  if (config_.keepalive > duration::zero()) {
+    if (client_)
+      keepalive_at_ = now + config_.keepalive;
+    else
+      dead_at_ = now + config_.keepalive * 7 / 2;
+  }
+  if (silent_) {
+    silent_ = false;
+    out.add(recovered{});
+  }
+}
+
+void stream::on_payload(const segment_repr& in, byte_view payload, std::int64_t at, time_point now,
+                        effects& out) noexcept {
+  const auto end = static_cast<std::uint64_t>(std::max<std::int64_t>(at, 0)) + in.payload_length;
+  rcv_end_ = std::max(rcv_end_, end);
+  owe_ack(now, out);
+
+  bool replay = false;
+  if (!greeted_) {
+    const auto found = find_hello(payload, in.datagram_size);
+    if (!found || std::uint64_t{found->hello.offset} != static_cast<std::uint64_t>(at) + found->at)
+      return hold(in, now, out);
+    if (found->hello.session != config_.session ||
+        found->hello.stream_index != config_.stream_index) {
+      out.add(count_drop{errc::bad_hello, 1});
+      return;
+    }
+    greet(found->hello, now, out);
+    replay = held_segments_ > 0;
+    held_segments_ = 0;
+    held_bytes_ = 0;
+  } else if (!client_ && at <= static_cast<std::int64_t>(peer_hello_) && end > peer_hello_) {
+    send_flight(now, out); // the hello, or its repeat: our own may have been lost
+  }
+  deliver_data(in, at, now, out);
+  if (replay) out.add(replay_held{});
+}
+
+/// Hands over what lies behind the peer's control octets.
+void stream::deliver_data(const segment_repr& in, std::int64_t at, time_point now,
+                          effects& out) noexcept {
+  const auto control = static_cast<std::int64_t>(peer_control_);
+  const auto length = in.payload_length;
+  if (length == 0 && at < control) {
+    out.add(count_drop{errc::out_of_window, 1});
+    return;
+  }
+  auto from =
+      at >= control
+          ? 0u
+          : static_cast<std::uint32_t>(std::min<std::int64_t>(control - at, in.payload_length));
+  if (length > 0 && from == length) return;
+
+  // Borders count from the segment's start: where control ends between two, up to the next one is
+  // one datagram.
+  const auto past_border = in.datagram_size == 0 ? 0 : from % in.datagram_size;
+  if (past_border != 0) {
+    const auto piece = std::min(in.datagram_size - past_border, length - from);
+    out.add(deliver{from, piece});
+    from += piece;
+  }
+  if (from < length || length == 0) out.add(deliver{from, length - from});
+
+  last_datagram_ = now;
+  // A download without uploads must notice a lost path, too.
+  if (client_) check_at_ = now + 3s;
+  if (idle_) {
+    idle_ = false;
+    out.add(became_active{});
+  }
+}
+
+std::uint64_t stream::send_bound() const noexcept {
+  return peer_spoke_ ? most_unacknowledged : first_window_;
+}
+
+std::uint32_t stream::admit(std::uint32_t size, std::uint32_t datagrams, time_point now) noexcept {
+  if (!is_open()) return 0;
+  if (size == 0) return datagrams;
+  const auto bound = send_bound();
+  const auto in_flight = snd_end_ - acked_;
+  const auto room = in_flight < bound ? (bound - in_flight) / size : 0;
+  if (room >= datagrams) return datagrams;
+  if (room == 0 && peer_spoke_ && datagrams > 0 &&
+      (let_through_ == time_point::min() || now - let_through_ >= over_bound_interval)) {
+    let_through_ = now;
+    return 1;
+  }
+  return static_cast<std::uint32_t>(room);
+}
+
+segment_header stream::data_header(std::uint32_t length, std::uint32_t datagrams,
+                                   bool last_of_batch, time_point now) noexcept {
+  const bool push = last_of_batch || length == 0;
+  auto out = header(snd_nxt(), static_cast<std::uint8_t>(flag::ack | (push ? flag::psh : 0)));
+  ip_id_ = static_cast<std::uint16_t>(ip_id_ + datagrams - 1); // header() counted one
+  snd_end_ += length;
+  last_datagram_ = now;
+  if (idle_) {
+    idle_ = false;
+    woke_ = true; // said by the next on_timer, which is due at once
+  }
+  await_answer(now);
+  return out;
+}
+
+/// Every segment carries the current ack, so whatever goes out settles the ACK that is owed.
+segment_header stream::header(seq_num seq, std::uint8_t flags) noexcept {
+  segment_header out;
+  out.tuple = config_.tuple;
+  out.seq = seq;
+  out.flags = flags;
+  out.ip_id = ip_id_++;
+  if ((flags & flag::ack) != 0) {
+    out.ack = rcv_nxt();
+    ack_sent_ = rcv_end_;
+    ack_at_ = never;
+  }
+  return out;
+}
+
+void stream::send_ack(effects& out) noexcept {
+  out.add(send_segment{header(snd_nxt(), flag::ack), {}});
+}
+
+} // namespace tonel::protocol

@@ -1,0 +1,199 @@
+#pragma once
+
+#include "protocol/effects.hpp"
+#include "protocol/hello.hpp"
+#include "protocol/packet.hpp"
+#include "protocol/seq.hpp"
+#include "protocol/time.hpp"
+#include "protocol/wire.hpp"
+
+#include <array>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+namespace tonel::protocol {
+
+/// What a stream is started with; randomness is among it.
+struct stream_config {
+  four_tuple tuple;
+  seq_num iss;              ///< client: unpredictable (RFC 6528); server: the SYN cookie
+  std::uint16_t ip_id = 0;  ///< where the IPv4 ID starts
+  std::uint16_t mtu = 1500; ///< of the TUN
+  session_id session{};
+  std::uint8_t stream_index = 0;
+  std::uint8_t stream_count = 1;
+  duration keepalive = std::chrono::seconds{20};     ///< client: K, 0 is off; the server learns it
+  duration idle_timeout = std::chrono::seconds{180}; ///< 0: never idle
+  /// Client: no other port is tried after this one, so that a handshake without answer ends in
+  /// ended{timed_out} and not in try_new_port.
+  bool last_port = false;
+  /// Goes out ahead of the hello in a segment of its own; none by default.
+  std::shared_ptr<const std::vector<std::uint8_t>> handshake_packet;
+  /// The shard's budget for challenge ACKs (100/s); it outlives the stream. Without one a stream
+  /// has one per 5 s.
+  rate_limit* challenge_limit = nullptr;
+};
+
+/// One native stream, client's or server's, as a pure state machine: events and time in, effects
+/// and the next deadline out. The shell runs the effects in order, then arms its timer for
+/// deadline(). Shape:  a stream says `ended` once or `try_new_port` once, and after that
+/// `forgotten` once; it
+///         may be destroyed from then on
+/// Source: RFC 9293, RFC 5961; docs/wire.md
+class stream {
+public:
+  /// Client: SYN-SENT. The effects of open() send the SYN.
+  static stream connect(const stream_config& config) noexcept;
+  /// Server: open at once, from a hello whose ack proved that its sender saw our SYN-ACK. The
+  /// segment that carried the hello is then given to on_segment like any other, which answers it.
+  static stream accept(const stream_config& config, const hello_repr& hello, seq_num client_iss,
+                       time_point now) noexcept;
+
+  effects open(time_point now) noexcept;
+  /// payload is the segment's; it is read for control only.
+  effects on_segment(const segment_repr& in, byte_view payload, time_point now) noexcept;
+  effects on_timer(time_point now) noexcept;
+  effects on_too_big(const packet_too_big& icmp, time_point now) noexcept;
+  /// After suspend: probe at once (client); a server forgives the silence. Call before on_timer.
+  effects on_resume(time_point now) noexcept;
+  /// FIN; repeated, then forgotten. at_exit: once more after 500 ms, 1.5 s in all.
+  effects close(time_point now, bool at_exit) noexcept;
+  /// RST with state; the tuple is kept 10 s.
+  effects reset(time_point now) noexcept;
+  /// Another stream took this one's place: send nothing more, read on for 3 s, then RST.
+  effects supersede(time_point now) noexcept;
+
+  /// How many of `datagrams` datagrams of `size` octets may be sent now: all, or fewer at the bound
+  /// on unacknowledged octets. The rest is the caller's to count as window_closed, or, before the
+  /// stream is open, not_open.
+  std::uint32_t admit(std::uint32_t size, std::uint32_t datagrams, time_point now) noexcept;
+  /// The header for a run that was admitted; advances SND.NXT and the IP ID.
+  /// last_of_batch: sets PSH (always set where length is 0: that is a zero-length datagram)
+  segment_header data_header(std::uint32_t length, std::uint32_t datagrams, bool last_of_batch,
+                             time_point now) noexcept;
+
+  /// Nothing: no timer needed. May have moved after any call above.
+  std::optional<time_point> deadline() const noexcept;
+  /// Datagrams may be sent.
+  bool is_open() const noexcept { return state_ == state::open && superseded_at_ == never; }
+  /// The largest datagram that fits into a segment of the session's MTU.
+  std::uint32_t max_datagram() const noexcept { return max_datagram_; }
+  /// When a datagram last passed, either way.
+  time_point last_datagram() const noexcept { return last_datagram_; }
+  seq_num snd_nxt() const noexcept { return iss_plus_1() + static_cast<std::uint32_t>(snd_end_); }
+  seq_num rcv_nxt() const noexcept { return irs_ + 1 + static_cast<std::uint32_t>(rcv_end_); }
+
+private:
+  enum class state : std::uint8_t {
+    syn_sent,
+    open,
+    fin_sent,   ///< we closed; datagrams are still read
+    last_ack,   ///< the peer closed, and our FIN answers it
+    time_wait,  ///< both closed; a repeated FIN is answered
+    reset_sent, ///< our RST went out; its challenge is answered
+    gone,
+  };
+  static constexpr time_point never = time_point::max();
+
+  stream(const stream_config& config, bool client) noexcept;
+
+  // Handshake (stream_handshake.cpp).
+  void on_syn_sent(const segment_repr& in, time_point now, effects& out) noexcept;
+  void establish(const segment_repr& in, time_point now, effects& out) noexcept;
+  void prepare_hello() noexcept;
+  void send_flight(time_point now, effects& out) noexcept;
+  void greet(const hello_repr& hello, time_point now, effects& out) noexcept;
+  void hold(const segment_repr& in, time_point now, effects& out) noexcept;
+  void on_syn_timer(time_point now, effects& out) noexcept;
+  bool on_flight_timer(time_point now, effects& out) noexcept;
+  void give_up_port(effects& out) noexcept;
+
+  // Segments of an open stream (stream.cpp).
+  void on_open(const segment_repr& in, byte_view payload, time_point now, effects& out) noexcept;
+  void on_payload(const segment_repr& in, byte_view payload, std::int64_t at, time_point now,
+                  effects& out) noexcept;
+  void deliver_data(const segment_repr& in, std::int64_t at, time_point now, effects& out) noexcept;
+  void received(time_point now, effects& out) noexcept;
+
+  // Liveness (stream_liveness.cpp).
+  void on_open_timer(time_point now, effects& out) noexcept;
+  bool on_probe_timer(time_point now, effects& out) noexcept;
+  void send_keepalive(time_point now, effects& out) noexcept;
+  void await_answer(time_point now) noexcept;
+  void owe_ack(time_point now, effects& out) noexcept;
+  void update_mtu(effects* out) noexcept;
+
+  // Closing (stream_close.cpp).
+  void on_reset(const segment_repr& in, time_point now, effects& out) noexcept;
+  void on_fin(time_point now, effects& out) noexcept;
+  void on_closing(const segment_repr& in, time_point now, effects& out) noexcept;
+  void on_fin_timer(time_point now, effects& out) noexcept;
+  void challenge(time_point now, effects& out) noexcept;
+  void send_fin(effects& out) noexcept;
+  void send_reset(time_point now, effects& out) noexcept;
+  void start_fin(time_point now, effects& out) noexcept;
+  void forget(effects& out) noexcept;
+
+  // Segments out.
+  segment_header header(seq_num seq, std::uint8_t flags) noexcept;
+  void send_ack(effects& out) noexcept;
+
+  bool is_v4() const noexcept { return config_.tuple.local.address.is_v4(); }
+  seq_num iss_plus_1() const noexcept { return config_.iss + 1; }
+  seq_num highest_ack() const noexcept { return iss_plus_1() + static_cast<std::uint32_t>(acked_); }
+  time_point idle_at() const noexcept;
+  std::uint64_t send_bound() const noexcept;
+
+  stream_config config_;
+
+  // Positions are octets since the SYN, in 64 bits: sequence numbers recur every 4 GiB, and what is
+  // control must be told from data after that, too. A FIN takes one.
+  std::uint64_t snd_end_ = 0;      ///< what was sent; SND.NXT
+  std::uint64_t acked_ = 0;        ///< the highest ack received
+  std::uint64_t rcv_end_ = 0;      ///< the highest end received; RCV.NXT
+  std::uint64_t ack_sent_ = 0;     ///< rcv_end_ as last sent
+  std::uint64_t peer_control_ = 0; ///< L of the peer's direction, once greeted
+  std::uint64_t peer_hello_ = 0;   ///< where its hello starts
+
+  time_point last_datagram_{};
+  time_point started_{};                       ///< of the SYN, then the first flight, then the FIN
+  time_point attempt_at_ = never;              ///< repeat SYN, first flight or FIN
+  time_point ack_at_ = never;                  ///< delayed ACK
+  time_point keepalive_at_ = never;            ///< client: nothing received for K
+  time_point check_at_ = never;                ///< client: 3 s after the last datagram received
+  time_point probe_at_ = never;                ///< the next probe, or the verdict
+  time_point dead_at_ = never;                 ///< server: 3.5 K
+  time_point larger_at_ = never;               ///< forget what ICMP said
+  time_point superseded_at_ = never;           ///< end of draining
+  time_point linger_until_ = never;            ///< time_wait, reset_sent
+  time_point answered_at_ = time_point::min(); ///< repeated first flight, RST while lingering
+  time_point let_through_ = time_point::min(); ///< the last datagram over the bound
+  time_point challenged_ = time_point::min();  ///< the last challenge ACK
+
+  seq_num irs_;
+  std::uint32_t held_bytes_ = 0;
+  std::uint32_t held_segments_ = 0;
+  std::uint32_t first_window_ = 60'000; ///< bound until the peer's first segment that is no SYN
+  std::uint32_t max_datagram_ = 0;
+  std::uint16_t ip_id_ = 0;
+  std::uint16_t peer_mtu_ = 65'535; ///< least of what SYN-ACK and hello said
+  std::uint16_t icmp_mtu_ = 65'535;
+  state state_ = state::syn_sent;
+  std::uint8_t probes_ = 0; ///< unanswered
+  bool client_ = false;
+  bool greeted_ = false;    ///< the peer's hello was read
+  bool peer_spoke_ = false; ///< a segment of the peer that is no SYN came
+  bool awaiting_ = false;   ///< what we sent wants an answer
+  bool silent_ = false;     ///< went_silent was said
+  bool idle_ = false;       ///< went_idle was said
+  bool woke_ = false;       ///< became_active is to be said
+  bool at_exit_ = false;
+  bool ended_ = false; ///< ended or try_new_port was said
+  std::array<std::uint8_t, hello_size> hello_{};
+};
+
+} // namespace tonel::protocol

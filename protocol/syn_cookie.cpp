@@ -1,0 +1,60 @@
+#include "protocol/acceptor.hpp"
+
+#include <chrono>
+
+namespace tonel::protocol {
+
+namespace {
+
+using key = std::array<std::uint8_t, 16>;
+
+constexpr std::chrono::minutes key_life{15};
+
+std::uint64_t epoch_of(time_point now) noexcept {
+  return static_cast<std::uint64_t>(now.time_since_epoch() / key_life);
+}
+
+/// The epoch's key. Derived, not drawn: every queue of the process arrives at the same one.
+key epoch_key(const key& secret, std::uint64_t epoch) noexcept {
+  key out{};
+  std::array<std::uint8_t, 9> input{};
+  store_be64(input, 0, epoch);
+  for (std::uint8_t half = 0; half < 2; ++half) {
+    input[8] = half;
+    store_be64(out, std::size_t{8} * half, siphash24(secret, input));
+  }
+  return out;
+}
+
+std::size_t put(byte_span out, std::size_t at, const endpoint& e) noexcept {
+  for (std::size_t i = 0; i < e.address.size(); ++i)
+    out[at + i] = e.address.data()[i];
+  store_be16(out, at + 16, e.port);
+  return at + 18;
+}
+
+seq_num cookie(const key& secret, const four_tuple& tuple, std::uint64_t epoch) noexcept {
+  std::array<std::uint8_t, 36> input{};
+  put(input, put(input, 0, tuple.local), tuple.remote);
+  auto isn = static_cast<std::uint32_t>(siphash24(epoch_key(secret, epoch), input));
+  // Sequence numbers up to 65,535 are what the older dialects start with.
+  if (isn <= 65'535) isn ^= 0x8000'0000u;
+  return {isn};
+}
+
+} // namespace
+
+seq_num syn_cookie::isn(const four_tuple& tuple, time_point now) const noexcept {
+  return cookie(secret_, tuple, epoch_of(now));
+}
+
+std::optional<seq_num> syn_cookie::proven(const four_tuple& tuple, seq_num ack,
+                                          time_point now) const noexcept {
+  const auto epoch = epoch_of(now);
+  if (const auto isn = cookie(secret_, tuple, epoch); isn + 1 == ack) return isn;
+  if (epoch == 0) return std::nullopt;
+  if (const auto isn = cookie(secret_, tuple, epoch - 1); isn + 1 == ack) return isn;
+  return std::nullopt;
+}
+
+} // namespace tonel::protocol

@@ -1,0 +1,20 @@
+#pragma once
+
+#include <chrono>
+
+namespace tonel::protocol {
+
+/// The clock that time points are of: CLOCK_BOOTTIME on Linux. It has no now(): time is an argument
+/// everywhere in protocol/, so that tests and the simulator own it.
+struct boot_clock {
+  using duration = std::chrono::nanoseconds;
+  using rep = duration::rep;
+  using period = duration::period;
+  using time_point = std::chrono::time_point<boot_clock, duration>;
+  static constexpr bool is_steady = true;
+};
+
+using time_point = boot_clock::time_point;
+using duration = boot_clock::duration;
+
+} // namespace tonel::protocol

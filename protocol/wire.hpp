@@ -1,0 +1,65 @@
+#pragma once
+
+#include "protocol/packet.hpp"
+#include "protocol/time.hpp"
+
+#include <chrono>
+#include <cstdint>
+
+namespace tonel::protocol {
+
+// The figures that both ends of a native stream and the acceptor share (docs/wire.md).
+
+/// IP and TCP header of a segment without options.
+[[nodiscard]] constexpr std::uint32_t header_size(bool v4) noexcept { return v4 ? 40u : 60u; }
+/// The least MTU that a path of this family must carry (RFC 791 §3.2, RFC 8200 §5).
+[[nodiscard]] constexpr std::uint32_t least_mtu(bool v4) noexcept { return v4 ? 576u : 1280u; }
+/// The MSS to announce for a device of this MTU.
+[[nodiscard]] constexpr std::uint16_t mss_for(std::uint16_t mtu, bool v4) noexcept {
+  const auto header = header_size(v4);
+  return static_cast<std::uint16_t>(mtu > header ? mtu - header : 1u);
+}
+/// The window of a SYN: as a kernel does, the largest multiple of the MSS below 65,536.
+[[nodiscard]] constexpr std::uint16_t syn_window(std::uint16_t mss) noexcept {
+  return static_cast<std::uint16_t>(65'535u / mss * mss);
+}
+
+/// What 65,535 at window scale 14 announces, in round figures: the room for data in flight.
+inline constexpr std::uint32_t receive_window = std::uint32_t{1} << 30;
+
+/// Room for early segments (those that overtake the peer's hello).
+inline constexpr std::uint32_t max_held_segments = 64;
+inline constexpr std::uint32_t max_held_bytes = 64 * 1024;
+
+/// A header that answers `in` from the other end; seq, ack and flags are the caller's.
+[[nodiscard]] inline segment_header answer_to(const segment_repr& in, seq_num seq, seq_num ack,
+                                              std::uint8_t flags) noexcept {
+  segment_header out;
+  out.tuple = in.tuple;
+  out.seq = seq;
+  out.ack = ack;
+  out.flags = flags;
+  return out;
+}
+
+/// At most so many a second, counted in whole seconds; shared by what lives on one thread.
+class rate_limit {
+public:
+  explicit rate_limit(std::uint32_t per_second) noexcept : per_second_(per_second) {}
+  [[nodiscard]] bool take(time_point now) noexcept {
+    if (now < since_ || now - since_ >= std::chrono::seconds{1}) {
+      since_ = now;
+      used_ = 0;
+    }
+    if (used_ >= per_second_) return false;
+    ++used_;
+    return true;
+  }
+
+private:
+  std::uint32_t per_second_;
+  std::uint32_t used_ = 0;
+  time_point since_{};
+};
+
+} // namespace tonel::protocol

@@ -1,0 +1,55 @@
+#pragma once
+
+#include "protocol/time.hpp"
+#include "system/os_error.hpp"
+#include "system/timer_wheel.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+namespace tonel::sys {
+
+class kernel;
+
+/// What a descriptor is watched for.
+enum class interest : std::uint8_t { none = 0, readable = 1, writable = 2 };
+
+struct ready_event {
+  std::uint64_t token = 0; ///< as given to watch()
+  bool readable = false;
+  bool writable = false;
+  bool failed = false; ///< EPOLLERR or EPOLLHUP
+};
+
+/// Waits for descriptors, timers and other threads; dispatches nothing itself.
+/// Shape:  level-triggered; a descriptor with interest::none is not watched at all, not even for
+///         errors (a pending error would end every wait). The tokens ~0 and ~0 - 1 are taken.
+/// Units:  CLOCK_BOOTTIME, read when a wait() ends
+/// Thread: one, but for wake()
+class event_loop {
+public:
+  static result<std::unique_ptr<event_loop>> create(kernel& k);
+  virtual ~event_loop() = default;
+
+  /// Errors: those of epoll_ctl; the caller cannot use the descriptor
+  virtual result<void> watch(int fd, interest what, std::uint64_t token) = 0;
+  virtual result<void> change(int fd, interest what, std::uint64_t token) = 0;
+  virtual void forget(int fd) noexcept = 0;
+
+  /// Waits until something is ready, the next timer is due, wake() is called, or `limit` is over
+  /// (negative: no limit). Gives how many of `out` were filled. Expired timers are the caller's to
+  /// take from timers().
+  virtual std::size_t wait(ready_event* out, std::size_t capacity, protocol::duration limit) = 0;
+  /// Ends a wait() that is under way or about to begin. Any thread.
+  virtual void wake() noexcept = 0;
+
+  /// The time of the last wait().
+  virtual protocol::time_point now() const noexcept = 0;
+  /// True if CLOCK_BOOTTIME has gained more than 10 s on CLOCK_MONOTONIC since the last call: the
+  /// machine was suspended.
+  virtual bool resumed() noexcept = 0;
+  virtual timer_wheel& timers() noexcept = 0;
+};
+
+} // namespace tonel::sys

@@ -1,0 +1,119 @@
+#pragma once
+
+#include "protocol/address.hpp"
+#include "system/kernel.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace tonel::sys {
+
+/// A kernel in memory: TUN devices, rtnetlink, UDP sockets, epoll and clocks as far as this layer
+/// uses them; each call can be made to fail.
+/// Shape: calls are named like os_error::operation ("ioctl TUNSETIFF", "netlink RTM_NEWADDR"), socket
+///        options "setsockopt UDP_GRO"
+class fake_kernel final : public kernel {
+public:
+  using octets = std::vector<std::uint8_t>;
+
+  struct assigned_address {
+    protocol::ip_address local, peer;
+    unsigned prefix = 0;
+  };
+  struct link {
+    int index = 0;
+    std::uint32_t mtu = 1500;
+    std::uint32_t txqueuelen = 500;
+    bool up = false;
+    bool carrier = false;
+    bool persistent = false;
+    bool link_local_off = false;
+    std::vector<assigned_address> addresses;
+  };
+  struct datagram {
+    protocol::endpoint peer; ///< source or destination; none: the connected peer
+    protocol::ip_address local;
+    std::uint32_t segment_size = 0; ///< 0: one datagram
+    octets bytes;
+    bool truncated = false;
+    int error = 0; ///< received: this error instead
+  };
+
+  /// The next `times` calls of that name fail with `error`, after `after` that do not.
+  void fail(const std::string& call, int error, unsigned times = 1, unsigned after = 0);
+  unsigned calls(const std::string& call) const;
+  std::size_t open_descriptors() const noexcept { return open_.size(); }
+
+  std::map<std::string, link> links;
+  std::deque<octets> tun_in; ///< with the vnet header, if the device has one
+  std::vector<octets> tun_out;
+  short tun_flags = 0; ///< of the last TUNSETIFF
+  /// 0, or the error with which a packet is refused.
+  std::function<int(const octets&)> refuse_packet;
+
+  std::deque<datagram> udp_in;
+  std::vector<datagram> udp_out;
+  std::function<int(const datagram&)> refuse_datagram;
+  std::map<std::string, int> options; ///< the last value of each socket option
+
+  struct epoll_entry {
+    std::uint64_t token;
+    std::uint32_t flags;
+  };
+  std::deque<std::vector<epoll_entry>> ready; ///< what each epoll_wait gives
+  std::int64_t last_timeout = 0;
+  std::map<int, epoll_entry> watched;
+  std::int64_t boottime = 1'000'000'000;
+  std::int64_t monotonic = 1'000'000'000;
+
+  int open(const char* path, int flags) noexcept override;
+  int close(int fd) noexcept override;
+  int ioctl(int fd, unsigned long request, void* argument) noexcept override;
+  long read(int fd, void* buffer, std::size_t size) noexcept override;
+  long write(int fd, const void* buffer, std::size_t size) noexcept override;
+  long readv(int fd, const iovec* pieces, int count) noexcept override;
+  long writev(int fd, const iovec* pieces, int count) noexcept override;
+  int socket(int domain, int type, int protocol) noexcept override;
+  int bind(int fd, const sockaddr* address, unsigned length) noexcept override;
+  int connect(int fd, const sockaddr* address, unsigned length) noexcept override;
+  int getsockname(int fd, sockaddr* address, unsigned* length) noexcept override;
+  int setsockopt(int fd, int level, int name, const void* value, unsigned length) noexcept override;
+  long send(int fd, const void* buffer, std::size_t size, int flags) noexcept override;
+  long recv(int fd, void* buffer, std::size_t size, int flags) noexcept override;
+  int recvmmsg(int fd, mmsghdr* messages, unsigned count, int flags) noexcept override;
+  int sendmmsg(int fd, mmsghdr* messages, unsigned count, int flags) noexcept override;
+  int epoll_create() noexcept override;
+  int epoll_ctl(int epoll, int operation, int fd, epoll_event* event) noexcept override;
+  int epoll_wait(int epoll, epoll_event* events, int capacity,
+                 std::int64_t timeout) noexcept override;
+  int eventfd() noexcept override;
+  int clock_change_fd() noexcept override;
+  std::int64_t clock(int which) noexcept override;
+
+private:
+  struct planned_failure {
+    int error;
+    unsigned times;
+    unsigned after;
+  };
+  /// The negative error that is due, or 0.
+  int enter(const std::string& call);
+  int make(const std::string& what);
+  void answer_netlink(const octets& request);
+  int receive_one(mmsghdr& m);
+  int send_one(mmsghdr& m);
+
+  std::map<std::string, std::deque<planned_failure>> failures_;
+  std::map<std::string, unsigned> calls_;
+  std::map<int, std::string> open_; ///< descriptor -> what it is
+  std::deque<octets> netlink_answers_;
+  int last_fd_ = 2;
+  int last_index_ = 6;
+};
+
+} // namespace tonel::sys

@@ -1,0 +1,100 @@
+#pragma once
+
+#include "protocol/address.hpp"
+#include "protocol/packet.hpp"
+#include "system/datagram_socket.hpp"
+#include "system/kernel.hpp"
+#include "system/packet_device.hpp"
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <vector>
+
+namespace tonel::sys {
+
+/// A descriptor that is readable while something is there to be read.
+class readiness {
+public:
+  readiness();
+  int fd() const noexcept { return event_.get(); }
+  void set(bool ready) noexcept;
+
+private:
+  descriptor event_;
+  bool ready_ = false;
+};
+
+/// One queue of a TUN in memory: what a test puts in is read, what is written is kept.
+class memory_packet_device final : public packet_device {
+public:
+  /// A segment or super-segment as it was written.
+  struct written_segment {
+    protocol::segment_header header;
+    std::vector<std::uint8_t> payload;
+    std::uint32_t datagram_size = 0;
+
+    /// The whole IP packet, checksums complete.
+    std::vector<std::uint8_t> packet() const;
+  };
+
+  void push(std::vector<std::uint8_t> packet, protocol::offload_repr offload = {});
+  /// As a peer would receive what was written: the sum is vouched for, the borders are marked.
+  void push(const written_segment& segment);
+
+  std::vector<written_segment> written;
+  bool with_offload = true; ///< false: super-segments are written as singles
+  bool full = false;        ///< every write is dropped
+  /// Called at each written segment.
+  std::function<void(const written_segment&)> on_write;
+  /// The next read fails with this.
+  int read_error = 0;
+
+  int fd() const noexcept override { return readable_.fd(); }
+  result<read_state> read(slab_writer& slabs, std::vector<received_packet>& out,
+                          std::size_t max) override;
+  write_tally write(const std::vector<outgoing_segment>& segments,
+                    const std::vector<chunk>& chunks) override;
+  bool offload() const noexcept override { return with_offload; }
+
+private:
+  struct incoming {
+    std::vector<std::uint8_t> packet;
+    protocol::offload_repr offload;
+  };
+  void keep(written_segment s);
+
+  readiness readable_;
+  std::deque<incoming> incoming_;
+};
+
+/// A UDP socket in memory, likewise.
+class memory_datagram_socket final : public datagram_socket {
+public:
+  /// One datagram, or a run of datagram_size.
+  struct datagrams {
+    datagram_path path;
+    std::vector<std::uint8_t> bytes;
+    std::uint32_t datagram_size = 0;
+  };
+
+  void push(const protocol::endpoint& peer, std::vector<std::uint8_t> datagram);
+  void push(datagrams d);
+
+  std::vector<datagrams> sent;
+  bool full = false;    ///< every send is dropped
+  bool refused = false; ///< every send is refused
+  std::function<void(const datagrams&)> on_send;
+
+  int fd() const noexcept override { return readable_.fd(); }
+  result<read_state> receive(slab_writer& slabs, std::vector<received_datagrams>& out,
+                             std::size_t max) override;
+  send_tally send(const std::vector<outgoing_run>& runs, const std::vector<chunk>& chunks) override;
+  std::uint64_t receive_errors() const noexcept override { return 0; }
+
+private:
+  readiness readable_;
+  std::deque<datagrams> incoming_;
+};
+
+} // namespace tonel::sys

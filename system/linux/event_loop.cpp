@@ -1,0 +1,155 @@
+#include "system/event_loop.hpp"
+
+#include "system/kernel.hpp"
+
+#include <sys/epoll.h>
+#include <time.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <utility>
+#include <vector>
+
+namespace tonel::sys {
+
+namespace {
+
+constexpr std::uint64_t wake_token = ~std::uint64_t{0};
+constexpr std::uint64_t clock_token = wake_token - 1;
+constexpr std::size_t own_descriptors = 2;
+constexpr protocol::duration suspended_for = std::chrono::seconds{10};
+
+std::uint32_t epoll_flags(interest what) noexcept {
+  switch (what) {
+  case interest::readable: return EPOLLIN;
+  case interest::writable: return EPOLLOUT;
+  case interest::none: break;
+  }
+  return 0;
+}
+
+class epoll_loop final : public event_loop {
+public:
+  epoll_loop(kernel& k, descriptor epoll, descriptor waker, descriptor clock)
+      : kernel_(k), epoll_(std::move(epoll)), waker_(std::move(waker)), clock_(std::move(clock)),
+        now_(boottime()), asleep_(now_.time_since_epoch() - monotonic()), wheel_(now_) {}
+
+  result<void> watch(int fd, interest what, std::uint64_t token) override {
+    if (what == interest::none) return {};
+    return control(EPOLL_CTL_ADD, fd, what, token);
+  }
+
+  result<void> change(int fd, interest what, std::uint64_t token) override {
+    if (what == interest::none) {
+      forget(fd);
+      return {};
+    }
+    auto done = control(EPOLL_CTL_MOD, fd, what, token);
+    if (!done && done.error().number == ENOENT) done = control(EPOLL_CTL_ADD, fd, what, token);
+    return done;
+  }
+
+  void forget(int fd) noexcept override {
+    kernel_.epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr);
+  }
+
+  std::size_t wait(ready_event* out, std::size_t capacity, protocol::duration limit) override {
+    const auto room = capacity + own_descriptors;
+    if (events_.size() < room) events_.resize(room);
+    auto running = state::running;
+    auto timeout = limit;
+    if (!state_.compare_exchange_strong(running, state::sleeping, std::memory_order_acq_rel)) {
+      timeout = protocol::duration::zero(); // woken already
+    } else if (const auto next = wheel_.next(); next && timeout != protocol::duration::zero()) {
+      // Not now_: what was done since the last wait took its time.
+      const auto left = std::max(*next - boottime(), protocol::duration::zero());
+      timeout = timeout < protocol::duration::zero() ? left : std::min(timeout, left);
+    }
+    const int n =
+        kernel_.epoll_wait(epoll_.get(), events_.data(), static_cast<int>(room), timeout.count());
+    // Whoever calls wake() from here on sees `running` and leaves the eventfd alone; what it queued
+    // before is seen after this.
+    state_.exchange(state::running, std::memory_order_acq_rel);
+    now_ = boottime();
+    std::size_t filled = 0;
+    for (int i = 0; i < n; ++i) {
+      const epoll_event& e = events_[static_cast<std::size_t>(i)];
+      if (e.data.u64 >= clock_token) {
+        // Of the clock's no more is wanted than the end of this wait: resumed() looks for itself.
+        std::uint64_t count = 0;
+        kernel_.read(e.data.u64 == wake_token ? waker_.get() : clock_.get(), &count, sizeof count);
+        continue;
+      }
+      if (filled == capacity) break; // level-triggered: it comes again
+      out[filled++] = {e.data.u64, (e.events & (EPOLLIN | EPOLLRDHUP)) != 0,
+                       (e.events & EPOLLOUT) != 0, (e.events & (EPOLLERR | EPOLLHUP)) != 0};
+    }
+    return filled;
+  }
+
+  void wake() noexcept override {
+    if (state_.exchange(state::woken, std::memory_order_acq_rel) != state::sleeping) return;
+    const std::uint64_t one = 1;
+    kernel_.write(waker_.get(), &one, sizeof one);
+  }
+
+  protocol::time_point now() const noexcept override { return now_; }
+
+  bool resumed() noexcept override {
+    const auto asleep = boottime().time_since_epoch() - monotonic();
+    return asleep - std::exchange(asleep_, asleep) > suspended_for;
+  }
+
+  timer_wheel& timers() noexcept override { return wheel_; }
+
+private:
+  enum class state : std::uint8_t { running, sleeping, woken };
+
+  protocol::time_point boottime() noexcept {
+    return protocol::time_point{protocol::duration{kernel_.clock(CLOCK_BOOTTIME)}};
+  }
+  protocol::duration monotonic() noexcept {
+    return protocol::duration{kernel_.clock(CLOCK_MONOTONIC)};
+  }
+
+  result<void> control(int operation, int fd, interest what, std::uint64_t token) {
+    epoll_event e{};
+    e.events = epoll_flags(what);
+    e.data.u64 = token;
+    if (const int r = kernel_.epoll_ctl(epoll_.get(), operation, fd, &e); r < 0)
+      return unexpected{os_error{-r, "epoll_ctl", {}}};
+    return {};
+  }
+
+  kernel& kernel_;
+  descriptor epoll_;
+  descriptor waker_;
+  descriptor clock_; ///< epoll's timeouts stand still in suspend; this ends the wait after it
+  std::vector<epoll_event> events_;
+  protocol::time_point now_;
+  protocol::duration asleep_; ///< how far CLOCK_BOOTTIME is ahead of CLOCK_MONOTONIC
+  timer_wheel wheel_;
+  std::atomic<state> state_{state::running};
+};
+
+} // namespace
+
+result<std::unique_ptr<event_loop>> event_loop::create(kernel& k) {
+  descriptor epoll{k, k.epoll_create()};
+  if (!epoll) return unexpected{os_error{-epoll.get(), "epoll_create1", {}}};
+  descriptor waker{k, k.eventfd()};
+  if (!waker) return unexpected{os_error{-waker.get(), "eventfd", {}}};
+  epoll_event e{};
+  e.events = EPOLLIN;
+  e.data.u64 = wake_token;
+  if (const int r = k.epoll_ctl(epoll.get(), EPOLL_CTL_ADD, waker.get(), &e); r < 0)
+    return unexpected{os_error{-r, "epoll_ctl", "eventfd"}};
+  descriptor clock{k, k.clock_change_fd()};
+  e.data.u64 = clock_token;
+  // Without it a resume is noticed at the next wake-up.
+  if (clock && k.epoll_ctl(epoll.get(), EPOLL_CTL_ADD, clock.get(), &e) < 0) clock.reset();
+  return std::make_unique<epoll_loop>(k, std::move(epoll), std::move(waker), std::move(clock));
+}
+
+} // namespace tonel::sys

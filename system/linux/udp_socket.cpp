@@ -1,0 +1,230 @@
+#include "system/udp_socket.hpp"
+
+#include "system/linux/socket_address.hpp"
+#include "system/linux/udp_arrays.hpp"
+
+#include <netinet/udp.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include <algorithm>
+#include <cassert>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+namespace tonel::sys {
+
+udp_socket::udp_socket(kernel& k, descriptor fd, bool connected, bool v6) noexcept
+    : kernel_(k), fd_(std::move(fd)), connected_(connected), v6_(v6) {}
+
+bool udp_socket::set(int level, int name, int value) noexcept {
+  return kernel_.setsockopt(fd_.get(), level, name, &value, sizeof value) == 0;
+}
+
+void udp_socket::set_buffers(int octets) noexcept {
+  if (octets == 0) return;
+  // FORCE passes rmem_max, with CAP_NET_ADMIN.
+  if (!set(SOL_SOCKET, SO_RCVBUFFORCE, octets)) set(SOL_SOCKET, SO_RCVBUF, octets);
+  if (!set(SOL_SOCKET, SO_SNDBUFFORCE, octets)) set(SOL_SOCKET, SO_SNDBUF, octets);
+}
+
+result<std::unique_ptr<udp_socket>> udp_socket::open(kernel& k, bool v6, bool connected,
+                                                     const udp_options& options) {
+  descriptor fd{k, k.socket(v6 ? AF_INET6 : AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, IPPROTO_UDP)};
+  if (!fd) return unexpected{os_error{-fd.get(), "socket", v6 ? "UDP over IPv6" : "UDP"}};
+  std::unique_ptr<udp_socket> s{new udp_socket{k, std::move(fd), connected, v6}};
+  s->set_buffers(options.buffer);
+  s->gro_ = options.gro && s->set(IPPROTO_UDP, UDP_GRO, 1);
+  if (options.gso) {
+    // 0 changes nothing, and a kernel without UDP_SEGMENT (before 4.18) says so.
+    if (s->set(IPPROTO_UDP, UDP_SEGMENT, 0)) s->gso_limit_ = max_datagram;
+  }
+  return s;
+}
+
+result<std::unique_ptr<udp_socket>> udp_socket::listen(kernel& k, const protocol::endpoint& local,
+                                                       const udp_options& options) {
+  const bool v6 = local.address.is_v6();
+  auto opened = open(k, v6, false, options);
+  if (!opened) return opened;
+  udp_socket& s = **opened;
+  const auto failed = [&](int r, const char* operation) {
+    return unexpected{os_error{-r, operation, local.to_string()}};
+  };
+  const int on = 1;
+  const int off = 0;
+  if (options.reuse_port)
+    if (const int r = k.setsockopt(s.fd(), SOL_SOCKET, SO_REUSEPORT, &on, sizeof on); r < 0)
+      return failed(r, "setsockopt SO_REUSEPORT");
+  // The system's default of IPV6_V6ONLY may differ; what [::] means here must not.
+  if (v6) s.set(IPPROTO_IPV6, IPV6_V6ONLY, off);
+  const int level = v6 ? IPPROTO_IPV6 : IPPROTO_IP;
+  const int name = v6 ? IPV6_RECVPKTINFO : IP_PKTINFO;
+  if (const int r = k.setsockopt(s.fd(), level, name, &on, sizeof on); r < 0)
+    return failed(r, v6 ? "setsockopt IPV6_RECVPKTINFO" : "setsockopt IP_PKTINFO");
+  socket_address a{};
+  const auto length = encode(local, 0, v6, a);
+  if (const int r = k.bind(s.fd(), &a.any, length); r < 0) return failed(r, "bind");
+  return opened;
+}
+
+result<std::unique_ptr<udp_socket>> udp_socket::connect(kernel& k, const protocol::endpoint& peer,
+                                                        const udp_options& options) {
+  const bool v6 = peer.address.is_v6();
+  auto opened = open(k, v6, true, options);
+  if (!opened) return opened;
+  socket_address a{};
+  const auto length = encode(peer, 0, v6, a);
+  if (const int r = k.connect((*opened)->fd(), &a.any, length); r < 0)
+    return unexpected{os_error{-r, "connect", peer.to_string()}};
+  return opened;
+}
+
+result<protocol::endpoint> udp_socket::local() const {
+  socket_address a{};
+  unsigned length = sizeof a;
+  if (const int r = kernel_.getsockname(fd_.get(), &a.any, &length); r < 0)
+    return unexpected{os_error{-r, "getsockname", {}}};
+  return decode(a);
+}
+
+namespace {
+
+/// What the control messages of one received message say.
+struct ancillary {
+  std::uint32_t segment_size = 0;
+  protocol::ip_address local;
+  std::uint32_t interface = 0;
+};
+
+ancillary read_ancillary(msghdr& m) noexcept {
+  ancillary a;
+  for (auto* c = CMSG_FIRSTHDR(&m); c != nullptr; c = CMSG_NXTHDR(&m, c)) {
+    if (c->cmsg_level == IPPROTO_UDP && c->cmsg_type == UDP_GRO) {
+      int size = 0;
+      std::memcpy(&size, CMSG_DATA(c), sizeof size);
+      a.segment_size = static_cast<std::uint32_t>(std::max(size, 0));
+    } else if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) {
+      in_pktinfo info{};
+      std::memcpy(&info, CMSG_DATA(c), sizeof info);
+      std::uint8_t octets[4];
+      // Not ipi_addr, which for a broadcast is no address to answer from.
+      std::memcpy(octets, &info.ipi_spec_dst, sizeof octets);
+      a.local = protocol::ip_address::v4(octets);
+      a.interface = static_cast<std::uint32_t>(info.ipi_ifindex);
+    } else if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO) {
+      in6_pktinfo info{};
+      std::memcpy(&info, CMSG_DATA(c), sizeof info);
+      if (!IN6_IS_ADDR_MULTICAST(&info.ipi6_addr)) a.local = decode(info.ipi6_addr);
+      a.interface = info.ipi6_ifindex;
+    }
+  }
+  return a;
+}
+
+/// Errors that belong to an earlier send or to a datagram, never to the socket.
+bool is_passing(long e) noexcept {
+  switch (-e) {
+  case ECONNREFUSED:
+  case EHOSTUNREACH:
+  case ENETUNREACH:
+  case EHOSTDOWN:
+  case ENETDOWN:
+  case ECONNRESET:
+  case EMSGSIZE:
+  case EPROTO:
+  case ENOPROTOOPT:
+  case EACCES:
+  case EPERM:
+  case EOPNOTSUPP:
+  case ENOMEM:
+  case ENOBUFS:
+  case EIO: return true;
+  default: return false;
+  }
+}
+
+/// Whether a piece may follow what is in `c`: a run of equal sizes that ends with a shorter one.
+bool continues(const chunk& c, std::uint32_t length, std::uint32_t size) noexcept {
+  if (length == 0 || c.datagram_size == 0 || c.length % c.datagram_size != 0) return false;
+  return size == c.datagram_size || (length == size && size < c.datagram_size);
+}
+
+} // namespace
+
+/// Takes message i, which lies in slot i of the open slab (and in spare i, if it is longer), over
+/// into `out`. Gives how many datagrams it held.
+std::size_t udp_socket::accept(receive_arrays& a, std::size_t i, slab_writer& slabs,
+                               std::vector<received_datagrams>& out, std::size_t first_out) {
+  mmsghdr& m = a.messages[i];
+  if ((m.msg_hdr.msg_flags & MSG_TRUNC) != 0) {
+    ++truncated_;
+    return 0;
+  }
+  const std::uint32_t length = m.msg_len;
+  const auto extra = read_ancillary(m.msg_hdr);
+  const auto size =
+      extra.segment_size != 0 && extra.segment_size < length ? extra.segment_size : length;
+  const auto count = size == 0 ? 1 : (length + size - 1) / size;
+  datagram_path path;
+  if (!connected_) path = {decode(a.peers[i]), extra.local, extra.interface};
+
+  constexpr auto slot = slab_writer::small_slot;
+  auto* front = slabs.front();
+  const auto* source = static_cast<const std::uint8_t*>(a.pieces[i][0].iov_base);
+  if (length > slot) {
+    auto* whole = slabs.spare(i);
+    std::memcpy(whole, source, slot);
+    out.push_back({path, slabs.commit_spare(i, length, size)});
+    return count;
+  }
+  // A copy of some hundred octets that are in the cache is far cheaper than what every further
+  // entry, and every further piece of a gathering write, would cost.
+  if (out.size() > first_out && continues(out.back().bytes, length, size) &&
+      slabs.ends_at_front(out.back().bytes) && out.back().path == path) {
+    if (front != source) std::memmove(front, source, length);
+    slabs.extend(out.back().bytes, length);
+    return count;
+  }
+  assert(source >= front);
+  slabs.skip(static_cast<std::size_t>(source - front));
+  out.push_back({path, slabs.commit(length, size)});
+  return count;
+}
+
+result<read_state> udp_socket::receive(slab_writer& slabs, std::vector<received_datagrams>& out,
+                                       std::size_t max) {
+  auto& a = receive_arrays::of_this_thread();
+  constexpr auto slot = slab_writer::small_slot;
+  const auto first_out = out.size();
+  std::size_t got = 0;
+  for (int errors = 0; got < max;) {
+    const auto wanted = std::min(max - got, receive_arrays::capacity);
+    const auto spares = slabs.stock(wanted);
+    if (spares == 0) return read_state::no_slab;
+    // A few slots at the end of a slab are not worth a system call.
+    const auto room = slabs.reserve_all(slot * std::min<std::size_t>(wanted, 8));
+    if (room.data() == nullptr) return read_state::no_slab;
+    const auto count = std::min({wanted, spares, room.size() / slot});
+    for (std::size_t i = 0; i < count; ++i)
+      a.prepare(i, {room.data() + i * slot, slot},
+                {slabs.spare(i) + slot, slab_ref::capacity() - slot}, !connected_);
+    const int n =
+        kernel_.recvmmsg(fd_.get(), a.messages.data(), static_cast<unsigned>(count), MSG_DONTWAIT);
+    if (n < 0) {
+      if (n == -EAGAIN) return read_state::drained;
+      if (!is_passing(n)) return unexpected{os_error{-n, "recvmmsg", {}}};
+      ++receive_errors_;
+      // One error a send, and then the data behind it; but nobody may keep us here.
+      if (++errors >= 16) return read_state::more;
+      continue;
+    }
+    for (std::size_t i = 0; i < static_cast<std::size_t>(n); ++i)
+      got += accept(a, i, slabs, out, first_out);
+    if (static_cast<std::size_t>(n) < count) return read_state::drained;
+  }
+  return read_state::more;
+}
+
+} // namespace tonel::sys

@@ -1,0 +1,26 @@
+#pragma once
+
+#include "protocol/bytes.hpp"
+#include "protocol/time.hpp"
+#include "system/os_error.hpp"
+
+#include <cstdint>
+
+namespace tonel::sys {
+
+/// CLOCK_BOOTTIME, which goes on in suspend.
+protocol::time_point boottime_now() noexcept;
+/// CLOCK_MONOTONIC, which does not; since an unspecified start.
+protocol::duration monotonic_now() noexcept;
+
+/// Unpredictable octets from the kernel. Blocks only in the first moments after boot.
+/// Errors: ENOSYS (before Linux 3.17); the caller cannot go on
+result<void> fill_random(protocol::byte_span out);
+
+/// Raises RLIMIT_NOFILE to the hard limit, and gives the limit that holds now.
+std::uint64_t raise_fd_limit() noexcept;
+
+/// How late the kernel may make this thread's timeouts, to merge wake-ups; the default is 50 us.
+void set_timer_slack(protocol::duration slack) noexcept;
+
+} // namespace tonel::sys

@@ -1,0 +1,178 @@
+#pragma once
+
+#include "protocol/bytes.hpp"
+
+#include <array>
+#include <atomic>
+#include <cassert>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <utility>
+
+namespace tonel::sys {
+
+class slab_pool;
+
+/// A block for packets and datagrams, counted by its slab_refs.
+/// Shape: fixed capacity: 64 KiB and headroom for the largest header; the octets follow this header
+/// Owns:  returns to its pool with the last reference, from any thread
+class slab {
+public:
+  static constexpr std::size_t capacity = 65'536 + 256;
+  /// The octets start on a cache line of their own.
+  static constexpr std::size_t data_offset = 64;
+
+  std::uint8_t* data() noexcept { return reinterpret_cast<std::uint8_t*>(this) + data_offset; }
+
+private:
+  friend class slab_ref;
+  friend class slab_pool;
+  slab() noexcept = default;
+
+  std::atomic<std::uint32_t> references_{0};
+  void* home_ = nullptr; ///< slab_pool::core
+  slab* next_ = nullptr; ///< in one of its pool's lists
+};
+
+/// Counted reference to a slab. Copy is one more reference.
+class slab_ref {
+public:
+  slab_ref() noexcept = default;
+  slab_ref(const slab_ref& other) noexcept : slab_(other.slab_) {
+    if (slab_ != nullptr) slab_->references_.fetch_add(1, std::memory_order_relaxed);
+  }
+  slab_ref(slab_ref&& other) noexcept : slab_(other.slab_) { other.slab_ = nullptr; }
+  slab_ref& operator=(slab_ref other) noexcept {
+    std::swap(slab_, other.slab_);
+    return *this;
+  }
+  ~slab_ref() {
+    if (slab_ != nullptr && slab_->references_.fetch_sub(1, std::memory_order_acq_rel) == 1)
+      give_back(slab_);
+  }
+
+  explicit operator bool() const noexcept { return slab_ != nullptr; }
+  std::uint8_t* data() const noexcept { return slab_ == nullptr ? nullptr : slab_->data(); }
+  static constexpr std::size_t capacity() noexcept { return slab::capacity; }
+  /// True while nobody else holds this slab.
+  bool unique() const noexcept {
+    return slab_ != nullptr && slab_->references_.load(std::memory_order_acquire) == 1;
+  }
+
+  friend bool operator==(const slab_ref& a, const slab_ref& b) noexcept {
+    return a.slab_ == b.slab_;
+  }
+  friend bool operator!=(const slab_ref& a, const slab_ref& b) noexcept { return !(a == b); }
+
+private:
+  friend class slab_pool;
+  explicit slab_ref(slab* s) noexcept : slab_(s) {} // adopts
+  static void give_back(slab* s) noexcept;
+  slab* slab_ = nullptr;
+};
+
+/// Octets of a slab: one datagram, or several of equal size one after the other (the last may be
+/// shorter).
+/// Shape: datagram_size 0 and length 0: one zero-length datagram
+struct chunk {
+  slab_ref slab;
+  std::uint32_t offset = 0;
+  std::uint32_t length = 0;
+  std::uint32_t datagram_size = 0;
+
+  protocol::byte_view bytes() const noexcept { return {slab.data() + offset, length}; }
+};
+
+/// The slabs of one shard.
+/// Shape:  at most `max_slabs` (4 or more, or a slab_writer can wait for itself), made on demand, kept for the next use, the last returned first out;
+///         pages that were never written are not resident
+/// Owns:   its slabs; those still referenced when the pool dies are freed with their last reference
+/// Thread: take(), collect(), in_use() and exhausted() on the owner's thread alone (the one that
+///         last called take()); slabs return from any thread. on_available is called on the owner's
+///         thread at the first return after take() failed (the caller re-arms its reader); a return
+///         on another thread only calls `wake` (thread-safe, must not touch the pool), and collect()
+///         then calls it.
+class slab_pool {
+public:
+  explicit slab_pool(std::size_t max_slabs, std::function<void()> wake = {});
+  ~slab_pool();
+  slab_pool(const slab_pool&) = delete;
+  slab_pool& operator=(const slab_pool&) = delete;
+
+  /// Empty when all slabs are in use.
+  slab_ref take() noexcept;
+  void on_available(std::function<void()> callback);
+  /// Takes back what other threads returned.
+  void collect() noexcept;
+  std::size_t capacity() const noexcept;
+  /// What other threads returned counts until it is collected.
+  std::size_t in_use() const noexcept;
+  std::uint64_t exhausted() const noexcept; ///< how often take() gave nothing
+
+private:
+  friend class slab_ref;
+  struct core;
+  core* core_; ///< outlives the pool while slabs are out
+};
+
+/// Where readers put what they read, and actors their control payloads: the open slab of a shard,
+/// filled from front to back, plus empty slabs in reserve for large reads.
+/// Shape: small reads (up to `small_slot` octets) lie in the open slab one after the other; a larger
+///        one gets a slab of its own. When nothing of the open slab is in use any more, it is filled
+///        from its front again.
+class slab_writer {
+public:
+  /// Holds a datagram or packet of any usual MTU.
+  static constexpr std::size_t small_slot = 2048;
+  static constexpr std::size_t max_spares = 32;
+
+  explicit slab_writer(slab_pool& pool) noexcept : pool_(&pool) {}
+  /// Room for `n` octets (n <= capacity) in the open slab, or in a new one; empty when the pool is.
+  protocol::byte_span reserve(std::size_t n) noexcept;
+  /// All room that is left in the open slab, `least` octets or more, as reserve() gives it.
+  protocol::byte_span reserve_all(std::size_t least) noexcept;
+  /// The first of the reserved octets become a chunk.
+  chunk commit(std::size_t length, std::size_t datagram_size) noexcept;
+  /// Where the reserved octets begin.
+  std::uint8_t* front() const noexcept { return open_.data() + used_; }
+  /// The first of the reserved octets are left unused.
+  void skip(std::size_t length) noexcept {
+    assert(used_ + length <= slab_ref::capacity());
+    used_ += length;
+  }
+  /// True if `c` ends where the reserved octets begin, so that extend() can lengthen it.
+  bool ends_at_front(const chunk& c) const noexcept {
+    return c.slab == open_ && std::size_t{c.offset} + c.length == used_;
+  }
+  void extend(chunk& c, std::size_t length) noexcept {
+    assert(ends_at_front(c));
+    c.length += static_cast<std::uint32_t>(length);
+    used_ += length;
+  }
+  /// Copies octets in; a chunk without slab when the pool is empty.
+  chunk append(protocol::byte_view bytes) noexcept;
+
+  /// Puts up to `wanted` (<= max_spares) empty slabs in reserve, fewer when the pool is small or
+  /// empty; gives how many there are. Small pools keep at most a quarter of themselves in reserve.
+  std::size_t stock(std::size_t wanted) noexcept;
+  std::uint8_t* spare(std::size_t i) const noexcept { return spares_[i].data(); }
+  /// Spare i becomes a chunk from its front; the indices of the others stay until the next stock().
+  chunk commit_spare(std::size_t i, std::size_t length, std::size_t datagram_size) noexcept;
+  /// Gives the reserve back to the pool.
+  void release_spares() noexcept;
+
+  slab_pool& pool() noexcept { return *pool_; }
+
+private:
+  bool open(std::size_t least) noexcept;
+
+  slab_pool* pool_;
+  slab_ref open_;
+  std::size_t used_ = 0;
+  std::array<slab_ref, max_spares> spares_;
+  std::size_t spare_count_ = 0; ///< [0, spare_count_) were stocked; commit_spare leaves holes
+  bool holes_ = false;
+};
+
+} // namespace tonel::sys

@@ -1,0 +1,62 @@
+#pragma once
+
+#include "protocol/address.hpp"
+#include "system/kernel.hpp"
+#include "system/os_error.hpp"
+#include "system/packet_device.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace tonel::sys {
+
+/// What a TUN device is opened with.
+struct tun_options {
+  std::string name; ///< empty: the kernel picks
+  std::size_t queues = 1;
+  bool want_offload = true;
+  std::uint16_t mtu = 1500;
+  std::uint32_t txqueuelen = 2048;    ///< packets
+  protocol::ip_address local4, peer4; ///< the host's and the program's side, in one /24
+  protocol::ip_address local6, peer6; ///< in one /64; none: no IPv6
+  bool ipv6_required = false;         ///< a host without IPv6 is an error, not a note
+};
+
+/// A TUN device, up and addressed, with all its queues.
+/// Owns:   the descriptors and the addresses that it added; a device that existed before (ip tuntap
+///         add) stays, without them
+/// Thread: one at a time; each queue likewise, by itself
+class tun_device {
+public:
+  /// Opens all queues, with segmentation offload if wanted and possible; sets MTU, queue length and
+  /// addresses; sets the link up. What a persistent device has already is not set again, so that a
+  /// process without CAP_NET_ADMIN can use one that was prepared for it.
+  /// Errors: ENOENT, ENODEV, EACCES or EPERM of "open /dev/net/tun" and EPERM of "ioctl TUNSETIFF"
+  ///         or of netlink: a missing device node or capability; EBUSY: the name is in use; EINVAL of
+  ///         "ioctl TUNSETIFF": the name is not a TUN, or was made without multi_queue and several
+  ///         queues are wanted
+  static result<tun_device> open(kernel& k, const tun_options& options);
+
+  tun_device(tun_device&&) noexcept;
+  tun_device& operator=(tun_device&&) noexcept;
+  ~tun_device();
+
+  const std::string& name() const noexcept;
+  std::uint32_t index() const noexcept;
+  std::size_t queues() const noexcept;
+  packet_device& queue(std::size_t i) noexcept;
+  /// Whether it has IPv6 addresses.
+  bool ipv6() const noexcept;
+  /// What had to be done without, a line each, for the log.
+  const std::vector<std::string>& notes() const noexcept;
+
+private:
+  struct state;
+  explicit tun_device(std::unique_ptr<state> s) noexcept;
+  std::unique_ptr<state> state_;
+};
+
+} // namespace tonel::sys

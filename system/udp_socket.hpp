@@ -1,0 +1,81 @@
+#pragma once
+
+#include "protocol/address.hpp"
+#include "system/datagram_socket.hpp"
+#include "system/kernel.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+namespace tonel::sys {
+
+struct receive_arrays;
+
+struct udp_options {
+  bool gso = true;         ///< UDP_SEGMENT on send
+  bool gro = true;         ///< UDP_GRO on receive
+  bool reuse_port = false; ///< several sockets on one address, one a shard
+  int buffer = 0; ///< octets each way, as far as the kernel lets us; 0: the system's default
+};
+
+/// A listener's buffers: a burst of a shard's worth of peers. A session's own socket keeps the
+/// default, of which there may be thousands.
+inline constexpr int listener_buffer = 4 * 1024 * 1024;
+
+/// A UDP socket with segmentation and receive offload.
+/// Shape:  small: the arrays that recvmmsg and sendmmsg need belong to the thread
+/// Owns:   the descriptor
+/// Thread: one at a time
+class udp_socket final : public datagram_socket {
+public:
+  /// Bound to local. A wildcard of IPv6 takes IPv4 too, as most programs do; such peers look like
+  /// IPv4 ones. Every datagram's own destination is known and can be the source of the answer.
+  /// Errors: EADDRINUSE, EADDRNOTAVAIL, EACCES of "bind"; EAFNOSUPPORT of "socket": no IPv6
+  static result<std::unique_ptr<udp_socket>> listen(kernel& k, const protocol::endpoint& local,
+                                                    const udp_options& options);
+  /// Sends to peer alone and hears from it alone. Its datagrams come with an empty path.
+  /// Errors: EMFILE of "socket"; ENETUNREACH and EHOSTUNREACH of "connect"
+  static result<std::unique_ptr<udp_socket>> connect(kernel& k, const protocol::endpoint& peer,
+                                                     const udp_options& options);
+
+  int fd() const noexcept override { return fd_.get(); }
+  /// Neighbours of one peer and of equal size lie next to each other and make one entry of `out`,
+  /// whether the kernel merged them or not.
+  /// Errors: EBADF, ENOTSOCK and the like: a bug, or the descriptor is gone
+  result<read_state> receive(slab_writer& slabs, std::vector<received_datagrams>& out,
+                             std::size_t max) override;
+  send_tally send(const std::vector<outgoing_run>& runs, const std::vector<chunk>& chunks) override;
+  std::uint64_t receive_errors() const noexcept override { return receive_errors_; }
+
+  /// Datagrams that were cut by the kernel (over 64 KiB merged, never in practice) and dropped.
+  std::uint64_t truncated() const noexcept { return truncated_; }
+  /// The bound or chosen address.
+  result<protocol::endpoint> local() const;
+  bool gro() const noexcept { return gro_; }
+  /// False when switched off, or once the path has refused it.
+  bool gso() const noexcept { return gso_limit_ != 0; }
+
+private:
+  udp_socket(kernel& k, descriptor fd, bool connected, bool v6) noexcept;
+  static result<std::unique_ptr<udp_socket>> open(kernel& k, bool v6, bool connected,
+                                                  const udp_options& options);
+  void set_buffers(int octets) noexcept;
+  bool set(int level, int name, int value) noexcept;
+  std::size_t accept(receive_arrays& a, std::size_t i, slab_writer& slabs,
+                     std::vector<received_datagrams>& out, std::size_t first_out);
+  class sender;
+
+  kernel& kernel_;
+  descriptor fd_;
+  bool connected_;
+  bool v6_;
+  bool gro_ = false;
+  /// The largest datagram that goes out several at a time; 0: none.
+  std::uint32_t gso_limit_ = 0;
+  std::uint64_t receive_errors_ = 0;
+  std::uint64_t truncated_ = 0;
+};
+
+} // namespace tonel::sys

@@ -1,0 +1,58 @@
+#!/usr/bin/env bash
+# Includes go one way: protocol <- system <- actors <- actors/app (docs/design.md). The build can't
+# see a wrong one, since the include root is the repository root; this check does.
+# usage: layers.sh SOURCE_DIR
+set -euo pipefail
+cd "$1"
+failed=0
+
+# forbid WHY PATTERN FILES...: no line of the files matches the extended regular expression.
+forbid() {
+  local why=$1 pattern=$2 hits
+  shift 2
+  if [[ $# -eq 0 ]]; then return; fi
+  hits=$(grep -nHE -- "$pattern" "$@" || true)
+  if [[ -n $hits ]]; then
+    printf '%s:\n%s\n' "$why" "$hits" >&2
+    failed=1
+  fi
+}
+
+sources() { find "$@" -name '*.[ch]pp' | sort; }
+mapfile -t protocol < <(sources protocol)
+mapfile -t system < <(sources system)
+mapfile -t actors < <(sources actors ! -path 'actors/app/*')
+mapfile -t everything < <(sources protocol system actors tests bench)
+
+include='^[[:space:]]*#[[:space:]]*include[[:space:]]*'
+forbid 'protocol/ includes the standard library and "protocol/..." alone' \
+  "${include}(\"(system|actors|tests|bench)/|<(caf|boost|sys|linux|net|netinet|arpa)/|<[a-z_]+\\.h>)" \
+  "${protocol[@]}"
+forbid 'protocol/ has no threads, clocks or streams' \
+  "${include}<(thread|mutex|shared_mutex|condition_variable|future|iostream|fstream|filesystem)>|_clock::now\\(" \
+  "${protocol[@]}"
+for file in "${protocol[@]}"; do
+  if [[ $file != protocol/expected.hpp ]]; then
+    forbid 'tl::expected comes through protocol/expected.hpp' "${include}<tl/" "$file"
+  fi
+done
+forbid 'system/ knows protocol/ and the operating system' \
+  "${include}(\"(actors|tests|bench)/|<(caf|boost)/)" "${system[@]}"
+forbid 'actors/ does not know its programs' "${include}\"(actors/app|tests|bench)/" "${actors[@]}"
+forbid 'narrow CAF headers: all.hpp takes ten seconds a file' "${include}<caf/all\\.hpp>" \
+  "${everything[@]}"
+forbid 'include paths start at the repository root' "${include}\"\\.\\.?/" "${everything[@]}"
+
+long=$(wc -l "${everything[@]}" | awk '$2 != "total" && $1 > 600 {print $2 ": " $1 " lines"}')
+if [[ -n $long ]]; then
+  printf 'over 600 lines a file is split:\n%s\n' "$long" >&2
+  failed=1
+fi
+for file in "${everything[@]}"; do
+  if [[ $file == *.hpp ]] && ! grep -q '^#pragma once$' "$file"; then
+    echo "$file: no #pragma once" >&2
+    failed=1
+  fi
+done
+echo "${#everything[@]} files looked at"
+exit "$failed"

@@ -1,0 +1,254 @@
+// Input: one octet of options, then events; each is an octet that says what happens and how much
+// time passes before it, and the octets that it needs.
+
+#include "protocol/stream.hpp"
+#include "tests/fuzz/fuzz.hpp"
+
+#include <algorithm>
+#include <vector>
+
+using namespace tonel::protocol;
+using namespace std::chrono_literals;
+using tonel::fuzz::check;
+
+namespace {
+
+using octets = std::vector<std::uint8_t>;
+
+constexpr seq_num client_iss{0xffff'ffe0}; // the numbers wrap soon
+constexpr seq_num server_iss{0x7fff'fff0};
+
+/// Octets to take from; zeros when they have run out.
+class reader {
+public:
+  reader(const std::uint8_t* data, std::size_t size) : bytes_(data, size) {}
+  bool done() const { return at_ >= bytes_.size(); }
+  std::uint8_t octet() { return done() ? std::uint8_t{0} : bytes_[at_++]; }
+  std::uint32_t word() {
+    std::uint32_t out = 0;
+    for (int i = 0; i < 4; ++i)
+      out = out << 8 | octet();
+    return out;
+  }
+
+private:
+  byte_view bytes_;
+  std::size_t at_ = 0;
+};
+
+/// One stream, with what it has promised so far.
+class run {
+public:
+  run(reader& in, std::uint8_t options)
+      : in_(in), client_((options & 1) != 0), irs_(client_ ? server_iss : client_iss),
+        stream_(make(options, client_)), acked_(irs_), highest_(stream_.rcv_nxt()) {
+    if (client_) examine(stream_.open(now_), 0);
+  }
+
+  void step() {
+    const auto what = in_.octet();
+    constexpr duration waits[] = {0ms, 1ms, 150ms, 1s, 3s, 20s, 10min, 1h};
+    now_ += waits[what >> 5];
+    for (int spins = 0; stream_.deadline() && *stream_.deadline() <= now_; ++spins) {
+      check(spins < 3, "a timer that was served is over");
+      examine(stream_.on_timer(now_), 0);
+    }
+    switch (what & 15) {
+    case 0:
+    case 1:
+    case 2:
+    case 3:
+    case 4:
+    case 5: segment((what & 1) != 0, (what & 16) != 0); break;
+    case 6:
+    case 7:
+    case 8: data(); break;
+    case 9: {
+      packet_too_big icmp;
+      icmp.quoted = tuple();
+      icmp.seq = stream_.snd_nxt() - in_.word();
+      icmp.mtu = in_.word();
+      examine(stream_.on_too_big(icmp, now_), 0);
+      check(stream_.max_datagram() >= 536, "no ICMP makes datagrams tiny");
+      break;
+    }
+    case 10: examine(stream_.on_resume(now_), 0); break;
+    case 11: examine(stream_.close(now_, (what & 16) != 0), 0); break;
+    case 12: examine(stream_.reset(now_), 0); break;
+    case 13: examine(stream_.supersede(now_), 0); break;
+    default: examine(stream_.on_timer(now_), 0); break;
+    }
+  }
+
+  /// Time alone ends whatever has an end.
+  void finish() {
+    for (int timers = 0; stream_.deadline() && timers < 200; ++timers) {
+      now_ = std::max(now_, *stream_.deadline());
+      examine(stream_.on_timer(now_), 0);
+    }
+  }
+
+private:
+  static four_tuple tuple() {
+    return {{ip_address::v4(198, 51, 100, 7), 40'000}, {ip_address::v4(192, 0, 2, 1), 443}};
+  }
+
+  static stream make(std::uint8_t options, bool client) {
+    stream_config config;
+    config.tuple = tuple();
+    config.iss = client ? client_iss : server_iss;
+    config.keepalive = std::chrono::seconds{options >> 1 & 0x1f};
+    config.idle_timeout = std::chrono::seconds{(options & 0x40) != 0 ? 60 : 0};
+    if ((options & 0x80) != 0)
+      config.handshake_packet = std::make_shared<octets>(100, std::uint8_t{'h'});
+    if (client) return stream::connect(config);
+    hello_repr hello;
+    hello.offset = (options & 0x80) != 0 ? 100 : 0;
+    hello.control_length = hello.offset + hello_size;
+    hello.keepalive = std::chrono::seconds{options >> 1 & 0x1f};
+    return stream::accept(config, hello, client_iss, time_point{});
+  }
+
+  /// Near what is expected, or anywhere.
+  void segment(bool near, bool hello) {
+    segment_repr in;
+    in.tuple = tuple();
+    in.flags = in_.octet();
+    if (near) {
+      in.flags &= flag::psh | flag::syn;
+      in.flags |= flag::ack;
+    }
+    const auto seq = in_.word(), ack = in_.word();
+    in.seq = near ? stream_.rcv_nxt() + ((seq & 0xfff) - 0x7ff) : irs_ + seq;
+    in.ack = stream_.snd_nxt() - (near ? ack & 0x3f : ack);
+    if (in.has(flag::syn)) {
+      in.seq = irs_;
+      in.mss = static_cast<std::uint16_t>(seq);
+      in.window = static_cast<std::uint16_t>(ack);
+    }
+    octets payload(in_.octet() * 11u);
+    if (hello && payload.size() >= hello_size) {
+      hello_repr h;
+      h.offset = in.seq.raw - irs_.raw - 1;
+      h.control_length = h.offset + hello_size;
+      h.mtu = static_cast<std::uint16_t>(seq);
+      const auto encoded = encode_hello(h);
+      std::copy(encoded.begin(), encoded.end(), payload.begin());
+    }
+    in.payload_length = static_cast<std::uint32_t>(payload.size());
+    in.datagram_size = payload.empty() ? 0 : 1 + in_.octet() * 7u % in.payload_length;
+    const auto before = stream_.rcv_nxt();
+    const bool first_syn = in.has(flag::syn);
+    const auto did = stream_.on_segment(in, payload, now_);
+    const auto after = stream_.rcv_nxt();
+    if (!first_syn) {
+      check(after == before || after == in.end(), "RCV.NXT moves to the end of what arrived");
+      check(after >= before, "RCV.NXT never goes back");
+    }
+    highest_ = after;
+    examine(did, payload.size());
+  }
+
+  void data() {
+    const auto size = in_.octet() * 13u, count = in_.octet() + 1u;
+    const auto admitted = stream_.admit(size, count, now_);
+    check(admitted <= count, "no more is admitted than was asked for");
+    check(admitted == 0 || stream_.is_open(), "only an open stream sends");
+    if (admitted == 0) return;
+    const auto seq = stream_.snd_nxt();
+    const auto header = stream_.data_header(size * admitted, admitted, true, now_);
+    check(header.seq == seq, "data goes out at SND.NXT");
+    check(stream_.snd_nxt() == seq + size * admitted, "SEQ advances by the payload");
+    examine_ack(header.ack);
+  }
+
+  void examine_ack(seq_num ack) {
+    check(ack >= acked_, "the ack never goes back");
+    check(ack <= highest_, "nothing is acknowledged that did not arrive");
+    acked_ = ack;
+  }
+
+  void examine(const effects& list, std::size_t payload) {
+    // One more than fits is dropped where asserts are off.
+    check(list.size() <= effects::capacity, "effects fit");
+    highest_ = stream_.rcv_nxt();
+    for (const auto& e : list) {
+      if (const auto* s = std::get_if<send_segment>(&e)) {
+        if ((s->header.flags & flag::ack) != 0) examine_ack(s->header.ack);
+        check(s->payload.size() <= 100, "only control is sent so");
+      } else if (const auto* d = std::get_if<deliver>(&e)) {
+        check(d->offset + d->length <= payload, "what is delivered lies in the segment");
+      } else if (std::get_if<ended>(&e) != nullptr || std::get_if<try_new_port>(&e) != nullptr) {
+        check(!ended_, "the end is said once");
+        ended_ = true;
+      } else if (std::get_if<forgotten>(&e) != nullptr) {
+        check(ended_ && !forgotten_, "forgotten after the end, and once");
+        forgotten_ = true;
+        check(!stream_.deadline(), "what is forgotten waits for nothing");
+      }
+    }
+  }
+
+  reader& in_;
+  bool client_;
+  seq_num irs_;
+  stream stream_;
+  time_point now_{};
+  seq_num acked_;
+  seq_num highest_;
+  bool ended_ = false;
+  bool forgotten_ = false;
+};
+
+void put_word(octets& out, std::uint32_t v) {
+  for (int shift = 24; shift >= 0; shift -= 8)
+    out.push_back(static_cast<std::uint8_t>(v >> shift));
+}
+
+/// A segment near what is expected, at once.
+void put_segment(octets& out, std::uint8_t flags, std::uint32_t ahead, std::uint8_t elevens,
+                 bool hello) {
+  out.push_back(hello ? 16 + 1 : 1);
+  out.push_back(flags);
+  put_word(out, 0x7ff + ahead);
+  put_word(out, 0);
+  out.push_back(elevens);
+  out.push_back(200);
+}
+
+} // namespace
+
+std::vector<octets> tonel::fuzz::seeds() {
+  std::vector<octets> out;
+  for (const auto options : octets{0x28, 0x29, 0x68, 0x69, 0xa8, 0xa9, 0x00, 0x01}) {
+    octets b{options};
+    if ((options & 1) != 0) {
+      put_segment(b, flag::syn, 0, 0, false);
+      put_segment(b, 0, 100, 20, false); // early data
+    }
+    put_segment(b, flag::psh, 0, 20, true);
+    put_segment(b, 0, 0, 100, false);
+    put_segment(b, flag::psh, 0, 0, false);
+    b.insert(b.end(), {6, 100, 40, 0x60 + 6, 100, 0}); // data, and a second later again
+    auto silent = b;
+    silent.insert(silent.end(), {0x8f, 0x6f, 0x6f, 0x6f, 0x6f, 0xaf});
+    auto closed = b;
+    closed.insert(closed.end(), {11, 0x6f, 0x6f, 0x8f, 0xaf});
+    auto superseded = b;
+    superseded.insert(superseded.end(), {13, 0x8f, 0x6f, 0xaf});
+    auto reset = b;
+    reset.push_back(12);
+    put_segment(reset, 0, 0, 0, false);
+    out.insert(out.end(), {b, silent, closed, superseded, reset});
+  }
+  return out;
+}
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  reader in{data, size};
+  run r{in, in.octet()};
+  for (int events = 0; !in.done() && events < 500; ++events)
+    r.step();
+  r.finish();
+  return 0;
+}

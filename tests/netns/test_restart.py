@@ -1,0 +1,81 @@
+#!/usr/bin/env python3
+"""Either end dies or is restarted; the other notices and carries on with the next datagrams."""
+
+import signal
+
+import harness
+from apps import Upstream, ask, ask_once
+from harness import case
+from packets import Capture, SYN
+from processes import Tunnel
+from topology import Topology
+
+
+def client_restarts(number):
+    with Topology() as top:
+        tunnel = Tunnel(top)
+        with Upstream(tunnel.upstream_socket()) as upstream:
+            apps = [tunnel.application() for _ in range(3)]
+            for app in apps:
+                ask_once(app, b"before")
+            if number == signal.SIGKILL:
+                tunnel.tonelc.kill()
+            else:
+                tunnel.tonelc.stop(number)
+            # The server has something to say while nobody is there.
+            for source in upstream.sources():
+                upstream.send(b"into the void", source)
+            tunnel.start_client(apply_rules=False)
+            for app in apps:
+                ask(app, b"after", 5)
+        tunnel.stop()
+        top.assert_clean()
+
+
+def server_restarts(number, family=4):
+    with Topology() as top:
+        tunnel = Tunnel(top, family)
+        with Upstream(tunnel.upstream_socket()), Capture(top.client, "c0") as seen:
+            apps = [tunnel.application() for _ in range(3)]
+            for app in apps:
+                ask_once(app, b"before")
+            if number == signal.SIGKILL:
+                tunnel.tonels.kill()
+            else:
+                tunnel.tonels.stop(number)
+            tunnel.start_server(apply_rules=False)
+            start = seen.count()
+            tries = [ask(app, b"after", 8, every=0.25) for app in apps]
+            syns = [p for p in seen.packets[start:] if p.has(SYN) and p.outgoing]
+            print(f"  datagrams until the first answer: {tries}, {len(syns)} SYNs")
+            # A RST answers the first segment: back within a round trip, not after a timeout.
+            assert max(tries) <= 4, tries
+        tunnel.stop()
+        top.assert_clean()
+
+
+case("the client is killed and started again")(lambda: client_restarts(signal.SIGKILL))
+case("the client is stopped and started again")(lambda: client_restarts(signal.SIGTERM))
+case("the server is killed and started again")(lambda: server_restarts(signal.SIGKILL))
+case("the server is stopped and started again")(lambda: server_restarts(signal.SIGTERM))
+case("the server is killed and started again, IPv6")(lambda: server_restarts(signal.SIGKILL, 6))
+
+
+@case("the server is away while datagrams come: they go through when it is back", deadline=60)
+def away():
+    with Topology() as top:
+        tunnel = Tunnel(top)
+        with Upstream(tunnel.upstream_socket()):
+            app = tunnel.application()
+            ask_once(app, b"before")
+            tunnel.tonels.kill()
+            for n in range(200):
+                app.send(b"%d" % n)
+            tunnel.start_server(apply_rules=False)
+            ask(app, b"after", 30)
+        tunnel.stop()
+        top.assert_clean()
+
+
+if __name__ == "__main__":
+    harness.main()

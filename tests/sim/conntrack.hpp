@@ -1,0 +1,59 @@
+#pragma once
+
+#include "protocol/packet.hpp"
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+namespace tonel::sim {
+
+/// One TCP packet on its way. Shape: header.tuple is the sender's view
+struct packet {
+  protocol::segment_header header;
+  std::vector<std::uint8_t> payload;
+  bool from_client = true;
+
+  std::uint16_t client_port() const {
+    return from_client ? header.tuple.local.port : header.tuple.remote.port;
+  }
+};
+
+/// A firewall that follows connections as Linux does and calls what does not fit INVALID: state by
+/// flags, sequence numbers against the windows seen, the windows of SYNs unscaled, and no picking up
+/// in the middle (nf_conntrack_tcp_loose = 0).
+/// Source: G. van Rooij, "Real Stateful TCP Packet Filtering in IP Filter" (2001), whose four bounds
+///         Linux applies; the states are those of /proc/net/nf_conntrack
+class conntrack {
+public:
+  /// Empty: valid. Otherwise why the packet is INVALID.
+  std::string see(const packet& p);
+  /// True where data was seen that no ACK of exactly its end has followed: such an entry lives for
+  /// minutes, not days.
+  bool unacknowledged(std::uint16_t client_port) const;
+  bool closed(std::uint16_t client_port) const;
+
+private:
+  enum class state { none, syn_sent, syn_recv, established, closing, time_wait, close };
+  struct side {
+    std::uint32_t end = 0;        ///< highest end sent
+    std::uint32_t max_end = 0;    ///< highest end that the other side allows
+    std::uint32_t max_window = 0; ///< largest window announced, scaled
+    std::uint32_t max_ack = 0;
+    std::uint8_t scale = 0;
+    bool seen = false;
+    bool acked = false; ///< max_ack is set
+    bool data_unacknowledged = false;
+  };
+  struct entry {
+    state now = state::none;
+    std::array<side, 2> sides;
+  };
+  static std::string check_window(entry& e, const packet& p);
+
+  std::unordered_map<std::uint16_t, entry> entries_;
+};
+
+} // namespace tonel::sim

@@ -1,0 +1,80 @@
+#pragma once
+
+#include "protocol/time.hpp"
+#include "tests/sim/conntrack.hpp"
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <queue>
+#include <random>
+#include <string>
+#include <vector>
+
+namespace tonel::sim {
+
+using protocol::duration;
+using protocol::time_point;
+
+/// What the path does to packets; probabilities are of the whole path, one way.
+struct path_options {
+  double loss = 0;
+  double duplicate = 0;
+  double reorder = 0; ///< overtaken by what is sent up to 40 ms later
+  duration delay = std::chrono::milliseconds{20};
+  duration jitter{0}; ///< order is kept
+};
+
+/// Two links with a tracker at each end and one between: client, host's tracker, link, router's
+/// tracker, link, host's tracker, server.
+class network {
+public:
+  network(std::uint64_t seed, const path_options& options);
+
+  /// Splits a super-segment and sends its segments on their way.
+  void send(bool from_client, const protocol::segment_header& header, protocol::byte_view payload,
+            std::uint32_t datagram_size, time_point now);
+  /// The next arrival anywhere.
+  std::optional<time_point> next() const;
+  /// Moves what is due at `now`; returns what reached an end at this instant, in order.
+  std::vector<packet> advance(time_point now);
+
+  void set_loss(double loss) { options_.loss = loss; }
+  /// Nothing passes that way until it is lifted.
+  void set_blackout(bool up, bool down) { blackout_ = {down, up}; }
+
+  std::uint64_t sent() const { return sent_; }
+  std::uint64_t lost() const { return lost_; }
+  std::uint64_t duplicated() const { return duplicated_; }
+  /// The first packet that a tracker called INVALID, with the reason; empty: none.
+  const std::string& invalid() const { return invalid_; }
+  const conntrack& tracker(std::size_t i) const { return trackers_[i]; }
+
+private:
+  struct hop {
+    time_point at;
+    std::uint64_t order;
+    std::size_t slot;
+    bool last; ///< of two links
+    friend bool operator>(const hop& a, const hop& b) {
+      return a.at != b.at ? a.at > b.at : a.order > b.order;
+    }
+  };
+  void onto_link(packet p, bool last, time_point now);
+  bool likely(double probability);
+  void watch(std::size_t tracker, const packet& p, time_point now);
+
+  std::mt19937_64 random_;
+  path_options options_;
+  std::priority_queue<hop, std::vector<hop>, std::greater<>> hops_;
+  std::vector<packet> slots_;
+  std::vector<std::size_t> free_;
+  std::array<std::array<time_point, 2>, 2> latest_{}; ///< per link and direction
+  std::array<conntrack, 3> trackers_;
+  std::string invalid_;
+  std::uint64_t order_ = 0, sent_ = 0, lost_ = 0, duplicated_ = 0;
+  std::array<bool, 2> blackout_{}; ///< by direction: from the server, from the client
+};
+
+} // namespace tonel::sim

@@ -1,0 +1,163 @@
+#include "actors/counters.hpp"
+#include "actors/runs.hpp"
+#include "actors/session_limits.hpp"
+#include "tests/unit/actors/world.hpp"
+
+#include <caf/atom.hpp>
+
+#include <boost/test/unit_test.hpp>
+
+#include <algorithm>
+#include <utility>
+
+using namespace tonel;
+using namespace tonel::actors;
+using namespace std::chrono_literals;
+
+namespace {
+
+const auto here = protocol::ip_address::v4(192, 0, 2, 1);
+const auto there = protocol::ip_address::v4(192, 0, 2, 2);
+const protocol::time_point t0{100s};
+
+sys::chunk piece(std::uint32_t length, std::uint32_t size) { return {{}, 0, length, size}; }
+
+/// "COUNTxSIZE/OCTETS" of each run.
+std::string runs_of(std::vector<sys::chunk> in, std::size_t capacity = 65'495) {
+  std::string text;
+  std::vector<sys::chunk> out;
+  plan_runs(std::move(in), capacity, out,
+            [&](std::uint32_t first, const protocol::run_builder& run) {
+              std::uint32_t octets = 0;
+              for (auto i = first; i < out.size(); ++i)
+                octets += out[i].length;
+              BOOST_TEST(octets == run.bytes());
+              if (!text.empty()) text += ' ';
+              text += std::to_string(run.datagrams()) + 'x' + std::to_string(run.datagram_size()) +
+                      '/' + std::to_string(run.bytes());
+            });
+  return text;
+}
+
+} // namespace
+
+BOOST_AUTO_TEST_SUITE(parts_test)
+
+BOOST_AUTO_TEST_CASE(counters_are_shown_by_name_summed_over_shards_without_the_zeros) {
+  counters a, b;
+  a.add(counter::datagrams_in, 3);
+  b.add(counter::datagrams_in, 4);
+  b.add(counter::sessions_opened);
+  b.add(protocol::errc::bad_checksum, 2);
+  const std::vector<std::string> expected{"datagrams_in 7", "sessions_opened 1",
+                                          "dropped_bad_checksum 2"};
+  BOOST_TEST(counter_lines({&a, &b}) == expected, boost::test_tools::per_element());
+  BOOST_TEST(counter_lines({}).empty());
+}
+
+BOOST_AUTO_TEST_CASE(every_counter_has_a_name_of_its_own) {
+  counters all;
+  for (std::size_t i = 0; i < counter_count; ++i)
+    all.add(static_cast<counter>(i));
+  for (std::size_t i = 0; i < protocol::errc_count; ++i)
+    all.add(static_cast<protocol::errc>(i));
+  auto lines = counter_lines({&all});
+  BOOST_TEST(lines.size() == counter_count + protocol::errc_count);
+  std::sort(lines.begin(), lines.end());
+  BOOST_TEST((std::adjacent_find(lines.begin(), lines.end()) == lines.end()));
+  for (const auto& line : lines)
+    BOOST_TEST(line.find("unknown") == std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(a_working_tunnel_counts_what_passes) {
+  test::world w;
+  w.echo(5001, "abc");
+  const auto lines = counter_lines(w.client().counters());
+  for (const auto* expected : {"datagrams_in 1", "datagram_bytes_in 3", "datagrams_out 1",
+                               "datagram_bytes_out 6", "sessions_opened 1", "streams_opened 1"})
+    BOOST_TEST((std::find(lines.begin(), lines.end(), expected) != lines.end()), expected);
+}
+
+BOOST_AUTO_TEST_CASE(sessions_are_bounded_in_all_by_source_while_opening_and_by_second) {
+  session_limits all{{2, 9, 9, 9}, {}};
+  BOOST_TEST(all.admit(here, t0));
+  BOOST_TEST(all.admit(there, t0));
+  BOOST_TEST(!all.admit(here, t0));
+  all.closed(there, false);
+  BOOST_TEST(all.admit(here, t0));
+
+  session_limits by_source{{9, 1, 9, 9}, {}};
+  BOOST_TEST(by_source.admit(here, t0));
+  BOOST_TEST(!by_source.admit(here, t0));
+  BOOST_TEST(by_source.admit(there, t0));
+  by_source.closed(here, false);
+  BOOST_TEST(by_source.admit(here, t0));
+
+  session_limits opening{{9, 9, 1, 9}, {}};
+  BOOST_TEST(opening.admit(here, t0));
+  BOOST_TEST(!opening.admit(here, t0));
+  opening.opened();
+  BOOST_TEST(opening.admit(here, t0));
+  opening.closed(here, true);
+  BOOST_TEST(!opening.admit(here, t0));
+  opening.closed(here, false);
+  BOOST_TEST(opening.admit(here, t0));
+
+  session_limits per_second{{9, 9, 9, 2}, {}};
+  BOOST_TEST(per_second.admit(here, t0));
+  BOOST_TEST(per_second.admit(here, t0));
+  BOOST_TEST(!per_second.admit(here, t0 + 900ms));
+  BOOST_TEST(per_second.admit(here, t0 + 1s));
+}
+
+BOOST_AUTO_TEST_CASE(ports_are_each_leased_once_and_come_back) {
+  port_pool ports{1, 4};
+  std::vector<port_pool::lease> leases;
+  std::vector<std::uint16_t> numbers;
+  while (auto lease = ports.take(12'345)) {
+    numbers.push_back(*lease);
+    leases.push_back(std::move(lease));
+  }
+  std::sort(numbers.begin(), numbers.end());
+  BOOST_TEST(numbers.size() == 28'232u / 4);
+  BOOST_TEST(numbers.front() == 32'769);
+  BOOST_TEST(numbers.back() <= 60'999);
+  BOOST_TEST((std::adjacent_find(numbers.begin(), numbers.end()) == numbers.end()));
+  const auto freed = *leases[7];
+  leases.erase(leases.begin() + 7);
+  const auto again = ports.take(1);
+  BOOST_TEST_REQUIRE(again != nullptr);
+  BOOST_TEST(*again == freed);
+  BOOST_TEST(ports.take(1) == nullptr);
+}
+
+BOOST_AUTO_TEST_CASE(a_nudge_before_the_wait_keeps_the_reactor_awake_for_one_pass) {
+  // Else a slab that another thread returned in that moment would not be noticed.
+  caf::actor_system_config config;
+  config.set("scheduler.policy", caf::atom("sharing"));
+  caf::actor_system system{config};
+  auto made = std::make_unique<test::virtual_loop>(t0);
+  const auto& loop = *made;
+  reactor r{system, std::move(made)};
+  r.set_between_passes([&, first = true]() mutable {
+    if (std::exchange(first, false)) r.nudge();
+  });
+  r.run_once(protocol::duration{-1});
+  BOOST_TEST(!loop.idle());
+  r.run_once(protocol::duration{-1});
+  BOOST_TEST(loop.idle());
+}
+
+BOOST_AUTO_TEST_CASE(runs_are_cut_where_the_size_changes_at_64_datagrams_and_at_the_capacity) {
+  BOOST_TEST(runs_of({piece(100, 100), piece(100, 100), piece(100, 100)}) == "3x100/300");
+  BOOST_TEST(runs_of({piece(100, 100), piece(50, 50), piece(50, 50)}) == "2x100/150 1x50/50");
+  BOOST_TEST(runs_of({piece(50, 50), piece(100, 100)}) == "1x50/50 1x100/100");
+  BOOST_TEST(runs_of({piece(250, 100), piece(100, 100)}) == "3x100/250 1x100/100");
+  BOOST_TEST(runs_of({piece(0, 0), piece(0, 0), piece(7, 7)}) == "1x0/0 1x0/0 1x7/7");
+  BOOST_TEST(runs_of({piece(70 * 10, 10)}) == "64x10/640 6x10/60");
+  BOOST_TEST(runs_of({piece(60 * 10, 10), piece(10 * 10, 10)}) == "64x10/640 6x10/60");
+  BOOST_TEST(runs_of({piece(1'000, 100)}, 350) == "3x100/300 3x100/300 3x100/300 1x100/100");
+  BOOST_TEST(runs_of({}) == "");
+}
+
+BOOST_AUTO_TEST_SUITE_END()

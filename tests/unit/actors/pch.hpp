@@ -1,0 +1,5 @@
+#pragma once
+
+#include "actors/pch.hpp"
+
+#include <boost/test/unit_test.hpp>

@@ -1,0 +1,253 @@
+#include "actors/supervision.hpp"
+#include "tests/unit/actors/world.hpp"
+
+#include <boost/test/unit_test.hpp>
+
+#include <csignal>
+#include <stdexcept>
+
+using namespace tonel;
+using namespace tonel::test;
+using namespace std::chrono_literals;
+using protocol::errc;
+namespace flag = protocol::flag;
+
+namespace {
+
+using texts = std::vector<std::string>;
+
+/// A client and a server with one session; afterwards all of it must still end without a rest.
+struct pair_of_processes {
+  explicit pair_of_processes(const world_options& o = {}) : w(o) {
+    w.echo(5001, "first");
+    client_actors = w.client().actors_running();
+    server_actors = w.server().actors_running();
+  }
+  /// The tunnel works, and there are as many actors as before; and two for each session of the
+  /// server's that waits for its idle timeout, since nobody closed it.
+  void works_again(std::size_t streamless = 0) {
+    w.echo(5001, "again");
+    w.pass(15s); // for what lingers
+    BOOST_TEST(w.client().actors_running() == client_actors);
+    BOOST_TEST(w.server().actors_running() == server_actors + 2 * streamless);
+  }
+  world w;
+  std::size_t client_actors = 0, server_actors = 0;
+};
+
+} // namespace
+
+BOOST_AUTO_TEST_SUITE(supervision_test)
+
+BOOST_AUTO_TEST_CASE(a_budget_is_of_so_many_within_so_long) {
+  actors::restart_budget budget{2, 30s};
+  const protocol::time_point t0{100s};
+  BOOST_TEST(budget.take(t0));
+  BOOST_TEST(budget.take(t0 + 10s));
+  BOOST_TEST(!budget.take(t0 + 20s));
+  BOOST_TEST(budget.take(t0 + 31s));
+  BOOST_TEST(!budget.take(t0 + 32s));
+}
+
+BOOST_AUTO_TEST_CASE(waits_double_up_to_the_most) {
+  actors::backoff wait{0s, 100ms, 1s};
+  for (const auto expected : {0ms, 100ms, 200ms, 400ms, 800ms, 1'000ms, 1'000ms})
+    BOOST_TEST((wait.next() == expected));
+  wait.reset();
+  BOOST_TEST((wait.next() == 0s));
+}
+
+BOOST_AUTO_TEST_CASE(a_server_stream_that_fails_is_replaced_and_the_upstream_sees_no_change) {
+  pair_of_processes p;
+  const log_tail log;
+  p.w.client().app_sends(5001, "tonel-fault:server-stream");
+  p.w.pass(200ms);
+  p.works_again();
+  BOOST_TEST(p.w.server().upstreams.size() == 1u);
+  BOOST_TEST(p.w.server().count(counter::streams_failed) == 1u);
+  BOOST_TEST(p.w.client().count(counter::sessions_opened) == 1u);
+  BOOST_TEST(log.matching("the stream actor ended by a fault") == 1u);
+}
+
+BOOST_AUTO_TEST_CASE(a_client_stream_that_fails_is_replaced_within_its_session) {
+  pair_of_processes p;
+  p.w.client().app_sends(5001, "tonel-fault:client-stream");
+  p.w.pass(200ms);
+  p.works_again();
+  BOOST_TEST(p.w.client().count(counter::streams_failed) == 1u);
+  BOOST_TEST(p.w.client().count(counter::sessions_opened) == 1u);
+  BOOST_TEST(p.w.server().upstreams.size() == 1u);
+}
+
+BOOST_AUTO_TEST_CASE(a_client_session_whose_streams_fail_too_often_ends_and_the_next_datagram_makes_one) {
+  pair_of_processes p;
+  for (int i = 0; i < 4; ++i) {
+    p.w.client().app_sends(5001, "tonel-fault:client-stream");
+    p.w.pass(200ms);
+  }
+  p.works_again(1);
+  BOOST_TEST(p.w.client().count(counter::sessions_opened) == 2u);
+}
+
+BOOST_AUTO_TEST_CASE(an_endpoint_that_fails_is_started_again_on_the_same_socket) {
+  pair_of_processes p;
+  p.w.client().app_sends(5001, "tonel-fault:endpoint");
+  p.w.run();
+  p.works_again();
+  p.w.server().upstreams[0]->receive_fails = true;
+  p.w.server().upstreams[0]->memory.push({}, bytes_of("x"));
+  p.w.run();
+  p.works_again();
+  BOOST_TEST(p.w.server().upstreams.size() == 1u);
+  BOOST_TEST(p.w.server().count(counter::streams_opened) == 1u);
+  // Replies reach all streams' peers still.
+  BOOST_TEST(p.w.client().app_got(5001).back() == "re:again");
+}
+
+BOOST_AUTO_TEST_CASE(a_server_session_whose_endpoint_fails_too_often_ends_and_a_hello_makes_one) {
+  pair_of_processes p;
+  for (int i = 0; i < 4; ++i) {
+    p.w.client().app_sends(5001, "tonel-fault:endpoint");
+    p.w.run();
+  }
+  BOOST_TEST(p.w.sent_with(flag::rst, false).size() == 1u);
+  p.w.pass(200ms);
+  p.works_again();
+  BOOST_TEST(p.w.server().upstreams.size() == 2u);
+  BOOST_TEST(p.w.server().upstreams[0].use_count() == 1);
+}
+
+BOOST_AUTO_TEST_CASE(a_tun_queue_that_fails_takes_the_sessions_along_and_reads_the_same_device_again) {
+  for (const bool client : {true, false}) {
+    BOOST_TEST_CONTEXT((client ? "client" : "server")) {
+      pair_of_processes p;
+      auto& failing = client ? p.w.client() : p.w.server();
+      failing.tuns[0]->read_error = EBADFD;
+      p.w.client().app_sends(5001, "x");
+      p.w.server().upstreams[0]->memory.push({}, bytes_of("y"));
+      p.w.run();
+      BOOST_TEST(failing.actors_running() == 2u); // root and shard
+      BOOST_TEST(failing.count(counter::sessions_closed) == 1u);
+      p.w.pass(300ms);
+      // A peer that was not told learns it from the RST to its next segment.
+      p.w.client().app_sends(5001, "lost");
+      p.w.pass(500ms);
+      p.works_again(client ? 1 : 0);
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_listener_that_fails_leaves_the_tun_queue_running) {
+  pair_of_processes p;
+  p.w.client().listeners[0]->receive_fails = true;
+  p.w.client().app_sends(5001, "x");
+  p.w.run();
+  BOOST_TEST(p.w.client().actors_running() == 3u); // root, shard and tun_queue
+  p.w.pass(300ms);
+  // "x" is still in the socket and made a session: the old one's peer has got a RST.
+  p.works_again(1);
+  BOOST_TEST(p.w.client().count(counter::sessions_opened) == 2u);
+  BOOST_TEST(p.w.client().count(counter::sessions_closed) == 1u);
+}
+
+BOOST_AUTO_TEST_CASE(a_shard_over_its_budget_is_started_again_once_and_then_the_process_ends) {
+  pair_of_processes p;
+  auto& server = p.w.server();
+  const log_tail log;
+  const auto fail = [&] {
+    server.tuns[0]->read_error = EBADFD;
+    p.w.client().app_sends(5001, "x");
+    p.w.client().app_sends(static_cast<std::uint16_t>(6'000 + p.w.trace.size() % 1'000), "y");
+    p.w.pass(1s);
+  };
+  for (int i = 0; i < 4; ++i)
+    fail();
+  BOOST_TEST(log.matching("failed and is started again") == 1u);
+  BOOST_TEST(server.exit_code == -1);
+  p.w.echo(7'001, "it works");
+  for (int i = 0; i < 4; ++i)
+    fail();
+  BOOST_TEST(server.exit_code == 1);
+  BOOST_TEST(server.ended());
+}
+
+BOOST_AUTO_TEST_CASE(a_shard_supervisor_that_throws_takes_its_children_along_and_is_started_again) {
+  pair_of_processes p;
+  p.w.server().instead_of_upstream
+      = []() -> sys::result<std::shared_ptr<sys::datagram_socket>> { throw std::runtime_error("x"); };
+  p.w.client().app_sends(5002, "x");
+  p.w.run();
+  BOOST_TEST(p.w.server().actors_running() == 1u); // root
+  p.w.server().instead_of_upstream = nullptr;
+  p.w.pass(500ms);
+  p.w.client().app_sends(5001, "lost");
+  p.w.pass(2s);
+  p.w.echo(5001, "again");
+  p.w.echo(5002, "too");
+  BOOST_TEST(p.w.server().exit_code == -1);
+}
+
+BOOST_AUTO_TEST_CASE(one_shard_that_fails_leaves_the_other_alone) {
+  world_options o;
+  o.server_shards = 2;
+  pair_of_processes p{o};
+  for (std::uint16_t i = 0; i < 16; ++i)
+    p.w.echo(static_cast<std::uint16_t>(5'001 + i), "a" + std::to_string(i));
+  auto& server = p.w.server();
+  const auto on_first = server.shard(0).stats.get(counter::sessions_opened);
+  server.tuns[0]->read_error = EBADFD;
+  p.w.client().app_sends(6'000, "x"); // its SYN arrives on queue 0
+  p.w.pass(1'500ms);
+  BOOST_TEST(server.count(counter::sessions_closed) == on_first);
+  // Its streams are known to the new queue 0, too.
+  p.w.queue_of = [](const traced&) { return std::size_t{0}; };
+  for (std::uint16_t i = 0; i < 16; ++i)
+    p.w.client().app_sends(static_cast<std::uint16_t>(5'001 + i), "perhaps lost");
+  p.w.pass(1s);
+  for (std::uint16_t i = 0; i < 16; ++i)
+    p.w.echo(static_cast<std::uint16_t>(5'001 + i), "b" + std::to_string(i));
+  // 16 less those of the first; and perhaps that of port 6000.
+  BOOST_TEST(server.shard(1).stats.get(counter::sessions_opened) <= 17 - on_first);
+}
+
+BOOST_AUTO_TEST_CASE(a_reader_pauses_while_the_pool_is_empty_and_goes_on_when_slabs_return) {
+  world_options o;
+  o.slabs = 3;
+  world w{o};
+  w.echo(5001, "a");
+  auto& client = w.client();
+  // Somebody holds all slabs.
+  std::vector<sys::slab_ref> held;
+  while (auto s = client.pool(0).take())
+    held.push_back(s);
+  const auto fd = client.listeners[0]->fd();
+  for (int i = 0; i < 100; ++i)
+    client.app_sends(5001, std::string(1'400, 'x'));
+  w.run();
+  BOOST_TEST(client.count(counter::slab_pool_empty) >= 1u);
+  BOOST_TEST(!client.loop(0).watches(fd));
+  BOOST_TEST(w.upstream_got().size() < 101u);
+  held.clear();
+  w.run();
+  BOOST_TEST(client.loop(0).watches(fd));
+  BOOST_TEST(w.upstream_got().size() == 101u);
+}
+
+BOOST_AUTO_TEST_CASE(a_reader_whose_own_batch_frees_the_slabs_goes_on_too) {
+  // All that it read is dropped within the same wake-up: nothing else will ever return a slab.
+  world_options o;
+  o.slabs = 2;
+  world w{o};
+  const std::string full(60'000, 'x');
+  for (int i = 0; i < 5; ++i)
+    w.server().tuns[0]->push(bytes_of(full), {});
+  w.run();
+  BOOST_TEST(w.server().count(errc::bad_version) == 5u);
+  w.client().app_sends_run(5001, std::string(50'000, 'y'), 1'000);
+  w.run();
+  w.client().listeners[0]->memory.push({process::app(5001), bytes_of(full), 60'000});
+  w.run();
+  w.echo(5001, "b");
+}
+
+BOOST_AUTO_TEST_SUITE_END()

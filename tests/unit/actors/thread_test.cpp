@@ -1,0 +1,326 @@
+#include "actors/client_session.hpp"
+#include "actors/root_supervisor.hpp"
+#include "actors/server_session.hpp"
+#include "actors/shard_supervisor.hpp"
+#include "actors/stream.hpp"
+#include "actors/tun_queue.hpp"
+#include "actors/udp_endpoint.hpp"
+#include "actors/udp_listener.hpp"
+#include "system/event_loop.hpp"
+#include "system/kernel.hpp"
+#include "tests/unit/actors/world.hpp"
+
+#include <caf/actor_registry.hpp>
+#include <caf/atom.hpp>
+#include <caf/exit_reason.hpp>
+#include <caf/scoped_actor.hpp>
+#include <caf/send.hpp>
+
+#include <boost/test/unit_test.hpp>
+
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+using namespace tonel;
+using namespace tonel::actors;
+using namespace tonel::test;
+using namespace std::chrono_literals;
+
+namespace {
+
+/// Threads that were seen at a place, to be waited for.
+class sightings {
+public:
+  void note() {
+    const std::lock_guard guard{lock_};
+    seen_.push_back(std::this_thread::get_id());
+    changed_.notify_all();
+  }
+  /// All threads seen, once there are at least `n` sightings.
+  std::vector<std::thread::id> await(std::size_t n) {
+    std::unique_lock guard{lock_};
+    BOOST_TEST(changed_.wait_for(guard, 10s, [&] { return seen_.size() >= n; }));
+    return seen_;
+  }
+
+private:
+  std::mutex lock_;
+  std::condition_variable changed_;
+  std::vector<std::thread::id> seen_;
+};
+
+/// A device and a socket that note who calls them.
+class noting_device final : public sys::packet_device {
+public:
+  int fd() const noexcept override { return ready.fd(); }
+  sys::result<sys::read_state> read(sys::slab_writer&, std::vector<sys::received_packet>&,
+                                    std::size_t) override {
+    ready.set(false);
+    seen.note();
+    return sys::read_state::drained;
+  }
+  sys::write_tally write(const std::vector<sys::outgoing_segment>&,
+                         const std::vector<sys::chunk>&) override {
+    seen.note();
+    return {};
+  }
+  bool offload() const noexcept override { return true; }
+  sys::readiness ready;
+  sightings seen;
+};
+
+class noting_socket final : public sys::datagram_socket {
+public:
+  int fd() const noexcept override { return ready.fd(); }
+  sys::result<sys::read_state> receive(sys::slab_writer&, std::vector<sys::received_datagrams>&,
+                                       std::size_t) override {
+    ready.set(false);
+    seen.note();
+    return sys::read_state::drained;
+  }
+  sys::send_tally send(const std::vector<sys::outgoing_run>&,
+                       const std::vector<sys::chunk>&) override {
+    seen.note();
+    return {};
+  }
+  std::uint64_t receive_errors() const noexcept override { return 0; }
+  sys::readiness ready;
+  sightings seen;
+};
+
+std::unique_ptr<sys::event_loop> real_loop() {
+  auto loop = sys::event_loop::create(sys::real_kernel());
+  BOOST_TEST_REQUIRE(loop.has_value());
+  return std::move(*loop);
+}
+
+struct threads {
+  explicit threads(role side) {
+    config.set("scheduler.policy", caf::atom("sharing"));
+    config.set("scheduler.max-threads", std::size_t{1});
+    system = std::make_unique<caf::actor_system>(config);
+    context.settings.tunnel.side = side;
+    context.settings.tunnel.local_port = 443;
+    context.settings.tun.peer4 = protocol::ip_address::v4(192, 168, 200, 2);
+    context.random = [this](protocol::byte_span out) {
+      random.note();
+      for (auto& octet : out)
+        octet = 7;
+    };
+    context.open_upstream = [this](const protocol::endpoint&) {
+      upstream.note();
+      return sys::result<std::shared_ptr<sys::datagram_socket>>{socket};
+    };
+    loop = std::make_unique<reactor>(*system, real_loop());
+    where = std::make_unique<actors::shard>(0, context, *loop, pool, device);
+    if (side == role::client) where->listener = socket;
+    loop->set_between_passes([this] { passes.note(); });
+    loop->start();
+    loop_thread = passes.await(1).front();
+    BOOST_TEST((loop_thread != std::this_thread::get_id()));
+  }
+  ~threads() {
+    for (auto& a : started)
+      caf::anon_send_exit(a, caf::exit_reason::kill);
+    started.clear();
+    system->await_all_actors_done();
+    loop->stop();
+    where.reset();
+    loop.reset();
+  }
+  template <class Function, class... Ts>
+  caf::actor spawn(Function f, Ts&&... xs) {
+    started.push_back(loop->spawn(f, std::forward<Ts>(xs)...));
+    return started.back();
+  }
+  caf::actor nobody() {
+    return spawn([](pinned<nobody_state>* self) {
+      self->set_default_handler([](caf::scheduled_actor*, caf::message_view&) {
+        return caf::result<caf::message>{caf::message{}};
+      });
+      return caf::behavior{[](timer_event) {}};
+    });
+  }
+  void all_on_loop(sightings& s, std::size_t n) {
+    for (const auto id : s.await(n))
+      BOOST_TEST((id == loop_thread));
+  }
+  struct nobody_state {
+    static inline const char* name = "nobody";
+  };
+
+  caf::actor_system_config config;
+  std::unique_ptr<caf::actor_system> system;
+  process_context context;
+  sys::slab_pool pool{16};
+  noting_device device;
+  std::shared_ptr<noting_socket> socket = std::make_shared<noting_socket>();
+  sightings random, upstream, passes;
+  std::unique_ptr<reactor> loop;
+  std::unique_ptr<actors::shard> where;
+  std::vector<caf::actor> started;
+  std::thread::id loop_thread;
+};
+
+protocol::four_tuple tuple() {
+  return {{protocol::ip_address::v4(192, 168, 200, 2), 40'000},
+          {protocol::ip_address::v4(192, 0, 2, 1), 443}};
+}
+
+segment_batch one_segment() {
+  segment_batch batch;
+  batch.segments.emplace_back();
+  batch.segments.back().header.tuple = tuple();
+  return batch;
+}
+
+datagram_batch one_datagram() {
+  datagram_batch batch;
+  batch.chunks.emplace_back(); // of length zero: needs no slab
+  return batch;
+}
+
+stream_start client_stream(threads& t, const caf::actor& queue, const caf::actor& session) {
+  protocol::stream_config machine;
+  machine.tuple = tuple();
+  stream_start start;
+  start.where = t.where.get();
+  start.tuple = tuple();
+  start.machine = protocol::stream::connect(machine);
+  start.queue = queue;
+  start.sink = session;
+  start.session = session;
+  return start;
+}
+
+} // namespace
+
+// Each actor is spawned from this thread and sent to from this thread; what it then does to its device,
+// socket or context must happen on the reactor's. Where an actor's handlers touch nothing of these, the
+// thread is seen where what it sends is used.
+BOOST_AUTO_TEST_SUITE(thread_test)
+
+BOOST_AUTO_TEST_CASE(tun_queue_runs_on_its_reactor) {
+  threads t{role::client};
+  const auto queue = t.spawn(tun_queue, t.where.get());
+  caf::anon_send(queue, one_segment());
+  t.device.ready.set(true);
+  t.all_on_loop(t.device.seen, 2);
+}
+
+BOOST_AUTO_TEST_CASE(udp_listener_runs_on_its_reactor) {
+  threads t{role::client};
+  const auto listener = t.spawn(udp_listener, t.where.get(), t.nobody());
+  caf::anon_send(listener, one_datagram());
+  t.socket->ready.set(true);
+  t.all_on_loop(t.socket->seen, 2);
+}
+
+BOOST_AUTO_TEST_CASE(udp_endpoint_runs_on_its_reactor) {
+  threads t{role::server};
+  const auto endpoint
+      = t.spawn(udp_endpoint, t.where.get(), std::shared_ptr<sys::datagram_socket>{t.socket},
+                t.nobody());
+  caf::anon_send(endpoint, one_datagram());
+  t.socket->ready.set(true);
+  t.all_on_loop(t.socket->seen, 2);
+}
+
+BOOST_AUTO_TEST_CASE(stream_runs_on_its_reactor) {
+  threads t{role::client};
+  const auto queue = t.spawn(tun_queue, t.where.get());
+  const auto stream_handle = t.spawn(actors::stream, client_stream(t, queue, t.nobody()));
+  t.all_on_loop(t.device.seen, 1); // the SYN
+  // Dropped and counted as not_open: the counter has one writer, so it is on that thread or a race.
+  caf::anon_send(stream_handle, one_datagram());
+  caf::anon_send(stream_handle, probe_stream{}); // the SYN again
+  t.all_on_loop(t.device.seen, 2);
+  BOOST_TEST(t.where->stats.get(protocol::errc::not_open) == 1u);
+}
+
+BOOST_AUTO_TEST_CASE(client_session_runs_on_its_reactor) {
+  threads t{role::client};
+  client_session_start start;
+  start.where = t.where.get();
+  start.queue = t.nobody();
+  start.listener = t.nobody();
+  const auto session = t.spawn(client_session, start);
+  caf::anon_send(session, remote_resolved{tuple().remote}); // draws a port and an ISN
+  t.all_on_loop(t.random, 3);
+}
+
+BOOST_AUTO_TEST_CASE(server_session_runs_on_its_reactor) {
+  threads t{role::server};
+  const auto session = t.spawn(server_session, t.where.get(), t.nobody(),
+                               std::shared_ptr<sys::datagram_socket>{t.socket});
+  adopt_stream hello;
+  hello.tuple = tuple();
+  hello.queue = t.nobody();
+  caf::anon_send(session, hello); // draws an IP ID
+  t.all_on_loop(t.random, 1);
+}
+
+BOOST_AUTO_TEST_CASE(shard_supervisor_runs_on_its_reactor) {
+  threads t{role::server};
+  const auto supervisor = t.spawn(shard_supervisor, t.where.get(), t.nobody());
+  caf::anon_send(supervisor, remote_resolved{tuple().remote});
+  adopt_stream hello;
+  hello.tuple = tuple();
+  hello.queue = t.nobody();
+  caf::anon_send(supervisor, hello);
+  t.all_on_loop(t.upstream, 1);
+  caf::anon_send(supervisor, stop_shard{}); // takes its children along
+  caf::scoped_actor self{*t.system};
+  self->wait_for(supervisor);
+}
+
+BOOST_AUTO_TEST_CASE(root_supervisor_runs_on_its_reactor_and_shards_on_theirs) {
+  threads t{role::server};
+  // A control reactor of its own.
+  sightings control;
+  reactor control_loop{*t.system, real_loop()};
+  control_loop.set_between_passes([&] { control.note(); });
+  control_loop.start();
+  const auto control_thread = control.await(1).front();
+
+  sys::readiness signals;
+  sightings asked, resolving;
+  std::atomic<int> code{-1};
+  root_start start;
+  start.shards = {t.where.get()};
+  start.signal_fd = signals.fd();
+  start.take_signals = [&]() -> std::vector<int> {
+    signals.set(false);
+    asked.note();
+    return {15};
+  };
+  start.resolve = [&](caf::actor) { resolving.note(); };
+  start.exit_code = &code;
+  auto root = control_loop.spawn(root_supervisor, start);
+  caf::anon_send(root, remote_resolved{tuple().remote});
+  t.device.ready.set(true);
+  t.all_on_loop(t.device.seen, 1);
+  signals.set(true);
+  BOOST_TEST((asked.await(1).front() == control_thread));
+  BOOST_TEST((resolving.await(1).front() == control_thread));
+  root = nullptr;
+  t.started.clear();
+  t.system->await_all_actors_done();
+  BOOST_TEST(code == 0);
+  control_loop.stop();
+}
+
+BOOST_AUTO_TEST_CASE(messages_between_two_started_reactors_arrive) {
+  threads a{role::client}, b{role::client};
+  const auto queue = b.spawn(tun_queue, b.where.get());
+  // A stream of the one whose queue is the other's: each segment crosses, and wakes the sleeper.
+  const auto s = a.spawn(actors::stream, client_stream(a, queue, a.nobody()));
+  for (std::size_t i = 1; i <= 1'000; ++i) {
+    caf::anon_send(s, probe_stream{});
+    b.all_on_loop(b.device.seen, i + 1);
+  }
+}
+
+BOOST_AUTO_TEST_SUITE_END()

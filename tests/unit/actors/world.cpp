@@ -1,0 +1,420 @@
+#include "tests/unit/actors/world.hpp"
+
+#include "actors/log.hpp"
+#include "protocol/run.hpp"
+
+#include <caf/actor_registry.hpp>
+#include <caf/atom.hpp>
+#include <caf/send.hpp>
+
+#include <boost/test/unit_test.hpp>
+
+#include <poll.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
+#include <cstdio>
+#include <fstream>
+#include <stdexcept>
+
+namespace tonel::test {
+
+using namespace std::chrono_literals;
+
+namespace {
+
+const protocol::ip_address client_tun = protocol::ip_address::v4(192, 168, 200, 2);
+const protocol::ip_address server_tun = protocol::ip_address::v4(192, 168, 201, 2);
+const protocol::endpoint server_address{server_tun, 443};
+const protocol::endpoint upstream_address{protocol::ip_address::v4(10, 9, 9, 9), 51820};
+
+/// The log of this run of the tests, gone with it.
+class log_file {
+public:
+  static const log_file& instance() {
+    static const log_file one;
+    return one;
+  }
+  std::string text() const {
+    std::ifstream in{path_};
+    return {std::istreambuf_iterator<char>{in}, {}};
+  }
+
+private:
+  log_file() : path_("/tmp/tonel_actors_test." + std::to_string(getpid())) {
+    BOOST_TEST_REQUIRE(!actors::open_log(actors::log_level::info, path_).has_value());
+  }
+  ~log_file() { std::remove(path_.c_str()); }
+  std::string path_;
+};
+
+caf::actor_system_config& prepare(caf::actor_system_config& config) {
+  // Nothing runs on CAF's own scheduler; its default polls.
+  config.set("scheduler.policy", caf::atom("sharing"));
+  config.set("scheduler.max-threads", std::size_t{1});
+  return config;
+}
+
+void append_texts(std::vector<std::string>& out,
+                  const sys::memory_datagram_socket::datagrams& sent) {
+  const auto count
+      = protocol::datagrams_in(static_cast<std::uint32_t>(sent.bytes.size()), sent.datagram_size);
+  for (std::size_t i = 0; i < count; ++i) {
+    const auto from = i * sent.datagram_size;
+    const auto size = std::min<std::size_t>(sent.datagram_size, sent.bytes.size() - from);
+    const auto first = sent.bytes.begin() + static_cast<std::ptrdiff_t>(from);
+    out.emplace_back(first, first + static_cast<std::ptrdiff_t>(size));
+  }
+}
+
+} // namespace
+
+// virtual_loop
+
+sys::result<void> virtual_loop::watch(int fd, sys::interest what, std::uint64_t token) {
+  if (what == sys::interest::none) return {};
+  if (!watched_.emplace(fd, token).second)
+    return unexpected{sys::os_error{EEXIST, "watch", "virtual"}};
+  return {};
+}
+
+sys::result<void> virtual_loop::change(int fd, sys::interest what, std::uint64_t token) {
+  watched_.erase(fd);
+  return watch(fd, what, token);
+}
+
+std::size_t virtual_loop::wait(sys::ready_event* out, std::size_t capacity,
+                               protocol::duration limit) {
+  now_ = time_;
+  std::size_t filled = 0;
+  for (const auto& [fd, token] : watched_) {
+    pollfd p{fd, POLLIN, 0};
+    if (filled < capacity && poll(&p, 1, 0) == 1) out[filled++] = {token, true, false, false};
+  }
+  const auto next = wheel_.next();
+  idle_ = limit < protocol::duration::zero() && filled == 0 && (!next || *next > now_);
+  return filled;
+}
+
+// socket
+
+sys::result<sys::read_state> socket::receive(sys::slab_writer& slabs,
+                                             std::vector<sys::received_datagrams>& out,
+                                             std::size_t max) {
+  if (std::exchange(receive_fails, false))
+    return unexpected{sys::os_error{EBADF, "recvmmsg", "memory"}};
+  return memory.receive(slabs, out, max);
+}
+
+sys::send_tally socket::send(const std::vector<sys::outgoing_run>& runs,
+                             const std::vector<sys::chunk>& chunks) {
+  if (std::exchange(send_throws, false)) throw std::runtime_error("a send that throws");
+  return memory.send(runs, chunks);
+}
+
+std::vector<std::string> socket::texts() const {
+  std::vector<std::string> out;
+  for (const auto& s : memory.sent)
+    append_texts(out, s);
+  return out;
+}
+
+// process
+
+process::process(world& w, const actors::config& settings, std::size_t slabs)
+    : world_(w), system_(prepare(config_)), signal_ready_(std::make_unique<sys::readiness>()) {
+  static std::uint64_t seed = 0;
+  random_.seed(++seed);
+  const auto count = settings.tun.queues;
+  const bool client = settings.tunnel.side == actors::role::client;
+  context_.settings = settings;
+  context_.hash.seed = random_();
+  context_.shards = count;
+  context_.random = [this](protocol::byte_span out) {
+    for (auto& octet : out)
+      octet = static_cast<std::uint8_t>(random_());
+  };
+  context_.random(context_.cookie_secret);
+  context_.open_upstream = [this](const protocol::endpoint& address)
+      -> sys::result<std::shared_ptr<sys::datagram_socket>> {
+    BOOST_TEST((address == upstream_address));
+    if (instead_of_upstream) return instead_of_upstream();
+    upstreams.push_back(std::make_shared<socket>());
+    return upstreams.back();
+  };
+  for (std::size_t i = 0; i <= count; ++i) {
+    auto loop = std::make_unique<virtual_loop>(w.now);
+    loops_.push_back(loop.get());
+    reactors_.push_back(std::make_unique<stepped_reactor>(system_, std::move(loop)));
+  }
+  for (std::size_t i = 0; i < count; ++i) {
+    tuns.push_back(std::make_unique<sys::memory_packet_device>());
+    tuns.back()->on_write = [this, i](const auto& s) { world_.carry(*this, i, s); };
+    pools_.push_back(std::make_unique<sys::slab_pool>(slabs));
+    shards_.push_back(std::make_unique<actors::shard>(i, context_, *reactors_[i], *pools_[i],
+                                                      *tuns[i]));
+    if (!client) continue;
+    listeners.push_back(std::make_shared<socket>());
+    shards_.back()->listener = listeners.back();
+  }
+}
+
+process::~process() { system_.await_actors_before_shutdown(ended()); }
+
+void process::start() {
+  actors::root_start start;
+  for (auto& s : shards_)
+    start.shards.push_back(s.get());
+  start.signal_fd = signal_ready_->fd();
+  start.take_signals = [this] {
+    signal_ready_->set(false);
+    return std::exchange(signals_, {});
+  };
+  start.resolve = [this](caf::actor asker) { resolve(asker); };
+  start.report = [this] { ++reports; };
+  start.exit_code = &exit_code;
+  reactors_.back()->spawn(actors::root_supervisor, start);
+}
+
+void process::resolve(const caf::actor& asker) {
+  ++resolve_calls;
+  if (resolve_failures > 0) {
+    --resolve_failures;
+    caf::anon_send(asker, actors::resolve_failed{"no such host"});
+    return;
+  }
+  const bool client = context_.settings.tunnel.side == actors::role::client;
+  caf::anon_send(asker, actors::remote_resolved{client ? server_address : upstream_address});
+}
+
+void process::signal(int number) {
+  signals_.push_back(number);
+  signal_ready_->set(true);
+}
+
+std::uint64_t process::count(counter c) const {
+  std::uint64_t sum = 0;
+  for (const auto& s : shards_)
+    sum += s->stats.get(c);
+  return sum;
+}
+
+std::uint64_t process::count(protocol::errc e) const {
+  std::uint64_t sum = 0;
+  for (const auto& s : shards_)
+    sum += s->stats.get(e);
+  return sum;
+}
+
+std::vector<const actors::counters*> process::counters() const {
+  std::vector<const actors::counters*> all;
+  for (const auto& s : shards_)
+    all.push_back(&s->stats);
+  return all;
+}
+
+sys::datagram_path process::app(std::uint16_t port) {
+  return {{protocol::ip_address::v4(10, 0, 0, 1), port}, protocol::ip_address::v4(10, 0, 0, 2), 3};
+}
+
+void process::app_sends(std::uint16_t port, const std::string& text, std::size_t shard) {
+  app_sends_run(port, text, static_cast<std::uint32_t>(text.size()), shard);
+}
+
+void process::app_sends_run(std::uint16_t port, const std::string& text, std::uint32_t size,
+                            std::size_t shard) {
+  listeners[shard]->memory.push({app(port), bytes_of(text), size});
+}
+
+std::vector<std::string> process::app_got(std::uint16_t port) const {
+  std::vector<std::string> out;
+  for (const auto& l : listeners)
+    for (const auto& s : l->memory.sent)
+      if (s.path == app(port)) append_texts(out, s);
+  return out;
+}
+
+// world
+
+world::world(const world_options& options) : options_(options) {
+  log_file::instance();
+  server_ = make_server();
+  client_ = make_client();
+  run();
+}
+
+world::~world() {
+  kill(client_);
+  kill(server_);
+}
+
+std::unique_ptr<process> world::make_client() {
+  actors::config c;
+  c.tunnel.side = actors::role::client;
+  c.tunnel.idle_timeout = options_.idle_timeout;
+  c.tunnel.keepalive = options_.keepalive;
+  c.tunnel.streams = options_.streams;
+  c.tun.peer4 = client_tun;
+  c.tun.queues = options_.client_shards;
+  c.bounds = options_.client_bounds;
+  auto p = std::make_unique<process>(*this, c, options_.slabs);
+  p->resolve_failures = options_.client_resolve_failures;
+  p->start();
+  return p;
+}
+
+std::unique_ptr<process> world::make_server() {
+  actors::config c;
+  c.tunnel.side = actors::role::server;
+  c.tunnel.local_port = server_address.port;
+  c.tunnel.idle_timeout = options_.idle_timeout;
+  c.tun.peer4 = server_tun;
+  c.tun.queues = options_.server_shards;
+  c.bounds = options_.server_bounds;
+  auto p = std::make_unique<process>(*this, c, options_.slabs);
+  p->start();
+  return p;
+}
+
+void world::kill(std::unique_ptr<process>& p) {
+  if (!p) return;
+  p->connected = false;
+  p->signal(SIGTERM);
+  // What it does meanwhile is the business of nobody: no test runs on in that time.
+  BOOST_TEST(until([&] { return p->ended(); }, 5s), p->actors_running() << " actors do not end");
+  p.reset();
+}
+
+void world::restart_server() {
+  kill(server_);
+  last_writer_.clear();
+  server_ = make_server();
+  run();
+}
+
+void world::restart_client() {
+  kill(client_);
+  last_writer_.clear();
+  client_ = make_client();
+  run();
+}
+
+bool world::step() {
+  bool busy = false;
+  for (auto* p : {client_.get(), server_.get()}) {
+    if (p == nullptr) continue;
+    for (std::size_t i = 0; i < p->reactors_.size(); ++i) {
+      p->reactors_[i]->run_once(protocol::duration{-1});
+      if (!p->loops_[i]->idle()) busy = true;
+    }
+  }
+  for (auto* p : {client_.get(), server_.get()})
+    if (p != nullptr)
+      for (auto& r : p->reactors_)
+        if (r->take_queued()) busy = true;
+  return busy;
+}
+
+void world::run() {
+  for (int rounds = 0; step(); ++rounds)
+    if (rounds > 20'000) throw std::runtime_error("the actors do not come to rest");
+}
+
+void world::pass(protocol::duration d) {
+  until([] { return false; }, d);
+}
+
+bool world::until(const std::function<bool()>& done, protocol::duration limit) {
+  const auto end = now + limit;
+  for (;;) {
+    run();
+    if (done()) return true;
+    auto next = end;
+    for (auto* p : {client_.get(), server_.get()}) {
+      if (p == nullptr) continue;
+      for (auto* l : p->loops_)
+        if (const auto at = l->timers().next(); at && *at < next) next = *at;
+    }
+    if (now == end) return false;
+    now = std::max(next, now + 1ns);
+  }
+}
+
+void world::carry(process& from, std::size_t queue,
+                  const sys::memory_packet_device::written_segment& segment) {
+  traced t{&from == client_.get(), segment.header, segment.payload, segment.datagram_size, false};
+  auto& to = t.from_client ? server_ : client_;
+  const auto& local = segment.header.tuple.local;
+  const auto& remote = segment.header.tuple.remote;
+  // The kernel remembers which queue last wrote to a flow.
+  last_writer_[{t.from_client, local.to_string() + remote.to_string()}] = queue;
+  t.lost = !from.connected || !to || !to->connected || (lose && lose(t));
+  trace.push_back(t);
+  if (t.lost) return;
+  std::size_t into = 0;
+  if (queue_of) {
+    into = queue_of(t);
+  } else {
+    const auto known = last_writer_.find({!t.from_client, remote.to_string() + local.to_string()});
+    if (known != last_writer_.end()) into = known->second;
+  }
+  to->tuns[into]->push(segment);
+}
+
+std::vector<std::string> world::upstream_got() const {
+  std::vector<std::string> out;
+  for (const auto& u : server_->upstreams)
+    for (auto& text : u->texts())
+      out.push_back(text);
+  return out;
+}
+
+void world::echo(std::uint16_t port, const std::string& text) {
+  client().app_sends(port, text);
+  const auto arrived = [&]() -> socket* {
+    for (auto& u : server().upstreams) {
+      const auto texts = u->texts();
+      if (std::find(texts.begin(), texts.end(), text) != texts.end()) return u.get();
+    }
+    return nullptr;
+  };
+  BOOST_TEST_REQUIRE(until([&] { return arrived() != nullptr; }, 1s), text << " is lost");
+  arrived()->memory.push({}, bytes_of("re:" + text));
+  const auto answered = [&] {
+    const auto got = client().app_got(port);
+    return std::find(got.begin(), got.end(), "re:" + text) != got.end();
+  };
+  BOOST_TEST_REQUIRE(until(answered, 1s), "the answer to " << text << " is lost");
+}
+
+std::vector<traced> world::sent_with(std::uint8_t flags, bool from_client) const {
+  std::vector<traced> out;
+  for (const auto& t : trace)
+    if (t.from_client == from_client && t.has(flags)) out.push_back(t);
+  return out;
+}
+
+// log_tail
+
+log_tail::log_tail() : from_(log_file::instance().text().size()) {}
+
+std::vector<std::string> log_tail::lines() const {
+  std::vector<std::string> out;
+  const auto text = log_file::instance().text();
+  for (std::size_t at = from_; at < text.size();) {
+    const auto end = std::min(text.find('\n', at), text.size());
+    out.push_back(text.substr(at, end - at));
+    at = end + 1;
+  }
+  return out;
+}
+
+std::size_t log_tail::matching(const std::string& part) const {
+  const auto all = lines();
+  return static_cast<std::size_t>(std::count_if(all.begin(), all.end(), [&](const auto& line) {
+    return line.find(part) != std::string::npos;
+  }));
+}
+
+} // namespace tonel::test

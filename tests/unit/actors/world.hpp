@@ -1,0 +1,225 @@
+#pragma once
+
+#include "actors/root_supervisor.hpp"
+#include "actors/shard.hpp"
+#include "protocol/packet.hpp"
+#include "system/fake/memory_devices.hpp"
+
+#include <caf/actor_system.hpp>
+#include <caf/actor_system_config.hpp>
+
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <random>
+#include <string>
+#include <vector>
+
+// A whole client and a whole server in memory, on one thread and in virtual time: every reactor is
+// stepped in turn until nothing is left to do, then time jumps to the next deadline.
+namespace tonel::test {
+
+using actors::counter;
+using octets = std::vector<std::uint8_t>;
+
+inline octets bytes_of(const std::string& text) { return {text.begin(), text.end()}; }
+
+/// A reactor that says whether anything was queued since it was asked last.
+class stepped_reactor final : public actors::reactor {
+public:
+  using actors::reactor::reactor;
+  void exec_later(caf::resumable* job) override {
+    queued_ = true;
+    actors::reactor::exec_later(job);
+  }
+  bool take_queued() { return queued_.exchange(false); }
+
+private:
+  std::atomic<bool> queued_{false};
+};
+
+/// An event loop whose time is the world's and whose wait never blocks.
+class virtual_loop final : public sys::event_loop {
+public:
+  explicit virtual_loop(const protocol::time_point& time)
+      : time_(time), now_(time), wheel_(time) {}
+  sys::result<void> watch(int fd, sys::interest what, std::uint64_t token) override;
+  sys::result<void> change(int fd, sys::interest what, std::uint64_t token) override;
+  void forget(int fd) noexcept override { watched_.erase(fd); }
+  std::size_t wait(sys::ready_event* out, std::size_t capacity, protocol::duration limit) override;
+  void wake() noexcept override {}
+  protocol::time_point now() const noexcept override { return now_; }
+  bool resumed() noexcept override { return false; }
+  sys::timer_wheel& timers() noexcept override { return wheel_; }
+
+  /// The last wait found nothing to do.
+  bool idle() const noexcept { return idle_; }
+  bool watches(int fd) const { return watched_.count(fd) != 0; }
+
+private:
+  const protocol::time_point& time_;
+  protocol::time_point now_;
+  sys::timer_wheel wheel_;
+  std::map<int, std::uint64_t> watched_;
+  bool idle_ = false;
+};
+
+/// A memory socket whose next receive or send can be made to fail.
+class socket final : public sys::datagram_socket {
+public:
+  sys::memory_datagram_socket memory;
+  bool receive_fails = false;
+  bool send_throws = false;
+
+  int fd() const noexcept override { return memory.fd(); }
+  sys::result<sys::read_state> receive(sys::slab_writer& slabs,
+                                       std::vector<sys::received_datagrams>& out,
+                                       std::size_t max) override;
+  sys::send_tally send(const std::vector<sys::outgoing_run>& runs,
+                       const std::vector<sys::chunk>& chunks) override;
+  std::uint64_t receive_errors() const noexcept override { return 0; }
+
+  /// What was sent, cut into datagrams.
+  std::vector<std::string> texts() const;
+};
+
+class world;
+
+/// One process: reactors, shards and a root supervisor.
+class process {
+public:
+  process(world& w, const actors::config& settings, std::size_t slabs);
+  ~process();
+
+  void start();
+  void signal(int number);
+  /// No actor is left.
+  bool ended() { return system_.registry().running() == 0; }
+  std::size_t actors_running() { return system_.registry().running(); }
+  std::uint64_t count(counter c) const;
+  std::uint64_t count(protocol::errc e) const;
+  actors::shard& shard(std::size_t i) { return *shards_[i]; }
+  sys::slab_pool& pool(std::size_t i) { return *pools_[i]; }
+  virtual_loop& loop(std::size_t i) { return *loops_[i]; }
+  std::vector<const actors::counters*> counters() const;
+
+  /// What the application at 10.0.0.1:port sends to 10.0.0.2, on that shard's socket.
+  void app_sends(std::uint16_t port, const std::string& text, std::size_t shard = 0);
+  /// A run of datagrams of one size.
+  void app_sends_run(std::uint16_t port, const std::string& text, std::uint32_t size,
+                     std::size_t shard = 0);
+  static sys::datagram_path app(std::uint16_t port);
+  /// Datagrams that this application got.
+  std::vector<std::string> app_got(std::uint16_t port) const;
+
+  std::vector<std::unique_ptr<sys::memory_packet_device>> tuns;
+  std::vector<std::shared_ptr<socket>> listeners; ///< client
+  std::vector<std::shared_ptr<socket>> upstreams; ///< server, in order of opening
+  std::function<sys::result<std::shared_ptr<sys::datagram_socket>>()> instead_of_upstream;
+  int resolve_failures = 0; ///< the next so many fail
+  int resolve_calls = 0;
+  int reports = 0;
+  std::atomic<int> exit_code{-1};
+  bool connected = true; ///< false: what it writes is lost and nothing reaches it
+
+private:
+  friend class world;
+  void resolve(const caf::actor& asker);
+
+  world& world_;
+  actors::process_context context_;
+  caf::actor_system_config config_;
+  caf::actor_system system_;
+  std::vector<virtual_loop*> loops_; ///< of the shards, then the control reactor's
+  std::vector<std::unique_ptr<stepped_reactor>> reactors_;
+  std::vector<std::unique_ptr<sys::slab_pool>> pools_;
+  std::vector<std::unique_ptr<actors::shard>> shards_;
+  std::unique_ptr<sys::readiness> signal_ready_;
+  std::vector<int> signals_;
+  std::mt19937_64 random_;
+};
+
+/// A packet that went from one process to the other.
+struct traced {
+  bool from_client = false;
+  protocol::segment_header header;
+  octets payload;
+  std::uint32_t datagram_size = 0;
+  bool lost = false;
+  bool has(std::uint8_t flags) const { return (header.flags & flags) == flags; }
+};
+
+struct world_options {
+  std::size_t client_shards = 1;
+  std::size_t server_shards = 1;
+  std::size_t slabs = 64;
+  std::size_t streams = 1;
+  actors::limits client_bounds;
+  actors::limits server_bounds;
+  std::chrono::seconds idle_timeout{180};
+  std::chrono::seconds keepalive{20};
+  int client_resolve_failures = 0; ///< the first so many tries fail
+};
+
+class world {
+public:
+  explicit world(const world_options& options = {});
+  ~world();
+
+  /// Steps all reactors until none has anything to do.
+  void run();
+  /// Lets time pass, deadline by deadline.
+  void pass(protocol::duration d);
+  /// Lets time pass until `done` says so; false: it does not within `limit`.
+  bool until(const std::function<bool()>& done, protocol::duration limit);
+
+  /// The process stops as it does at SIGTERM, but nobody hears of it; then a new one is there.
+  void restart_server();
+  void restart_client();
+
+  process& client() { return *client_; }
+  process& server() { return *server_; }
+  /// The texts that each upstream socket got, all sockets in order of opening.
+  std::vector<std::string> upstream_got() const;
+  /// One datagram there and back through a working tunnel.
+  void echo(std::uint16_t port, const std::string& text);
+  std::vector<traced> sent_with(std::uint8_t flags, bool from_client) const;
+
+  protocol::time_point now{std::chrono::seconds{1'000}};
+  std::vector<traced> trace;
+  /// True: the packet is lost.
+  std::function<bool(const traced&)> lose;
+  /// The queue that a packet arrives on; by default that of the tuple's last writer.
+  std::function<std::size_t(const traced&)> queue_of;
+
+private:
+  friend class process;
+  bool step();
+  void carry(process& from, std::size_t queue,
+             const sys::memory_packet_device::written_segment& segment);
+  void kill(std::unique_ptr<process>& p);
+  std::unique_ptr<process> make_client();
+  std::unique_ptr<process> make_server();
+
+  world_options options_;
+  std::map<std::pair<bool, std::string>, std::size_t> last_writer_; ///< per end and tuple
+  std::unique_ptr<process> client_, server_;
+};
+
+/// What was logged since this object was made.
+class log_tail {
+public:
+  log_tail();
+  std::vector<std::string> lines() const;
+  std::size_t matching(const std::string& part) const;
+
+private:
+  std::size_t from_;
+};
+
+} // namespace tonel::test

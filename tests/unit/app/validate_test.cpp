@@ -1,0 +1,366 @@
+#include "actors/app/validate.hpp"
+
+#include <boost/test/unit_test.hpp>
+
+using namespace tonel::actors;
+using namespace tonel::actors::app;
+using namespace std::chrono_literals;
+
+namespace {
+
+using arguments = std::vector<std::string>;
+using result = tonel::expected<settings, std::vector<option_error>>;
+
+/// What validate() says of a command line that has --local and --remote, unless `extra` has them.
+result judge(role side, const arguments& extra) {
+  auto line = parse_command_line(side, extra);
+  line.values.emplace("local", side == role::client ? "127.0.0.1:5000" : "443");
+  line.values.emplace("remote", "host.example:443");
+  return validate(side, line);
+}
+
+result client(const arguments& extra = {}) { return judge(role::client, extra); }
+result server(const arguments& extra = {}) { return judge(role::server, extra); }
+
+std::string errors_of(const result& r) {
+  std::string out;
+  if (!r) {
+    for (const auto& e : r.error())
+      out += e.to_string() + "\n";
+  }
+  return out;
+}
+
+/// The value is refused, by exactly one error, which names option and value.
+void check_refused(role side, const std::string& option, const std::string& value) {
+  const auto r = judge(side, {option + "=" + value});
+  BOOST_TEST(!r.has_value(), option << " " << value);
+  if (r) return;
+  BOOST_TEST(r.error().size() == 1u, errors_of(r));
+  BOOST_TEST(r.error().front().option == option);
+  BOOST_TEST(r.error().front().value == value);
+  BOOST_TEST(!r.error().front().problem.empty());
+}
+
+void check_taken(role side, const std::string& option, const std::string& value) {
+  BOOST_TEST(errors_of(judge(side, {option + "=" + value})) == "", option << " " << value);
+}
+
+struct number_row {
+  const char* option;
+  std::uint64_t least, most;
+};
+
+} // namespace
+
+BOOST_AUTO_TEST_SUITE(validate_test)
+
+BOOST_AUTO_TEST_CASE(defaults_are_those_of_the_configuration) {
+  for (const auto side : {role::client, role::server}) {
+    const auto r = judge(side, {});
+    BOOST_TEST_REQUIRE(r.has_value(), errors_of(r));
+    const config fresh;
+    const auto& run = r->run;
+    BOOST_TEST((run.tunnel.side == side));
+    BOOST_TEST((run.tunnel.idle_timeout == fresh.tunnel.idle_timeout));
+    BOOST_TEST((run.tunnel.keepalive == fresh.tunnel.keepalive));
+    BOOST_TEST(run.tun.name == "");
+    BOOST_TEST(run.tun.ipv6);
+    BOOST_TEST(!run.tun.ipv6_required);
+    BOOST_TEST(run.tun.queues == fresh.tun.queues);
+    BOOST_TEST(run.tun.mtu == fresh.tun.mtu);
+    BOOST_TEST(run.tun.txqueuelen == fresh.tun.txqueuelen);
+    BOOST_TEST(run.bounds.max_sessions == fresh.bounds.max_sessions);
+    BOOST_TEST(run.bounds.max_sessions_per_source == fresh.bounds.max_sessions_per_source);
+    BOOST_TEST(run.bounds.max_opening_sessions == fresh.bounds.max_opening_sessions);
+    BOOST_TEST(run.bounds.max_new_sessions_per_second == fresh.bounds.max_new_sessions_per_second);
+    BOOST_TEST(run.bounds.pending_datagrams == fresh.bounds.pending_datagrams);
+    BOOST_TEST(run.bounds.pending_bytes == fresh.bounds.pending_bytes);
+    BOOST_TEST(run.bounds.pending_total_bytes == fresh.bounds.pending_total_bytes);
+    BOOST_TEST(run.bounds.pool_mib == fresh.bounds.pool_mib);
+    BOOST_TEST((run.offload.tun && run.offload.udp_gso && run.offload.udp_gro));
+    BOOST_TEST((r->level == log_level::info));
+    BOOST_TEST(r->log_output == "");
+  }
+  BOOST_TEST(client()->run.tun.local4.to_string() == "192.168.200.1");
+  BOOST_TEST(client()->run.tun.peer4.to_string() == "192.168.200.2");
+  BOOST_TEST(client()->run.tun.local6.to_string() == "fcc8::1");
+  BOOST_TEST(client()->run.tun.peer6.to_string() == "fcc8::2");
+  BOOST_TEST(server()->run.tun.local4.to_string() == "192.168.201.1");
+  BOOST_TEST(server()->run.tun.peer4.to_string() == "192.168.201.2");
+  BOOST_TEST(server()->run.tun.local6.to_string() == "fcc9::1");
+  BOOST_TEST(server()->run.tun.peer6.to_string() == "fcc9::2");
+}
+
+BOOST_AUTO_TEST_CASE(given_values_arrive) {
+  const auto r = client({"-l",
+                         "[::1]:51820",
+                         "-r",
+                         "[2001:db8::1]:8443",
+                         "--tun=vpn0",
+                         "--tun-local=10.9.8.1",
+                         "--tun-peer=10.9.8.77",
+                         "--tun-local6=fd00:1::1",
+                         "--tun-peer6=fd00:1::f",
+                         "--tun-queues=4",
+                         "--mtu=1420",
+                         "--txqueuelen=100",
+                         "--idle-timeout=60",
+                         "--keepalive=0",
+                         "--max-sessions=100",
+                         "--max-sessions-per-source=10",
+                         "--max-opening=9",
+                         "--max-new-sessions=8",
+                         "--pending-datagrams=7",
+                         "--pending-bytes=60000",
+                         "--pending-total-mib=2",
+                         "--pool-mib=5",
+                         "--log-level=DeBuG",
+                         "--log-output=/tmp/x"});
+  BOOST_TEST_REQUIRE(r.has_value(), errors_of(r));
+  const auto& run = r->run;
+  BOOST_TEST(run.tunnel.local_udp.to_string() == "[::1]:51820");
+  BOOST_TEST(run.tunnel.remote.host == "2001:db8::1");
+  BOOST_TEST(run.tunnel.remote.port == 8443);
+  BOOST_TEST(run.tun.name == "vpn0");
+  BOOST_TEST(run.tun.local4.to_string() == "10.9.8.1");
+  BOOST_TEST(run.tun.peer4.to_string() == "10.9.8.77");
+  BOOST_TEST(run.tun.local6.to_string() == "fd00:1::1");
+  BOOST_TEST(run.tun.peer6.to_string() == "fd00:1::f");
+  BOOST_TEST(run.tun.ipv6_required);
+  BOOST_TEST(run.tun.queues == 4u);
+  BOOST_TEST(run.tun.mtu == 1420);
+  BOOST_TEST(run.tun.txqueuelen == 100u);
+  BOOST_TEST((run.tunnel.idle_timeout == 60s));
+  BOOST_TEST((run.tunnel.keepalive == 0s));
+  BOOST_TEST(run.bounds.max_sessions == 100u);
+  BOOST_TEST(run.bounds.max_sessions_per_source == 10u);
+  BOOST_TEST(run.bounds.max_opening_sessions == 9u);
+  BOOST_TEST(run.bounds.max_new_sessions_per_second == 8u);
+  BOOST_TEST(run.bounds.pending_datagrams == 7u);
+  BOOST_TEST(run.bounds.pending_bytes == 60000u);
+  BOOST_TEST(run.bounds.pending_total_bytes == 2u * 1024 * 1024);
+  BOOST_TEST(run.bounds.pool_mib == 5u);
+  BOOST_TEST((r->level == log_level::debug));
+  BOOST_TEST(r->log_output == "/tmp/x");
+  BOOST_TEST(server({"-l", "65535"})->run.tunnel.local_port == 65535);
+}
+
+BOOST_AUTO_TEST_CASE(numbers_are_strict_and_bounded) {
+  const number_row table[] = {
+      {"--idle-timeout", 1, 604'800},     {"--keepalive", 0, 3'600},
+      {"--tun-queues", 1, 256},           {"--mtu", 1'280, 65'535},
+      {"--txqueuelen", 1, 65'536},        {"--max-new-sessions", 1, 1'000'000},
+      {"--pending-datagrams", 1, 65'536}, {"--pending-bytes", 1'500, 16'777'216},
+      {"--pending-total-mib", 1, 65'536}, {"--pool-mib", 1, 4'096},
+      {"--max-sessions", 1, 1'000'000},
+  };
+  for (const auto& row : table) {
+    check_taken(role::client, row.option, std::to_string(row.least));
+    check_taken(role::client, row.option, std::to_string(row.most));
+    if (row.least > 0) check_refused(role::client, row.option, std::to_string(row.least - 1));
+    check_refused(role::client, row.option, std::to_string(row.most + 1));
+    for (const char* value :
+         {"-1", "+5", " 1500", "1500 ", "1500x", "0x5dc", "1e3", "1500.0", "01500", "1_500", "many",
+          "-", "18446744073709553116", "99999999999999999999999999"}) {
+      check_refused(role::client, row.option, value);
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(addresses_of_the_device_are_of_their_family_and_network) {
+  for (const char* value :
+       {"x", "10.0.0", "10.0.0.256", "fcc8::1", "0.0.0.0", "127.0.0.1", "224.0.0.1",
+        "255.255.255.255", "192.168.200.0", "192.168.200.255", "0.1.2.3", "10.0.0.1/24"}) {
+    check_refused(role::client, "--tun-local", value);
+  }
+  for (const char* value : {"x", "10.0.0.1", "::", "::1", "ff02::1", "fe80::1",
+                            "fcc8::", "::ffff:10.0.0.1", "fcc8::1/64", "fcc8::1%eth0"}) {
+    check_refused(role::client, "--tun-local6", value);
+  }
+  check_refused(role::client, "--tun-peer", "192.168.200.1");
+  check_refused(role::client, "--tun-peer", "192.168.201.2");
+  check_refused(role::client, "--tun-peer6", "fcc8::1");
+  check_refused(role::client, "--tun-peer6", "fcc8:0:0:1::2");
+  check_taken(role::client, "--tun-peer", "192.168.200.254");
+  check_taken(role::client, "--tun-peer6", "fcc8::ffff");
+}
+
+BOOST_AUTO_TEST_CASE(ipv4_only_excludes_what_is_ipv6) {
+  BOOST_TEST(errors_of(client({"-4", "--tun-local6=fcc8::1", "--tun-peer6=x"})) ==
+             "--tun-local6 fcc8::1: cannot go with --ipv4-only\n"
+             "--tun-peer6 x: cannot go with --ipv4-only\n");
+  BOOST_TEST(errors_of(client({"-4", "-r", "[2001:db8::1]:443"})) ==
+             "--remote [2001:db8::1]:443: is IPv6, which --ipv4-only excludes\n");
+  // The upstream is reached through an ordinary socket.
+  BOOST_TEST(errors_of(server({"-4", "-r", "[2001:db8::1]:443"})) == "");
+  const auto r = client({"-4", "--mtu=576"});
+  BOOST_TEST_REQUIRE(r.has_value(), errors_of(r));
+  BOOST_TEST(!r->run.tun.ipv6);
+  BOOST_TEST(!r->run.tun.local6);
+  BOOST_TEST(!r->run.tun.peer6);
+  BOOST_TEST(errors_of(client({"--mtu=1279"})) ==
+             "--mtu 1279: must be at least 1280 for IPv6 (or give --ipv4-only)\n");
+}
+
+BOOST_AUTO_TEST_CASE(names_of_devices_fit_kernel_and_rules) {
+  for (const char* value : {"tun0", "a", "tonel-client.1", "fifteen_letters", "tun%d"}) {
+    check_taken(role::client, "--tun", value);
+  }
+  for (const char* value :
+       {"sixteen_letters_", ".", "..", "a/b", "a b", "a:b", "a\tb", "tun*", "a\"b", "a'b", "a;b",
+        "-a", "7", "all", "default", "%d%d", "%s", "t\xc3\xbcn"}) {
+    check_refused(role::client, "--tun", value);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(local_addresses_of_the_client) {
+  for (const char* value : {"0.0.0.0:1", "127.0.0.1:65535", "[::]:53", "[fe80::1]:53"}) {
+    check_taken(role::client, "--local", value);
+  }
+  for (const char* value :
+       {"127.0.0.1", "127.0.0.1:", "127.0.0.1:0", "127.0.0.1:65536", "5000", ":5000",
+        "localhost:5000", "::1:5000", "[::1]", "[::1]:0", "127.0.0.1:+5", "127.0.0.1:5x",
+        "[127.0.0.1]:5", "[::ffff:127.0.0.1]:5", "224.0.0.1:5"}) {
+    check_refused(role::client, "--local", value);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(local_port_of_the_server) {
+  check_taken(role::server, "--local", "1");
+  for (const char* value : {"0", "65536", "-1", "+1", "0443", "443x", "0.0.0.0:443", "http"}) {
+    check_refused(role::server, "--local", value);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(remotes_of_either_side) {
+  for (const auto side : {role::client, role::server}) {
+    for (const char* value : {"192.0.2.1:1", "[2001:db8::1]:65535", "a:1", "vpn.example.net:443",
+                              "vpn.example.net.:443", "a_b-c.example:1", "4a.example:1",
+                              "1.2.3.example:1", "xn--bcher-kva.example:1"}) {
+      check_taken(side, "--remote", value);
+    }
+    for (const char* value : {"a",
+                              "a:",
+                              "a:0",
+                              "a:65536",
+                              "a:x",
+                              "a:+1",
+                              "a:1 ",
+                              ":443",
+                              "[]:443",
+                              "[a]:443",
+                              "[192.0.2.1]:443",
+                              "2001:db8::1:443",
+                              "[2001:db8::1]",
+                              "2001:db8::1]:443",
+                              "a b:1",
+                              "-a:1",
+                              "a-:1",
+                              "a..b:1",
+                              ".a:1",
+                              "1.2.3:1",
+                              "300.1.1.1:1",
+                              "10:1",
+                              "0x7f.0x1:1",
+                              "192.0.2.01:1",
+                              "b\xc3\xbc"
+                              "cher.example:1",
+                              "[::ffff:192.0.2.1]:1",
+                              "[fe80::1]:1",
+                              "[fe80::1%eth0]:1",
+                              "http://a:1"}) {
+      check_refused(side, "--remote", value);
+    }
+    check_refused(side, "--remote", std::string(64, 'a') + ".example:1");
+    check_refused(side, "--remote", std::string(254, 'a') + ":1");
+  }
+}
+
+BOOST_AUTO_TEST_CASE(the_client_reaches_no_loopback_and_says_why) {
+  for (const char* value : {"127.0.0.1:1", "127.8.9.1:1", "[::1]:1", "0.0.0.0:1", "[::]:1",
+                            "localhost:1", "LocalHost.:1", "a.localhost:1"}) {
+    const auto r = client({"-r", value});
+    BOOST_TEST(errors_of(r).find("martian") != std::string::npos, value);
+    check_taken(role::server, "--remote", value);
+  }
+  check_refused(role::client, "--remote", "224.0.0.1:1");
+  check_refused(role::client, "--remote", "[ff02::1]:1");
+}
+
+BOOST_AUTO_TEST_CASE(the_client_reaches_nothing_behind_its_own_device) {
+  check_refused(role::client, "--remote", "192.168.200.9:1");
+  check_refused(role::client, "--remote", "[fcc8::9]:1");
+  check_taken(role::client, "--remote", "192.168.201.9:1");
+  BOOST_TEST(errors_of(client(
+                 {"-r", "192.168.200.9:1", "--tun-local=10.0.0.1", "--tun-peer=10.0.0.2"})) == "");
+}
+
+BOOST_AUTO_TEST_CASE(offloads_are_switched_one_by_one) {
+  struct row {
+    const char* text;
+    bool tun, gso, gro;
+  };
+  for (const auto& row : {row{"auto", true, true, true}, row{"off", false, false, false},
+                          row{"tun", true, false, false}, row{"udp-gso,tun", true, true, false},
+                          row{"udp-gro", false, false, true}, row{"no-tun", false, true, true},
+                          row{"no-udp-gso,no-udp-gro", true, false, false},
+                          row{"tun,udp-gso,udp-gro", true, true, true},
+                          row{"no-tun,no-udp-gso,no-udp-gro", false, false, false}}) {
+    const auto r = client({"--offload", row.text});
+    BOOST_TEST_REQUIRE(r.has_value(), errors_of(r));
+    BOOST_TEST(r->run.offload.tun == row.tun, row.text);
+    BOOST_TEST(r->run.offload.udp_gso == row.gso, row.text);
+    BOOST_TEST(r->run.offload.udp_gro == row.gro, row.text);
+  }
+  for (const char* value :
+       {"on", "tun,", ",tun", "tun,,udp-gso", "tun udp-gso", "tun,no-udp-gso", "no-tun,udp-gso",
+        "auto,no-tun", "tun,off", "tun,tun", "no-", "no-auto", "TUN", "no-no-tun"}) {
+    check_refused(role::client, "--offload", value);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(parts_do_not_exceed_the_whole) {
+  BOOST_TEST(errors_of(client(
+                 {"--max-sessions=10", "--max-sessions-per-source=11", "--max-opening=12"})) ==
+             "--max-sessions-per-source 11: must not exceed --max-sessions 10\n"
+             "--max-opening 12: must not exceed --max-sessions 10\n");
+  BOOST_TEST(errors_of(client({"--pending-bytes=1048577", "--pending-total-mib=1"})) ==
+             "--pending-bytes 1048577: must not exceed --pending-total-mib 1\n");
+  const auto r = client({"--max-sessions=10"});
+  BOOST_TEST_REQUIRE(r.has_value(), errors_of(r));
+  BOOST_TEST(r->run.bounds.max_sessions_per_source == 10u);
+  BOOST_TEST(r->run.bounds.max_opening_sessions == 10u);
+}
+
+BOOST_AUTO_TEST_CASE(levels_are_read_in_any_case) {
+  for (const char* value : {"off", "ERROR", "Warn", "info", "debug", "tRACE"}) {
+    check_taken(role::client, "--log-level", value);
+  }
+  for (const char* value : {"warning", "inf", "3", "info "}) {
+    check_refused(role::client, "--log-level", value);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(what_is_required_is_asked_for_once) {
+  const auto missing = validate(role::client, parse_command_line(role::client, {}));
+  BOOST_TEST(errors_of(missing) == "--local: is required, for example 127.0.0.1:51820\n"
+                                   "--remote: is required, for example vpn.example.net:443\n");
+  const auto bare = validate(role::server, parse_command_line(role::server, {"-r", "a:1", "-l"}));
+  BOOST_TEST(errors_of(bare) == "--local: needs a value\n");
+}
+
+BOOST_AUTO_TEST_CASE(all_errors_are_reported_at_once_and_in_order) {
+  const auto r = client({"--nope", "--mtu=20", "-l", "x", "-r", "127.0.0.1:1", "--tun", "a/b",
+                         "--keepalive=-1", "--offload=all", "--max-sessions=0", "--log-level=loud",
+                         "--tun-peer=192.168.200.1"});
+  BOOST_TEST_REQUIRE(!r.has_value());
+  const char* order[] = {"--nope", "--local",     "--remote",  "--tun",          "--tun-peer",
+                         "--mtu",  "--keepalive", "--offload", "--max-sessions", "--log-level"};
+  BOOST_TEST_REQUIRE(r.error().size() == std::size(order), errors_of(r));
+  for (std::size_t i = 0; i < std::size(order); ++i) {
+    BOOST_TEST(r.error()[i].option == order[i]);
+  }
+}
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -1,0 +1,166 @@
+#include "protocol/stream.hpp"
+#include "tests/unit/protocol/stream_script.hpp"
+
+#include <boost/test/unit_test.hpp>
+
+using namespace tonel::protocol;
+using namespace tonel::test;
+using namespace std::chrono_literals;
+
+namespace {
+
+/// An open server's stream at 0 ms, then the rows given, wherever the numbers start.
+void run_open(std::initializer_list<row> rows) {
+  script_setup setup;
+  setup.client = false;
+  for (const auto& placed : stream_script::everywhere(setup)) {
+    stream_script s{placed};
+    s.run({{0ms, "hello PA 1:1(48)", "PA 1:49(48)"}, {0ms, "in A 49:49", ""}});
+    s.run(rows);
+  }
+}
+
+} // namespace
+
+BOOST_AUTO_TEST_SUITE(stream_close_test)
+
+BOOST_AUTO_TEST_CASE(fin_is_answered_by_fin) {
+  run_open({{1s, "close", "FA 49:49"},
+            {1050ms, "in FA 49:50", "A 50:50 | ended closed_by_us"},
+            {1100ms, "in FA 49:50", "A 50:50"},
+            {1200ms, "in RA 50:50", ""},
+            {11050ms, "timer", "forgotten"}});
+  run_open({{1s, "in FA 49:49", "FA 49:50 | ended closed_by_peer"},
+            {1050ms, "in A 50:50", "forgotten"},
+            {1060ms, "in A 50:50", "drop no_stream"}});
+}
+
+BOOST_AUTO_TEST_CASE(fin_is_repeated_and_then_forgotten) {
+  run_open({{1s, "close", "FA 49:49"},
+            {2s, "timer", "FA 49:49"},
+            {3s, "timer", "FA 49:49"},
+            {5s, "timer", "FA 49:49"},
+            {9s, "timer", "ended closed_by_us | forgotten"}});
+  run_open({{1s, "in FA 49:49", "FA 49:50 | ended closed_by_peer"},
+            {1500ms, "in FA 49:49", "FA 49:50"},
+            {2s, "timer", "FA 49:50"},
+            {3s, "timer", "FA 49:50"},
+            {5s, "timer", "FA 49:50"},
+            {9s, "timer", "forgotten"}});
+}
+
+BOOST_AUTO_TEST_CASE(fin_at_exit_waits_for_a_second_and_a_half) {
+  run_open({{1s, "exit", "FA 49:49"},
+            {1500ms, "timer", "FA 49:49"},
+            {2500ms, "timer", "ended closed_by_us | forgotten"}});
+  run_open({{1s, "exit", "FA 49:49"},
+            {1050ms, "in FA 49:50", "A 50:50 | ended closed_by_us | forgotten"}});
+}
+
+BOOST_AUTO_TEST_CASE(both_ends_may_close_at_once) {
+  run_open({{1s, "close", "FA 49:49"},
+            {1050ms, "in FA 49:49", "A 50:50 | ended closed_by_us"},
+            {11050ms, "timer", "forgotten"}});
+}
+
+BOOST_AUTO_TEST_CASE(datagrams_under_way_at_close_still_arrive) {
+  run_open({{1s, "close", "FA 49:49"},
+            {1010ms, "in A 49:49(100)", "deliver 0+100"},
+            {1010ms, "send 10", "full"},
+            {2s, "timer", "FA 49:149"},
+            {2050ms, "in FA 149:50", "A 50:150 | ended closed_by_us"},
+            {12050ms, "timer", "forgotten"}});
+  run_open({{1s, "in PFA 49:49(30)", "deliver 0+30 | FA 49:80 | ended closed_by_peer"},
+            {1050ms, "in A 80:50", "forgotten"}});
+  // A FIN may overtake them, but nothing passes after it.
+  run_open({{1s, "in FA 149:49", "FA 49:150 | ended closed_by_peer"},
+            {1001ms, "in A 49:49(100)", ""},
+            {1050ms, "in A 150:50", "forgotten"}});
+}
+
+BOOST_AUTO_TEST_CASE(closing_before_the_handshake_is_over_is_silent) {
+  run_everywhere({}, {{0ms, "open", "S 0:0"}, {1ms, "close", "ended closed_by_us | forgotten"}});
+  run_everywhere({}, {{0ms, "open", "S 0:0"}, {1ms, "reset", "ended closed_by_us | forgotten"}});
+}
+
+BOOST_AUTO_TEST_CASE(reset_counts_at_exactly_the_next_octet) {
+  run_open({{1s, "in RA 49:49", "ended reset | forgotten"}});
+  run_open({{1s, "in R 49:0", "ended reset | forgotten"}});
+  run_open({{1s, "in RA 50:49", "drop out_of_window | A 49:49"},
+            // One challenge per 5 s.
+            {2s, "in RA 60:49", "drop out_of_window | drop rst_limited"},
+            {2s, "in RA 48:49", "drop out_of_window"},
+            {2s, "in RA 1073741873:49", "drop out_of_window"},
+            {6s, "in RA 1073741872:49", "drop out_of_window | A 49:49"},
+            {6s, "in RA 49:49", "ended reset | forgotten"}});
+  run_open({{1s, "close", "FA 49:49"}, {2s, "in RA 49:50", "ended closed_by_us | forgotten"}});
+}
+
+BOOST_AUTO_TEST_CASE(syn_for_a_live_stream_is_challenged) {
+  run_open({{1s, "in S 7000:0", "A 49:49"},
+            {2s, "in S 7000:0", "drop rst_limited"},
+            {3s, "in SA 7000:1", "drop rst_limited"},
+            {6s, "in S 7000:0", "A 49:49"}});
+}
+
+BOOST_AUTO_TEST_CASE(a_shared_limit_allows_more_challenges) {
+  script_setup setup;
+  setup.client = false;
+  stream_script s{setup};
+  rate_limit shared{2};
+  auto config = s.config();
+  config.challenge_limit = &shared;
+  hello_repr hello;
+  hello.control_length = hello_size;
+  auto stream = stream::accept(config, hello, {5'000}, s.now());
+  segment_repr syn;
+  syn.tuple = config.tuple;
+  syn.flags = flag::syn;
+  int sent = 0;
+  for (int i = 0; i < 10; ++i)
+    sent += stream.on_segment(syn, {}, s.now()).find<send_segment>() != nullptr ? 1 : 0;
+  BOOST_TEST(sent == 2);
+  sent = 0;
+  for (int i = 0; i < 10; ++i)
+    sent += stream.on_segment(syn, {}, s.now() + 1s).find<send_segment>() != nullptr ? 1 : 0;
+  BOOST_TEST(sent == 2);
+}
+
+BOOST_AUTO_TEST_CASE(own_reset_is_followed_by_ten_seconds_of_answers) {
+  run_open({{1s, "send 100", "A 49:49(100)"},
+            {2s, "reset", "RA 149:49 | ended closed_by_us"},
+            // The challenge names what the peer has received: our data was lost.
+            {2050ms, "in A 49:49", "RA 49:49"},
+            {2060ms, "in A 49:49(10)", ""},
+            {2200ms, "in A 59:149", "RA 149:49"},
+            // Never below the highest ack: trackers call that invalid.
+            {2400ms, "in A 59:100", "RA 149:49"},
+            {2600ms, "in A 59:5000", "RA 149:49"},
+            {2800ms, "in RA 59:149", ""},
+            {2900ms, "reset", ""},
+            {12000ms, "timer", "forgotten"}});
+}
+
+BOOST_AUTO_TEST_CASE(a_new_connection_does_not_wait_for_the_old_ones_memory) {
+  run_open({{1s, "reset", "RA 49:49 | ended closed_by_us"}, {2s, "in S 9:0", "forgotten"}});
+  run_open({{1s, "in FA 49:49", "FA 49:50 | ended closed_by_peer"}, {2s, "in S 9:0", "forgotten"}});
+}
+
+BOOST_AUTO_TEST_CASE(superseded_stream_reads_on_for_three_seconds) {
+  run_open({{1s, "supersede", ""},
+            {1s, "send 10", "full"},
+            {2s, "in A 49:49(10)", "deliver 0+10"},
+            {3s, "timer", "A 49:59"},
+            {4s, "timer", "RA 49:59 | ended superseded"},
+            {4050ms, "in A 59:49", "RA 49:59"},
+            {14s, "timer", "forgotten"}});
+}
+
+BOOST_AUTO_TEST_CASE(flags_that_contradict_each_other_are_dropped) {
+  for (const char* event :
+       {"in SFA 49:49", "in SRA 49:49", "in FRA 49:49", "in P 49:0(10)", "in F 49:0"}) {
+    run_open({{1s, event, "drop bad_flags"}});
+  }
+}
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -1,0 +1,271 @@
+#include "protocol/stream.hpp"
+#include "tests/unit/protocol/stream_script.hpp"
+
+#include <boost/test/unit_test.hpp>
+
+using namespace tonel::protocol;
+using namespace tonel::test;
+using namespace std::chrono_literals;
+
+BOOST_AUTO_TEST_SUITE(stream_handshake_test)
+
+BOOST_AUTO_TEST_CASE(handshake_sends_ack_and_hello_and_opens_at_once) {
+  run_everywhere({}, {
+                         {0ms, "open", "S 0:0"},
+                         {50ms, "in SA 0:1", "A 1:1 | PA 1:1(48) | opened"},
+                         {60ms, "send 100 !", "PA 49:1(100)"},
+                         {90ms, "hello PA 1:49(48)", "greeted"},
+                         {1090ms, "timer", "A 149:49"},
+                     });
+}
+
+BOOST_AUTO_TEST_CASE(syn_looks_like_that_of_linux) {
+  struct {
+    bool v6;
+    std::uint16_t mtu, mss, window;
+  } const table[] = {{false, 1500, 1460, 64'240},
+                     {true, 1500, 1440, 64'800},
+                     {false, 1400, 1360, 65'280},
+                     {false, 9000, 8960, 62'720},
+                     {false, 576, 536, 65'392}};
+  for (const auto& t : table) {
+    script_setup setup;
+    setup.v6 = t.v6;
+    setup.mtu = t.mtu;
+    stream_script s{setup};
+    s.run({{0ms, "open", "S 0:0"}});
+    BOOST_TEST(s.last_header().mss == t.mss);
+    BOOST_TEST(s.last_header().window == t.window);
+    BOOST_TEST(s.last_header().ip_id == 100);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(syn_is_repeated_and_then_another_port_tried) {
+  const auto rows = {row{0ms, "open", "S 0:0"}, row{1s, "timer", "S 0:0"},
+                     row{3s, "timer", "S 0:0"}, row{7s, "timer", "S 0:0"},
+                     row{15s, "timer", "new port | forgotten"}};
+  run_everywhere({}, rows);
+}
+
+BOOST_AUTO_TEST_CASE(last_port_ends_in_a_timeout) {
+  script_setup setup;
+  setup.last_port = true;
+  run_everywhere(setup, {{0ms, "open", "S 0:0"},
+                         {1s, "timer", "S 0:0"},
+                         {3s, "timer", "S 0:0"},
+                         {7s, "timer", "S 0:0"},
+                         {15s, "timer", "ended timed_out | forgotten"}});
+  run_everywhere(setup, {{0ms, "open", "S 0:0"},
+                         {0ms, "in SA 0:1", "A 1:1 | PA 1:1(48) | opened"},
+                         {1s, "timer", "PA 1:1(48)"},
+                         {2s, "timer", "PA 1:1(48)"},
+                         {4s, "timer", "PA 1:1(48)"},
+                         {8s, "timer", "RA 49:1 | ended timed_out"},
+                         {18s, "timer", "forgotten"}});
+}
+
+BOOST_AUTO_TEST_CASE(first_flight_is_repeated_with_the_same_bytes) {
+  stream_script s{script_setup{}};
+  s.run({{0ms, "open", "S 0:0"}, {50ms, "in SA 0:1", "A 1:1 | PA 1:1(48) | opened"}});
+  const auto first = s.last_payload();
+  s.run({{1050ms, "timer", "PA 1:1(48)"}});
+  BOOST_TEST(s.last_payload() == first);
+  s.run({{2050ms, "timer", "PA 1:1(48)"},
+         {4050ms, "timer", "PA 1:1(48)"},
+         {8050ms, "timer", "RA 49:1 | new port"},
+         {18050ms, "timer", "forgotten"}});
+}
+
+BOOST_AUTO_TEST_CASE(hello_names_session_length_and_mtu) {
+  script_setup setup;
+  setup.keepalive = 20s;
+  setup.handshake_packet = 300;
+  setup.peer_mss = 1'360;
+  stream_script s{setup};
+  s.run({{0ms, "open", "S 0:0"},
+         {50ms, "in SA 0:1", "mtu 1360 | A 1:1 | PA 1:1(300) | PA 301:1(48) | opened"}});
+  const auto hello = parse_hello(s.last_payload());
+  BOOST_REQUIRE(hello.has_value());
+  BOOST_TEST(hello->offset == 300u);
+  BOOST_TEST(hello->control_length == 348u);
+  BOOST_TEST((hello->session == s.config().session));
+  BOOST_TEST((hello->keepalive == 20s));
+  BOOST_TEST(hello->mtu == 1'400);
+}
+
+BOOST_AUTO_TEST_CASE(early_data_is_held_until_the_hello_comes) {
+  run_everywhere({}, {
+                         {0ms, "open", "S 0:0"},
+                         {50ms, "in SA 0:1", "A 1:1 | PA 1:1(48) | opened"},
+                         {100ms, "in A 49:49(100)", "hold"},
+                         {110ms, "in PA 149:49", "hold"},
+                         {250ms, "in A 149:49(60)", "hold | PA 1:209(48)"},
+                         {251ms, "in A 209:49(60)", "hold"},
+                         {449ms, "in A 269:49(60)", "hold"},
+                         {450ms, "in A 329:49(60)", "hold | PA 1:389(48)"},
+                         {460ms, "hello PA 1:49(48)", "greeted | replay"},
+                         {460ms, "in A 49:49(100)", "deliver 0+100"},
+                         {460ms, "in PA 149:49", "deliver 0+0"},
+                         {1460ms, "timer", "A 49:389"},
+                         {3460ms, "timer", "A 48:389"},
+                     });
+}
+
+BOOST_AUTO_TEST_CASE(early_data_is_held_within_its_bounds) {
+  stream_script s{script_setup{}};
+  s.run({{0ms, "open", "S 0:0"},
+         {0ms, "in SA 0:1", "A 1:1 | PA 1:1(48) | opened"},
+         {1ms, "in A 49:49(60000)/1000", "hold"},
+         {1ms, "in A 60049:49(6000)/1000", "drop hold_full x6"},
+         {1ms, "in A 66049:49(5536)", "hold"},
+         {1ms, "in A 71585:49(1)", "drop hold_full"}});
+
+  stream_script many{script_setup{}};
+  many.run({{0ms, "open", "S 0:0"}, {0ms, "in SA 0:1", "A 1:1 | PA 1:1(48) | opened"}});
+  for (int i = 0; i < 64; ++i)
+    many.run({{1ms, "in A 49:49(10)", "hold"}});
+  many.run({{1ms, "in A 49:49(10)", "drop hold_full"}});
+}
+
+BOOST_AUTO_TEST_CASE(handshake_packet_of_the_peer_is_no_datagram) {
+  run_everywhere({}, {
+                         {0ms, "open", "S 0:0"},
+                         {0ms, "in SA 0:1", "A 1:1 | PA 1:1(48) | opened"},
+                         {10ms, "in PA 1:49(500)", "hold"},
+                         {11ms, "hello PA 501:49(48)", "greeted | replay"},
+                         {11ms, "in PA 1:49(500)", ""},
+                         {12ms, "in A 549:49(20)", "deliver 0+20"},
+                         {1010ms, "timer", "A 49:569"},
+                         {3012ms, "timer", "A 48:569"},
+                     });
+}
+
+BOOST_AUTO_TEST_CASE(control_merged_with_data_is_cut_off) {
+  const auto before = {row{0ms, "open", "S 0:0"},
+                       row{0ms, "in SA 0:1", "A 1:1 | PA 1:1(48) | opened"}};
+  const row table[] = {
+      {10ms, "hello PA 1:49(68)/48", "greeted | deliver 48+20"},
+      {10ms, "hello PA 1:49(168)", "greeted | deliver 48+120"},
+      {10ms, "hello PA 1:49(168)/60", "greeted | deliver 48+12 | deliver 60+108"},
+      {10ms, "hello PA 1:49(596)/500@500", "greeted | deliver 548+48"},
+      // Found at a border only, and only where it says to be.
+      {10ms, "hello PA 1:49(596)/400@500", "hold"},
+      {10ms, "hello PA 1:49(48)", "greeted"},
+  };
+  for (const auto& r : table) {
+    stream_script s{script_setup{}};
+    s.run(before);
+    s.run({r});
+  }
+  run_everywhere({}, {{0ms, "open", "S 0:0"},
+                      {0ms, "in SA 0:1", "A 1:1 | PA 1:1(48) | opened"},
+                      {1ms, "hello PA 1:49(48)", "greeted"},
+                      {2ms, "in A 1:49(148)/48", "deliver 48+100"},
+                      {2ms, "in A 25:49(124)/100", "deliver 24+76 | deliver 100+24"}});
+}
+
+BOOST_AUTO_TEST_CASE(another_syn_ack_gets_an_ack_of_the_first) {
+  run_everywhere({}, {
+                         {0ms, "open", "S 0:0"},
+                         {50ms, "in SA 0:1", "A 1:1 | PA 1:1(48) | opened"},
+                         {51ms, "in SA 0:1", "A 49:1"},
+                         {52ms, "in SA 777777:1", "A 49:1"},
+                         {90ms, "hello PA 1:49(48)", "greeted"},
+                         {91ms, "in SA 0:1", "A 49:49"},
+                     });
+}
+
+BOOST_AUTO_TEST_CASE(syn_sent_takes_only_what_answers_its_syn) {
+  run_everywhere({}, {
+                         {0ms, "open", "S 0:0"},
+                         {1ms, "in R 0:0", "drop out_of_window"},
+                         {1ms, "in RA 0:2", "drop out_of_window"},
+                         {1ms, "in A 0:1", "drop bad_flags"},
+                         {1ms, "in S 0:0", "drop bad_flags"},
+                         {1ms, "in SF 0:0", "drop bad_flags"},
+                         {1ms, "in SRA 0:1", "drop bad_flags"},
+                         {1ms, "in F 0:1", "drop bad_flags"},
+                         // A challenge ACK of an older connection: reset it, and try again.
+                         {2ms, "in A 9000:7000", "drop out_of_window | R 7000:0 | S 0:0"},
+                         {3ms, "in A 9000:7000", "drop out_of_window"},
+                         {202ms, "in SA 0:7000", "drop out_of_window | R 7000:0 | S 0:0"},
+                         {300ms, "in RA 0:1", "ended refused | forgotten"},
+                         {300ms, "in SA 0:1", "drop no_stream"},
+                     });
+}
+
+BOOST_AUTO_TEST_CASE(mtu_is_the_least_that_either_end_names) {
+  struct {
+    std::uint16_t mtu, peer_mss, peer_mtu;
+    bool v6;
+    std::uint32_t after_syn, after_hello;
+  } const table[] = {
+      {1500, 1460, 1500, false, 1460, 1460}, {1500, 1400, 1500, false, 1400, 1400},
+      {1500, 1460, 1420, false, 1460, 1380}, {1280, 1460, 1500, false, 1240, 1240},
+      {1500, 0, 1500, false, 536, 536},      {1500, 1, 1, false, 536, 536},
+      {1500, 0, 1500, true, 1220, 1220},     {1500, 1440, 1300, true, 1440, 1240},
+      {9000, 8960, 9000, false, 8960, 8960}, {500, 1460, 1500, false, 460, 460},
+  };
+  for (const auto& t : table) {
+    script_setup setup;
+    setup.mtu = t.mtu;
+    setup.peer_mss = t.peer_mss;
+    setup.peer_mtu = t.peer_mtu;
+    setup.v6 = t.v6;
+    stream_script s{setup};
+    s.step("open");
+    s.step("in SA 0:1");
+    BOOST_TEST(s.under_test().max_datagram() == t.after_syn);
+    s.step("hello PA 1:49(48)");
+    BOOST_TEST(s.under_test().max_datagram() == t.after_hello);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(server_answers_hello_and_each_repeat_with_its_own) {
+  script_setup setup;
+  setup.client = false;
+  run_everywhere(setup, {
+                            {0ms, "hello PA 1:1(48)", "PA 1:49(48)"},
+                            {10ms, "in A 49:1(100)", "deliver 0+100"},
+                            {20ms, "hello PA 1:1(48)", "PA 1:149(48)"},
+                            {30ms, "send 10", "A 49:149(10)"},
+                            {40ms, "hello PA 1:1(48)", "PA 1:149(48)"},
+                            {50ms, "in A 149:59(1)", "deliver 0+1"},
+                            {1050ms, "timer", "A 59:150"},
+                        });
+}
+
+BOOST_AUTO_TEST_CASE(servers_hello_repeats_session_and_interval) {
+  script_setup setup;
+  setup.client = false;
+  setup.keepalive = 17s;
+  setup.peer_mtu = 1'300;
+  stream_script s{setup};
+  s.run({{0ms, "hello PA 1:1(48)", "PA 1:49(48)"}});
+  const auto hello = parse_hello(s.last_payload());
+  BOOST_REQUIRE(hello.has_value());
+  BOOST_TEST(hello->control_length == 48u);
+  BOOST_TEST((hello->session == s.config().session));
+  BOOST_TEST((hello->keepalive == 17s));
+  BOOST_TEST(hello->mtu == 1'500);
+  BOOST_TEST(s.under_test().max_datagram() == 1'260u);
+  BOOST_TEST(s.under_test().is_open());
+}
+
+BOOST_AUTO_TEST_CASE(a_hello_of_another_session_is_not_believed) {
+  stream_script s{script_setup{}};
+  s.run({{0ms, "open", "S 0:0"}, {0ms, "in SA 0:1", "A 1:1 | PA 1:1(48) | opened"}});
+  hello_repr hello;
+  hello.control_length = hello_size;
+  hello.session.fill(0x11);
+  const auto payload = encode_hello(hello);
+  segment_repr in;
+  in.tuple = s.config().tuple;
+  in.seq = {5'001};
+  in.ack = {1'049};
+  in.flags = flag::ack | flag::psh;
+  in.payload_length = in.datagram_size = hello_size;
+  BOOST_TEST(s.describe(s.under_test().on_segment(in, payload, s.now())) == "drop bad_hello");
+}
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -1,0 +1,301 @@
+#include "protocol/stream.hpp"
+#include "tests/unit/protocol/stream_script.hpp"
+
+#include <boost/test/unit_test.hpp>
+
+using namespace tonel::protocol;
+using namespace tonel::test;
+using namespace std::chrono_literals;
+
+namespace {
+
+script_setup client_with(std::chrono::seconds keepalive) {
+  script_setup s;
+  s.keepalive = keepalive;
+  return s;
+}
+
+script_setup server_with(std::chrono::seconds keepalive) {
+  auto s = client_with(keepalive);
+  s.client = false;
+  return s;
+}
+
+/// The rows of a handshake that is over at 0 ms, then those given.
+void run_open_client(const script_setup& setup, std::initializer_list<row> rows) {
+  for (const auto& placed : stream_script::everywhere(setup)) {
+    stream_script s{placed};
+    s.run({{0ms, "open", "S 0:0"},
+           {0ms, "in SA 0:1", "A 1:1 | PA 1:1(48) | opened"},
+           {0ms, "hello PA 1:49(48)", "greeted"},
+           {1s, "timer", "A 49:49"}});
+    s.run(rows);
+  }
+}
+
+void run_open_server(const script_setup& setup, std::initializer_list<row> rows) {
+  for (const auto& placed : stream_script::everywhere(setup)) {
+    stream_script s{placed};
+    s.run({{0ms, "hello PA 1:1(48)", "PA 1:49(48)"}, {1s, "in A 49:49", ""}});
+    s.run(rows);
+  }
+}
+
+} // namespace
+
+BOOST_AUTO_TEST_SUITE(stream_liveness_test)
+
+BOOST_AUTO_TEST_CASE(data_is_acknowledged_after_a_second_unless_data_went_out) {
+  run_open_server(server_with(0s), {
+                                       {2000ms, "in A 49:49(100)", "deliver 0+100"},
+                                       {2500ms, "in A 149:49(100)", "deliver 0+100"},
+                                       {3000ms, "timer", "A 49:249"},
+                                       {4000ms, "in A 249:49(100)", "deliver 0+100"},
+                                       {4100ms, "send 10 !", "PA 49:349(10)"},
+                                       {4200ms, "in A 349:59", ""},
+                                       {9000ms, "in PA 349:59", "deliver 0+0"},
+                                       {10000ms, "timer", "A 59:349"},
+                                   });
+}
+
+BOOST_AUTO_TEST_CASE(data_is_acknowledged_after_64_mib) {
+  stream_script s{server_with(0s)};
+  s.run({{0ms, "hello PA 1:1(48)", "PA 1:49(48)"}, {0ms, "in A 49:49", ""}});
+  std::uint64_t end = 49, acked = 49;
+  int acks = 0;
+  for (int i = 0; i < 10'000; ++i) { // 6 GB, more than the numbers can count
+    // A segment in ten arrives.
+    end += 540'000;
+    const auto event =
+        "in A " + std::to_string(static_cast<std::uint32_t>(end)) + ":49(60000)/1000";
+    end += 60'000;
+    const auto did = s.step(event.c_str());
+    if (end - acked >= 64u << 20) {
+      acked = end;
+      ++acks;
+      BOOST_REQUIRE(did.find("A 49:") == 0);
+      BOOST_REQUIRE((s.last_header().ack == seq_num{5'000 + static_cast<std::uint32_t>(end)}));
+    } else {
+      BOOST_REQUIRE(did == "deliver 0+60000");
+    }
+  }
+  BOOST_TEST(acks == 89);
+}
+
+BOOST_AUTO_TEST_CASE(keepalive_after_k_and_its_answer) {
+  run_open_client(client_with(20s), {
+                                        {20000ms, "timer", "A 48:49"},
+                                        {20050ms, "in A 49:49", ""},
+                                        {40050ms, "timer", "A 48:49"},
+                                        {40060ms, "in A 49:49", ""},
+                                        // Data that nobody received does not spoil it.
+                                        {41000ms, "send 500", "A 49:49(500)"},
+                                        {44000ms, "timer", "A 48:49"},
+                                        {44010ms, "in A 49:49", ""},
+                                        {64010ms, "timer", "A 48:49"},
+                                    });
+}
+
+BOOST_AUTO_TEST_CASE(a_download_is_checked_three_seconds_after_its_last_datagram) {
+  run_open_client(client_with(20s), {
+                                        {2000ms, "in A 49:49(10)", "deliver 0+10"},
+                                        {2500ms, "in A 59:49(10)", "deliver 0+10"},
+                                        {3000ms, "timer", "A 49:69"},
+                                        {5500ms, "timer", "A 48:69"},
+                                        {5600ms, "in A 69:49", ""},
+                                        {25600ms, "timer", "A 48:69"},
+                                        // Its answer is missing as well.
+                                        {28600ms, "timer", "A 48:69"},
+                                    });
+}
+
+BOOST_AUTO_TEST_CASE(without_keepalive_an_idle_stream_wakes_nobody) {
+  for (const bool client : {true, false}) {
+    auto setup = client_with(0s);
+    setup.client = client;
+    stream_script s{setup};
+    if (client) {
+      s.run({{0ms, "open", "S 0:0"},
+             {0ms, "in SA 0:1", "A 1:1 | PA 1:1(48) | opened"},
+             {0ms, "hello PA 1:49(48)", "greeted"},
+             {1000ms, "timer", "A 49:49"}});
+    } else {
+      s.run({{0ms, "hello PA 1:1(48)", "PA 1:49(48)"}, {1000ms, "in A 49:49", ""}});
+    }
+    BOOST_TEST(!s.under_test().deadline().has_value());
+  }
+}
+
+BOOST_AUTO_TEST_CASE(only_what_lies_below_is_answered_when_empty) {
+  run_open_server(server_with(0s), {
+                                       {2s, "in A 48:49", "A 49:49"},
+                                       {2s, "in A 47:49", "A 49:49"},
+                                       {2s, "in A 0:49", "A 49:49"},
+                                       {2s, "in A 49:49", ""},
+                                       {2s, "in A 100:49", ""},
+                                       {2s, "in PA 49:49", "deliver 0+0"},
+                                       {3s, "timer", "A 49:49"},
+                                   });
+}
+
+BOOST_AUTO_TEST_CASE(client_probes_then_tells_then_dies) {
+  run_open_client(client_with(20s), {
+                                        {2000ms, "send 100", "A 49:49(100)"},
+                                        {4900ms, "send 100", "A 149:49(100)"},
+                                        {5000ms, "timer", "A 48:49"},
+                                        {6000ms, "timer", "silent | A 48:49"},
+                                        {7000ms, "timer", "A 48:49"},
+                                        {8000ms, "timer", "RA 249:49 | ended dead"},
+                                        {18000ms, "timer", "forgotten"},
+                                    });
+  run_open_client(client_with(20s), {
+                                        {2000ms, "send 100", "A 49:49(100)"},
+                                        {5000ms, "timer", "A 48:49"},
+                                        {6000ms, "timer", "silent | A 48:49"},
+                                        {6500ms, "in A 49:149", "recovered"},
+                                        {7000ms, "send 100", "A 149:49(100)"},
+                                        {10000ms, "timer", "A 148:49"},
+                                        {11000ms, "timer", "silent | A 148:49"},
+                                        {11500ms, "in A 49:49(5)", "recovered | deliver 0+5"},
+                                        {12500ms, "timer", "A 249:54"},
+                                        {14500ms, "timer", "A 148:54"},
+                                        {17500ms, "timer", "A 148:54"},
+                                        {18500ms, "timer", "silent | A 148:54"},
+                                        {19500ms, "timer", "A 148:54"},
+                                        {20500ms, "timer", "RA 249:54 | ended dead"},
+                                        {30500ms, "timer", "forgotten"},
+                                    });
+}
+
+BOOST_AUTO_TEST_CASE(bare_acks_start_no_probes) {
+  run_open_client(client_with(0s), {
+                                       {2000ms, "in A 48:49", "A 49:49"},
+                                       {9000ms, "in A 48:49", "A 49:49"},
+                                       {60000ms, "in A 48:49", "A 49:49"},
+                                   });
+}
+
+BOOST_AUTO_TEST_CASE(server_probes_and_goes_on_sending_until_three_and_a_half_k) {
+  run_open_server(server_with(20s), {
+                                        {2000ms, "send 100", "A 49:49(100)"},
+                                        {5000ms, "timer", "A 48:49"},
+                                        {6000ms, "timer", "A 48:49"},
+                                        {7000ms, "timer", "A 48:49"},
+                                        {8000ms, "timer", ""},
+                                        {9000ms, "send 100", "A 149:49(100)"},
+                                        {60000ms, "send 100", "A 249:49(100)"},
+                                        {71000ms, "timer", "ended dead | forgotten"},
+                                    });
+  run_open_server(server_with(20s), {
+                                        {2000ms, "in A 48:49", "A 49:49"},
+                                        {72000ms, "timer", "ended dead | forgotten"},
+                                    });
+}
+
+BOOST_AUTO_TEST_CASE(server_with_k_off_never_dies_of_silence) {
+  run_open_server(server_with(0s), {
+                                       {2s, "send 100", "A 49:49(100)"},
+                                       {5s, "timer", "A 48:49"},
+                                       {6s, "timer", "A 48:49"},
+                                       {7s, "timer", "A 48:49"},
+                                       {8s, "timer", ""},
+                                       {9000s, "send 100", "A 149:49(100)"},
+                                       {9001s, "in A 49:249", ""},
+                                       {9002s, "send 1", "A 249:49(1)"},
+                                       {9005s, "timer", "A 248:49"},
+                                   });
+}
+
+BOOST_AUTO_TEST_CASE(resume_probes_at_once) {
+  run_open_client(client_with(20s), {
+                                        {7200s, "resume", "A 48:49"},
+                                        {7201s, "timer", "silent | A 48:49"},
+                                        {7202s, "timer", "A 48:49"},
+                                        {7203s, "timer", "RA 49:49 | ended dead"},
+                                    });
+  run_open_client(client_with(20s), {
+                                        {7200s, "resume", "A 48:49"},
+                                        {7200100ms, "in A 49:49", ""},
+                                        {7220100ms, "timer", "A 48:49"},
+                                    });
+  run_everywhere({}, {{0ms, "open", "S 0:0"},
+                      {7200s, "resume", "S 0:0"},
+                      {7201s, "timer", "S 0:0"},
+                      {7201100ms, "in SA 0:1", "A 1:1 | PA 1:1(48) | opened"},
+                      {9000s, "resume", "PA 1:1(48)"},
+                      {9001s, "timer", "PA 1:1(48)"}});
+  run_open_server(server_with(20s),
+                  {{7200s, "resume", ""}, {7270s, "timer", "ended dead | forgotten"}});
+}
+
+BOOST_AUTO_TEST_CASE(idleness_is_said_once_and_ends_with_a_datagram) {
+  auto setup = server_with(0s);
+  setup.idle_timeout = 180s;
+  stream_script s{setup};
+  s.run({{0s, "hello PA 1:1(48)", "PA 1:49(48)"},
+         {1s, "in A 49:49", ""},
+         {180s, "timer", "idle"},
+         {200s, "in A 48:49", "A 49:49"},
+         {300s, "in A 49:49(10)", "deliver 0+10 | active"},
+         {301s, "timer", "A 49:59"},
+         {480s, "timer", "idle"},
+         {500s, "send 10", "A 49:59(10)"},
+         {500s, "in A 59:59", ""},
+         // What a call that gives no effects has found out is due at once.
+         {500s, "timer", "active"},
+         {680s, "timer", "idle"}});
+  BOOST_TEST(!s.under_test().deadline().has_value());
+}
+
+BOOST_AUTO_TEST_CASE(a_late_timer_moves_every_deadline_on) {
+  auto setup = client_with(20s);
+  setup.idle_timeout = 180s;
+  for (const auto late : {0ms, 1ms, 5000ms, 100000ms, 10000000ms}) {
+    stream_script s{setup};
+    s.run({{0ms, "open", "S 0:0"},
+           {0ms, "in SA 0:1", "A 1:1 | PA 1:1(48) | opened"},
+           {0ms, "hello PA 1:49(48)", "greeted"},
+           {0ms, "in A 49:49(10)", "deliver 0+10"},
+           {0ms, "big 10 600", "mtu 560"}});
+    for (int i = 0; i < 1'000 && s.under_test().deadline(); ++i) {
+      const auto now = *s.under_test().deadline() + late;
+      s.under_test().on_timer(now);
+      BOOST_REQUIRE((!s.under_test().deadline() || *s.under_test().deadline() > now));
+    }
+    BOOST_TEST(!s.under_test().deadline().has_value());
+  }
+}
+
+BOOST_AUTO_TEST_CASE(icmp_too_big_is_believed_when_it_quotes_what_is_under_way) {
+  run_open_client(client_with(0s), {
+                                       {2s, "send 1400", "A 49:49(1400)"},
+                                       {2s, "send 1400", "A 1449:49(1400)"},
+                                       {2s, "big 1449 1400", "mtu 1360"},
+                                       {2s, "big 1449 1400", "drop icmp_ignored"},
+                                       {2s, "big 1449 1480", "drop icmp_ignored"},
+                                       {2s, "big 2850 1200", "drop icmp_ignored"},
+                                       {2s, "big -1073740000 1200", "drop icmp_ignored"},
+                                       {3s, "big 49 1300", "mtu 1260"},
+                                       {3s, "in A 49:2849", ""},
+                                       {603s, "timer", "mtu 1460"},
+                                   });
+  run_open_client(client_with(0s), {{2s, "big 49 0", "mtu 536"}});
+  run_open_client(client_with(0s), {{2s, "big 49 575", "mtu 536"}});
+  auto v6 = client_with(0s);
+  v6.v6 = true;
+  v6.peer_mss = 1440;
+  run_open_client(v6, {{2s, "big 49 600", "mtu 1220"}});
+}
+
+BOOST_AUTO_TEST_CASE(icmp_about_another_stream_is_ignored) {
+  stream_script s{client_with(0s)};
+  s.run({{0ms, "open", "S 0:0"}, {0ms, "in SA 0:1", "A 1:1 | PA 1:1(48) | opened"}});
+  packet_too_big icmp;
+  icmp.quoted = s.config().tuple;
+  icmp.quoted.local.port = 1;
+  icmp.seq = {1'001};
+  icmp.mtu = 1'000;
+  BOOST_TEST(s.describe(s.under_test().on_too_big(icmp, s.now())) == "drop icmp_ignored");
+}
+
+BOOST_AUTO_TEST_SUITE_END()

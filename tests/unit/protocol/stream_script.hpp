@@ -1,0 +1,86 @@
+#pragma once
+
+#include "protocol/stream.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <initializer_list>
+#include <string>
+#include <vector>
+
+// Runs a stream through a table of events and compares what it does, in the short notation of
+// packet traces: "PA 1:49(100)" is PSH and ACK, seq 1, ack 49, 100 octets of payload. Sequence
+// numbers count from each end's initial one, so that a table holds wherever they start.
+namespace tonel::test {
+
+/// One row: at this time this happens, and this is what the stream does.
+/// Shape: events
+///   open                       the client's start
+///   in FLAGS SEQ:ACK(LEN)      a segment of zeros; "/N" behind it: merged from segments of N
+///   hello FLAGS SEQ:ACK(LEN)   the peer's hello at the start of LEN octets; "@N": at offset N
+///   send LEN                   one datagram, if admitted; "!" behind it: last of its batch
+///   run LEN COUNT              COUNT datagrams of LEN
+///   timer                      the deadline, which must be exactly now
+///   resume, close, exit, reset, supersede, big SEQ MTU
+/// Between two rows no deadline may pass, so that a table names all timers.
+struct row {
+  std::chrono::milliseconds at;
+  const char* event;
+  const char* expected;
+};
+
+/// The ends' numbers and options.
+struct script_setup {
+  bool client = true;
+  std::uint32_t iss = 1'000; ///< of the stream under test
+  std::uint32_t irs = 5'000; ///< of its peer
+  std::chrono::seconds keepalive{0};
+  std::chrono::seconds idle_timeout{0};
+  bool last_port = false;
+  std::size_t handshake_packet = 0; ///< octets; the peer's hello then is expected to have none
+  std::uint16_t mtu = 1'500;
+  std::uint16_t peer_mtu = 1'500; ///< in its hello
+  std::uint16_t peer_mss = 1'460; ///< in its SYN-ACK
+  std::uint16_t peer_window = 64'240;
+  bool v6 = false;
+};
+
+class stream_script {
+public:
+  explicit stream_script(const script_setup& setup);
+  /// Checks with Boost.Test.
+  void run(std::initializer_list<row> rows);
+
+  protocol::stream& under_test() { return stream_; }
+  const protocol::stream_config& config() const { return config_; }
+  protocol::time_point now() const { return now_; }
+  /// Of the last segment sent.
+  const protocol::segment_header& last_header() const { return last_; }
+  const std::vector<std::uint8_t>& last_payload() const { return last_payload_; }
+  std::string step(const char* event);
+  /// What the events of `effects` are in the notation above, joined by " | ".
+  std::string describe(const protocol::effects& effects);
+
+  /// Every table has to hold with numbers that wrap anywhere.
+  static std::vector<script_setup> everywhere(const script_setup& setup);
+
+private:
+  std::string describe(const protocol::segment_header& header, std::size_t length);
+  protocol::effects receive(const std::string& event, bool hello);
+
+  script_setup setup_;
+  protocol::stream_config config_;
+  protocol::stream stream_;
+  protocol::time_point now_{};
+  protocol::segment_header last_;
+  std::vector<std::uint8_t> last_payload_;
+};
+
+/// Runs the table from each of the places of everywhere().
+void run_everywhere(const script_setup& setup, std::initializer_list<row> rows);
+
+/// A server's stream starts where the hello has just been answered: these rows come first.
+/// Its peer has sent the hello (48 octets), and so has it.
+inline constexpr const char* server_greeting = "hello PA 1:1(48)";
+
+} // namespace tonel::test

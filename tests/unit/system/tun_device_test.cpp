@@ -1,0 +1,244 @@
+#include "system/fake/fake_kernel.hpp"
+#include "system/tun_device.hpp"
+
+#include <boost/test/unit_test.hpp>
+
+#include <linux/if_tun.h>
+
+#include <cerrno>
+#include <string>
+
+using namespace tonel;
+using namespace tonel::sys;
+
+namespace {
+
+protocol::ip_address ip(const char* text) { return *protocol::ip_address::parse(text); }
+
+template <class T> std::string why(const result<T>& r) {
+  return r ? std::string{} : r.error().to_string();
+}
+
+struct device_fixture {
+  fake_kernel k;
+  tun_options options = [] {
+    tun_options o;
+    o.name = "tonel0";
+    o.queues = 2;
+    o.mtu = 1400;
+    o.local4 = ip("192.0.2.1");
+    o.peer4 = ip("192.0.2.2");
+    o.local6 = ip("2001:db8::1");
+    o.peer6 = ip("2001:db8::2");
+    return o;
+  }();
+  result<tun_device> open() { return tun_device::open(k, options); }
+  fake_kernel::link& link() { return k.links.at("tonel0"); }
+
+  /// A TUN made beforehand by somebody else.
+  void make_persistent() {
+    auto& l = k.links["tonel0"];
+    l.index = 3;
+    l.persistent = true;
+  }
+};
+
+} // namespace
+
+BOOST_FIXTURE_TEST_SUITE(tun_device_test, device_fixture)
+
+BOOST_AUTO_TEST_CASE(it_comes_up_with_addresses_and_all_queues) {
+  const auto d = open();
+  BOOST_TEST_REQUIRE(d.has_value(), why(d));
+  BOOST_TEST(d->name() == "tonel0");
+  BOOST_TEST(d->queues() == 2u);
+  BOOST_TEST(d->ipv6());
+  BOOST_TEST(d->notes().empty());
+  BOOST_TEST(link().up);
+  BOOST_TEST(link().mtu == 1400u);
+  BOOST_TEST(link().txqueuelen == 2048u);
+  BOOST_TEST(link().link_local_off);
+  BOOST_TEST_REQUIRE(link().addresses.size() == 2u);
+  BOOST_TEST(link().addresses[0].local.to_string() == "192.0.2.1");
+  BOOST_TEST(link().addresses[0].peer.to_string() == "192.0.2.2");
+  BOOST_TEST(link().addresses[0].prefix == 24u);
+  BOOST_TEST(link().addresses[1].local.to_string() == "2001:db8::1");
+  BOOST_TEST(link().addresses[1].prefix == 64u);
+  BOOST_TEST(k.calls("ioctl TUNSETIFF") == 2u);
+  BOOST_TEST((k.tun_flags & IFF_MULTI_QUEUE) != 0);
+  BOOST_TEST((k.tun_flags & IFF_VNET_HDR) != 0);
+  BOOST_TEST((k.tun_flags & IFF_NO_PI) != 0);
+}
+
+BOOST_AUTO_TEST_CASE(the_kernel_picks_a_name) {
+  options.name.clear();
+  const auto d = open();
+  BOOST_TEST_REQUIRE(d.has_value());
+  BOOST_TEST(d->name() == "tun0");
+}
+
+BOOST_AUTO_TEST_CASE(what_must_work_fails_with_its_call_and_leaves_nothing_open) {
+  struct row {
+    const char* call;
+    int error;
+    unsigned after;
+  };
+  const row table[] = {
+      {"socket AF_NETLINK", EMFILE, 0},   {"open /dev/net/tun", ENOENT, 0},
+      {"open /dev/net/tun", EACCES, 0},   {"open /dev/net/tun", EMFILE, 1}, // the second queue's
+      {"ioctl TUNSETIFF", EPERM, 0},      {"ioctl TUNSETIFF", EBUSY, 0},
+      {"ioctl TUNSETIFF", E2BIG, 1},      {"ioctl TUNSETVNETHDRSZ", EFAULT, 0},
+      {"netlink RTM_GETLINK", EPERM, 1}, // the first only looks for another user
+      {"netlink RTM_NEWLINK", EPERM, 1}, // the first only quiets IPv6
+      {"netlink RTM_GETADDR", ENOMEM, 0}, {"netlink RTM_NEWADDR", EPERM, 0},
+  };
+  for (const auto& r : table) {
+    fake_kernel fresh;
+    fresh.fail(r.call, r.error, 1, r.after);
+    const auto d = tun_device::open(fresh, options);
+    BOOST_TEST_REQUIRE(!d.has_value(), r.call);
+    BOOST_TEST(d.error().number == r.error);
+    BOOST_TEST(d.error().operation == std::string{r.call});
+    BOOST_TEST(fresh.open_descriptors() == 0u);
+    BOOST_TEST(fresh.links.empty());
+  }
+}
+
+BOOST_AUTO_TEST_CASE(netlink_that_goes_dumb_is_an_error) {
+  for (const char* call : {"send", "recv"}) {
+    fake_kernel fresh;
+    fresh.fail(call, ENOBUFS, 100);
+    const auto d = tun_device::open(fresh, options);
+    BOOST_TEST_REQUIRE(!d.has_value());
+    BOOST_TEST(d.error().number == ENOBUFS);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_kernel_without_vnet_header_is_used_without) {
+  k.fail("ioctl TUNSETIFF", EINVAL);
+  const auto d = open();
+  BOOST_TEST_REQUIRE(d.has_value());
+  BOOST_TEST((k.tun_flags & IFF_VNET_HDR) == 0);
+  BOOST_TEST(d->notes().size() == 1u);
+}
+
+BOOST_AUTO_TEST_CASE(a_header_size_that_is_refused_is_like_no_header) {
+  k.fail("ioctl TUNSETVNETHDRSZ", EINVAL);
+  auto d = open();
+  BOOST_TEST_REQUIRE(d.has_value());
+  BOOST_TEST((k.tun_flags & IFF_VNET_HDR) == 0);
+  BOOST_TEST(!d->queue(0).offload());
+}
+
+BOOST_AUTO_TEST_CASE(offload_that_is_refused_is_noted_and_off) {
+  k.fail("ioctl TUNSETOFFLOAD", EINVAL);
+  auto d = open();
+  BOOST_TEST_REQUIRE(d.has_value());
+  BOOST_TEST(!d->queue(0).offload());
+  BOOST_TEST(!d->queue(1).offload());
+  BOOST_TEST_REQUIRE(d->notes().size() == 1u);
+  BOOST_TEST(d->notes()[0] == "TUN offload is off: ioctl TUNSETOFFLOAD: Invalid argument");
+}
+
+BOOST_AUTO_TEST_CASE(unwanted_offload_is_not_asked_for) {
+  options.want_offload = false;
+  auto d = open();
+  BOOST_TEST_REQUIRE(d.has_value());
+  BOOST_TEST(!d->queue(0).offload());
+  BOOST_TEST(k.calls("ioctl TUNSETOFFLOAD") == 0u);
+  BOOST_TEST(d->notes().empty());
+}
+
+BOOST_AUTO_TEST_CASE(a_device_made_for_one_queue_serves_one_queue) {
+  options.queues = 1;
+  k.fail("ioctl TUNSETIFF", EINVAL, 2);
+  auto d = open();
+  BOOST_TEST_REQUIRE(d.has_value());
+  BOOST_TEST((k.tun_flags & IFF_MULTI_QUEUE) == 0);
+  BOOST_TEST(d->queue(0).offload());
+}
+
+BOOST_AUTO_TEST_CASE(a_device_made_for_one_queue_does_not_serve_two) {
+  k.fail("ioctl TUNSETIFF", EINVAL, 10);
+  const auto d = open();
+  BOOST_TEST_REQUIRE(!d.has_value());
+  BOOST_TEST(d.error().number == EINVAL);
+}
+
+BOOST_AUTO_TEST_CASE(a_device_that_somebody_has_open_is_not_joined) {
+  make_persistent();
+  link().carrier = true;
+  const auto d = open();
+  BOOST_TEST_REQUIRE(!d.has_value());
+  BOOST_TEST(d.error().number == EBUSY);
+  BOOST_TEST(d.error().detail == "tonel0");
+  BOOST_TEST(k.calls("ioctl TUNSETIFF") == 0u);
+}
+
+BOOST_AUTO_TEST_CASE(a_name_that_is_too_long_is_refused_before_anything_is_done) {
+  options.name = "sixteen-letters!";
+  const auto d = open();
+  BOOST_TEST_REQUIRE(!d.has_value());
+  BOOST_TEST(d.error().number == ENAMETOOLONG);
+  BOOST_TEST(k.calls("open /dev/net/tun") == 0u);
+}
+
+BOOST_AUTO_TEST_CASE(a_host_without_ipv6_is_a_note) {
+  k.fail("netlink RTM_NEWADDR", EACCES, 1, 1);
+  const auto d = open();
+  BOOST_TEST_REQUIRE(d.has_value());
+  BOOST_TEST(!d->ipv6());
+  BOOST_TEST_REQUIRE(d->notes().size() == 1u);
+  BOOST_TEST(d->notes()[0].find("IPv6 is left out") == 0u);
+}
+
+BOOST_AUTO_TEST_CASE(a_host_without_ipv6_is_an_error_where_it_is_required) {
+  options.ipv6_required = true;
+  k.fail("netlink RTM_NEWADDR", EACCES, 1, 1);
+  const auto d = open();
+  BOOST_TEST_REQUIRE(!d.has_value());
+  BOOST_TEST(d.error().detail == "2001:db8::1");
+}
+
+BOOST_AUTO_TEST_CASE(a_persistent_device_keeps_what_it_had_and_loses_what_was_added) {
+  make_persistent();
+  link().addresses = {{ip("192.0.2.1"), ip("192.0.2.2"), 24}};
+  {
+    const auto d = open();
+    BOOST_TEST_REQUIRE(d.has_value());
+    BOOST_TEST(link().addresses.size() == 2u);
+  }
+  BOOST_TEST_REQUIRE(link().addresses.size() == 1u);
+  BOOST_TEST(link().addresses[0].local.to_string() == "192.0.2.1");
+  BOOST_TEST(k.open_descriptors() == 0u);
+}
+
+BOOST_AUTO_TEST_CASE(a_prepared_device_needs_no_rights) {
+  make_persistent();
+  auto& l = link();
+  l.mtu = 1400;
+  l.txqueuelen = 2048;
+  l.up = true;
+  l.addresses = {{ip("192.0.2.1"), ip("192.0.2.2"), 24},
+                 {ip("2001:db8::1"), ip("2001:db8::2"), 64}};
+  for (const char* call : {"netlink RTM_NEWLINK", "netlink RTM_NEWADDR", "netlink RTM_DELADDR"})
+    k.fail(call, EPERM, 100);
+  {
+    const auto d = open();
+    BOOST_TEST_REQUIRE(d.has_value(), why(d));
+    BOOST_TEST(d->ipv6());
+  }
+  BOOST_TEST(link().addresses.size() == 2u);
+}
+
+BOOST_AUTO_TEST_CASE(a_device_can_be_moved) {
+  auto d = open();
+  BOOST_TEST_REQUIRE(d.has_value());
+  {
+    const tun_device moved = std::move(*d);
+    BOOST_TEST(moved.name() == "tonel0");
+  }
+  BOOST_TEST(k.links.empty());
+}
+
+BOOST_AUTO_TEST_SUITE_END()
