@@ -69,6 +69,8 @@ struct config {
   tun_config tun;
   limits bounds;
   offload_switches offload;
+  std::chrono::microseconds coalesce{
+      150}; ///< longest rest after a wake-up that found several; 0: none
 };
 
 } // namespace tonel::actors

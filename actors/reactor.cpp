@@ -1,10 +1,15 @@
 #include "actors/reactor.hpp"
 
+#include "system/process.hpp"
+
 #include <caf/actor_control_block.hpp>
 #include <caf/mailbox_element.hpp>
 
+#include <algorithm>
 #include <array>
+#include <chrono>
 #include <stdexcept>
+#include <utility>
 
 namespace tonel::actors {
 
@@ -15,6 +20,7 @@ namespace {
 constexpr std::size_t max_throughput = 64;
 constexpr int max_rounds = 8;
 constexpr std::size_t max_ready = 64;
+constexpr protocol::duration first_rest = std::chrono::microseconds{30};
 
 } // namespace
 
@@ -23,8 +29,10 @@ reactor::reactor(caf::actor_system& system, std::unique_ptr<sys::event_loop> loo
 
 reactor::~reactor() {
   stop();
+  if (current() == this) current() = nullptr; // the next reactor may lie at this address
   take_inbox();
-  for (auto* job : jobs_) caf::intrusive_ptr_release(job);
+  for (auto* job : jobs_)
+    caf::intrusive_ptr_release(job);
 }
 
 reactor*& reactor::current() noexcept {
@@ -45,16 +53,16 @@ void reactor::exec_later(caf::resumable* job) {
 }
 
 void reactor::nudge() noexcept {
-  // The store here and the load of sleeping_, the store of sleeping_ and the load in run_once:
-  // sequentially consistent, so that one of the two sides sees the other. Without an inbox, too: what
-  // this was called for may have come after run_once looked for it.
   has_inbox_ = true;
-  if (sleeping_ && !woken_.exchange(true)) loop_->wake();
+  loop_->wake(); // a system call only if the loop sleeps
 }
 
 void reactor::start() {
   thread_ = std::thread{[this] {
-    while (!stop_) run_once(protocol::duration{-1});
+    // The default of 50 us would add itself to each rest.
+    sys::set_timer_slack(std::chrono::nanoseconds{1});
+    while (!stop_)
+      run_once(protocol::duration{-1});
   }};
 }
 
@@ -85,33 +93,41 @@ void reactor::run_jobs() {
   }
 }
 
+/// A reader that wakes at the first datagram of a burst cuts it into short runs, and short runs are
+/// what costs. A lone datagram is never delayed.
+void reactor::coalesce() {
+  const bool several = std::exchange(found_, 0) > 1;
+  if (!several || most_rest_ == protocol::duration::zero()) {
+    rest_ = protocol::duration::zero();
+    return;
+  }
+  rest_ = std::min(most_rest_, std::max(first_rest, 2 * rest_));
+  loop_->rest(rest_);
+}
+
 void reactor::run_once(protocol::duration limit) {
   current() = this;
   if (has_inbox_) take_inbox();
   run_jobs();
   if (between_passes_) between_passes_();
+  if (jobs_.empty()) coalesce();
 
-  auto wait_for = protocol::duration::zero();
-  if (jobs_.empty()) {
-    woken_ = false;
-    sleeping_ = true;
-    if (!has_inbox_ && !stop_) wait_for = limit;
-  }
+  // What was queued meanwhile has called wake(), so that this wait does not last.
+  const auto wait_for = jobs_.empty() && !stop_ ? limit : protocol::duration::zero();
   std::array<sys::ready_event, max_ready> ready;
   const auto count = loop_->wait(ready.data(), ready.size(), wait_for);
-  sleeping_ = false;
 
   if (loop_->resumed() && on_resume_) on_resume_();
   expired_.clear();
   loop_->timers().expire(loop_->now(), expired_);
-  for (const auto token : expired_) deliver(token, timer_event{});
+  for (const auto token : expired_)
+    deliver(token, timer_event{});
   for (std::size_t i = 0; i < count; ++i)
     deliver(ready[i].token,
             fd_event{ready[i].token, ready[i].readable, ready[i].writable, ready[i].failed});
 }
 
-template <class Event>
-void reactor::deliver(std::uint64_t token, const Event& event) {
+template <class Event> void reactor::deliver(std::uint64_t token, const Event& event) {
   auto* s = find(token);
   if (s == nullptr) return; // its owner went away within this very pass
   // The owner may end in its handler and release the slot.
@@ -140,7 +156,8 @@ reactor::slot* reactor::find(std::uint64_t token) noexcept {
   const auto index = static_cast<std::uint32_t>(token);
   if (index >= slots_.size()) return nullptr;
   auto& s = slots_[index];
-  return s.owner != nullptr && s.generation == static_cast<std::uint32_t>(token >> 32) ? &s : nullptr;
+  return s.owner != nullptr && s.generation == static_cast<std::uint32_t>(token >> 32) ? &s
+                                                                                       : nullptr;
 }
 
 void reactor::release(std::uint64_t token) noexcept {

@@ -59,6 +59,11 @@ public:
   void set_between_passes(std::function<void()> hook) { between_passes_ = std::move(hook); }
   /// Called once after each resume from suspend, on the loop's thread.
   void set_on_resume(std::function<void()> hook) { on_resume_ = std::move(hook); }
+  /// How long at most to rest after a pass whose readers found several datagrams, so that the next
+  /// finds more of them together (as a NIC's rx-usecs does); zero: never.
+  void set_coalescing(protocol::duration most) noexcept { most_rest_ = most; }
+  /// For readers: so many datagrams were found in this pass.
+  void found(std::size_t datagrams) noexcept { found_ += datagrams; }
   /// Makes a sleeping loop pass once. Any thread.
   void nudge() noexcept;
 
@@ -76,8 +81,7 @@ public:
   void destroy_timer(sys::timer_wheel::timer_id timer) noexcept;
 
   /// Spawns a function-based pinned actor on this reactor. Any thread.
-  template <class Function, class... Ts>
-  caf::actor spawn(Function function, Ts&&... xs) {
+  template <class Function, class... Ts> caf::actor spawn(Function function, Ts&&... xs) {
     caf::actor_config config{this};
     return system().spawn_functor<caf::no_spawn_options>(std::true_type{}, config, function,
                                                          std::forward<Ts>(xs)...);
@@ -96,19 +100,20 @@ private:
   std::uint64_t take_slot(caf::scheduled_actor* owner);
   slot* find(std::uint64_t token) noexcept;
   void release(std::uint64_t token) noexcept;
-  template <class Event>
-  void deliver(std::uint64_t token, const Event& event);
+  template <class Event> void deliver(std::uint64_t token, const Event& event);
   void run_jobs();
+  void coalesce();
   void take_inbox();
   static reactor*& current() noexcept;
 
   std::unique_ptr<sys::event_loop> loop_;
   std::function<void()> between_passes_;
   std::function<void()> on_resume_;
+  protocol::duration most_rest_{};
+  protocol::duration rest_{};
+  std::size_t found_ = 0;
   std::thread thread_;
   std::atomic<bool> stop_{false};
-  std::atomic<bool> sleeping_{false};
-  std::atomic<bool> woken_{false};
   std::atomic<bool> has_inbox_{false};
   std::mutex inbox_mutex_;
   std::vector<caf::resumable*> inbox_;

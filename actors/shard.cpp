@@ -46,6 +46,7 @@ shard::shard(std::size_t number, const process_context& context, reactor& r, sys
     : index(number), process(context), loop(r), pool(p), slabs(p), tun(device), gate(r),
       ports(number, context.shards), challenges(max_challenges) {
   pool.on_available([this] { gate.resume(); });
+  loop.set_coalescing(context.settings.coalesce);
   loop.set_between_passes([this] { pool.collect(); });
 }
 

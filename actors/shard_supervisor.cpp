@@ -25,7 +25,7 @@ constexpr auto stop_grace = 1'600ms;
 } // namespace
 
 caf::behavior shard_supervisor(pinned<shard_supervisor_state>* self, shard* where,
-                               caf::actor root) {
+                               const caf::actor& root) {
   self->on_fault([self] { self->state.abandon(); });
   self->state.start(where, root);
   self->set_down_handler([self](const caf::down_msg& down) { self->state.on_down(down); });
@@ -40,8 +40,8 @@ caf::behavior shard_supervisor(pinned<shard_supervisor_state>* self, shard* wher
   };
 }
 
-std::size_t shard_supervisor_state::session_hash::operator()(
-    const protocol::session_id& id) const noexcept {
+std::size_t
+shard_supervisor_state::session_hash::operator()(const protocol::session_id& id) const noexcept {
   // Random, but chosen by the peer: mixed with a secret of ours.
   std::uint64_t halves[2];
   std::memcpy(halves, id.data(), sizeof halves);
@@ -54,8 +54,7 @@ void shard_supervisor_state::start(shard* s, const caf::actor& root_supervisor) 
   where = s;
   root = root_supervisor;
   const auto& context = s->process;
-  by_id = std::make_unique<
-      std::unordered_map<protocol::session_id, caf::actor, session_hash>>(
+  by_id = std::make_unique<std::unordered_map<protocol::session_id, caf::actor, session_hash>>(
       0, session_hash{context.hash.seed});
   const auto& bounds = context.settings.bounds;
   limits = std::make_unique<session_limits>(
@@ -128,7 +127,8 @@ void shard_supervisor_state::adopt(adopt_stream& hello) {
       return;
     }
     limits->opened();
-    const auto session = self->spawn<caf::monitored>(server_session, where, queue, std::move(*socket));
+    const auto session =
+        self->spawn<caf::monitored>(server_session, where, queue, std::move(*socket));
     server_sessions.emplace(session.id(), server_entry{session, id, source});
     known = by_id->emplace(id, session).first;
   }
@@ -192,9 +192,7 @@ void shard_supervisor_state::abandon() {
 }
 
 void shard_supervisor_state::clear() {
-  each_session([this](const session_actor& s) {
-    self->send_exit(s, caf::exit_reason::kill);
-  });
+  each_session([this](const session_actor& s) { self->send_exit(s, caf::exit_reason::kill); });
   if (listener) self->send_exit(listener, caf::exit_reason::kill);
   if (queue && !keep_queue) self->send_exit(queue, caf::exit_reason::kill);
 }
@@ -202,29 +200,29 @@ void shard_supervisor_state::clear() {
 bool shard_supervisor_state::idle() const {
   if (!server_sessions.empty() || !client_sessions.empty()) return false;
   switch (now_in) {
-    case stage::running:
-    case stage::waiting: return false;
-    case stage::stopping: return true;
-    case stage::clearing: return !listener && (keep_queue || !queue);
-    case stage::ending: return !listener && !queue;
+  case stage::running:
+  case stage::waiting: return false;
+  case stage::stopping: return true;
+  case stage::clearing: return !listener && (keep_queue || !queue);
+  case stage::ending: return !listener && !queue;
   }
   return false;
 }
 
 void shard_supervisor_state::cleared() {
   switch (now_in) {
-    case stage::running:
-    case stage::waiting: break;
-    case stage::clearing:
-      now_in = stage::waiting;
-      self->arm(self->now() + wait.next());
-      break;
-    case stage::stopping:
-      now_in = stage::ending;
-      abandon();
-      if (idle()) self->quit();
-      break;
-    case stage::ending: self->quit(); break;
+  case stage::running:
+  case stage::waiting: break;
+  case stage::clearing:
+    now_in = stage::waiting;
+    self->arm(self->now() + wait.next());
+    break;
+  case stage::stopping:
+    now_in = stage::ending;
+    abandon();
+    if (idle()) self->quit();
+    break;
+  case stage::ending: self->quit(); break;
   }
 }
 

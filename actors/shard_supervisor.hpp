@@ -21,7 +21,8 @@ struct shard_supervisor_state;
 /// Keeps one shard's tun_queue, listener and sessions. Rest for one: what was started after a child
 /// that failed is ended and started again with it; sessions are not started again, the next datagram
 /// or hello makes new ones.
-caf::behavior shard_supervisor(pinned<shard_supervisor_state>* self, shard* where, caf::actor root);
+caf::behavior shard_supervisor(pinned<shard_supervisor_state>* self, shard* where,
+                               const caf::actor& root);
 
 struct shard_supervisor_state {
   static inline const char* name = "shard";
@@ -62,10 +63,11 @@ private:
   void clear();
   void cleared();
   bool idle() const;
-  template <class F>
-  void each_session(F f) {
-    for (auto& [id, entry] : server_sessions) f(as<session_actor>(entry.session));
-    for (auto& [id, entry] : client_sessions) f(as<session_actor>(entry.session));
+  template <class F> void each_session(F f) {
+    for (auto& [id, entry] : server_sessions)
+      f(as<session_actor>(entry.session));
+    for (auto& [id, entry] : client_sessions)
+      f(as<session_actor>(entry.session));
   }
 
   pinned<shard_supervisor_state>* self;

@@ -89,8 +89,9 @@ void tun_queue_state::take(sys::received_packet& packet) {
     too_big(std::get<protocol::packet_too_big>(*parsed));
     return;
   }
-  stats.add(counter::tun_segments_in,
-            protocol::datagrams_in(segment->payload_length, segment->datagram_size));
+  const auto segments = protocol::datagrams_in(segment->payload_length, segment->datagram_size);
+  stats.add(counter::tun_segments_in, segments);
+  self->loop().found(segments);
   if (last_route == nullptr || segment->tuple != last_tuple) {
     const auto found = routes->find(segment->tuple);
     if (found == routes->end()) {

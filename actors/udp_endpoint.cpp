@@ -56,6 +56,7 @@ void udp_endpoint_state::read() {
   for (auto& r : received) {
     const auto count = protocol::datagrams_in(r.bytes.length, r.bytes.datagram_size);
     stats.add(counter::datagrams_in, count);
+    self->loop().found(count);
     stats.add(counter::datagram_bytes_in, r.bytes.length);
     if (streams.empty())
       stats.add(protocol::errc::not_open, count); // between two streams of the session

@@ -64,6 +64,7 @@ void udp_listener_state::read() {
 void udp_listener_state::take(sys::received_datagrams& datagrams) {
   const auto count = protocol::datagrams_in(datagrams.bytes.length, datagrams.bytes.datagram_size);
   where->stats.add(counter::datagrams_in, count);
+  self->loop().found(count);
   where->stats.add(counter::datagram_bytes_in, datagrams.bytes.length);
   // A burst is mostly of one peer.
   auto* entry = !touched.empty() && touched.back()->first == datagrams.path ? touched.back() : nullptr;

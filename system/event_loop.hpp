@@ -44,6 +44,9 @@ public:
   /// Ends a wait() that is under way or about to begin. Any thread.
   virtual void wake() noexcept = 0;
 
+  /// Sleeps on purpose, so that what arrives in the meantime is found together (less than 1 ms).
+  virtual void rest(protocol::duration time) noexcept = 0;
+
   /// The time of the last wait().
   virtual protocol::time_point now() const noexcept = 0;
   /// True if CLOCK_BOOTTIME has gained more than 10 s on CLOCK_MONOTONIC since the last call: the

@@ -50,6 +50,8 @@ public:
   virtual int clock_change_fd() noexcept = 0;
   /// The clock is CLOCK_BOOTTIME or CLOCK_MONOTONIC; nanoseconds.
   virtual std::int64_t clock(int which) noexcept = 0;
+  /// Sleeps for so many nanoseconds, woken by nothing but signals.
+  virtual void sleep(std::int64_t nanoseconds) noexcept = 0;
 };
 
 /// The one of this machine.

@@ -83,6 +83,9 @@ std::vector<option_group> make_groups() {
             "what may be used of tun (large packets from and to the device), udp-gso and udp-gro "
             "(many datagrams in one call). Names joined by commas: only these; each with no- in "
             "front: all but these. auto: all that works here; off: none"},
+           {"coalesce-us", 0, "US", "auto", 0, 1'000,
+            "after a wake-up that found several datagrams, rest for up to so many microseconds so "
+            "that the next finds more together; a lone datagram never waits. auto: 150; 0: off"},
        }},
       {"Limits",
        {

@@ -85,6 +85,7 @@ private:
   void make_context();
   void probe_offload();
   void resolve(const caf::actor& root);
+  void say_host_commands();
   void say_ready();
 
   settings chosen_;
@@ -204,17 +205,19 @@ void runtime::resolve(const caf::actor& root) {
                });
 }
 
+void runtime::say_host_commands() {
+  if (!log_enabled(log_level::info)) return;
+  log_info("for the packets of ", tun_->name(), " to pass, run as root once for each start:");
+  // Bare lines, to be copied into a shell as they are; in one write, and before other threads log.
+  std::string lines;
+  for (const auto& command : host_commands(chosen_.run, tun_->name())) lines += "  " + command + '\n';
+  std::cerr << lines << std::flush;
+}
+
 void runtime::say_ready() {
   const auto& run = chosen_.run;
   log_info("device ", tun_->name(), ", ", tun_->queues(), tun_->queues() == 1 ? " queue" : " queues",
            ", offload ", tun_->queue(0).offload() ? "on" : "off");
-  log_info("for its packets to pass, run as root once for each start:");
-  // Bare lines, to be copied into a shell as they are; in one write, since other threads log already.
-  if (log_enabled(log_level::info)) {
-    std::string lines;
-    for (const auto& command : host_commands(run, tun_->name())) lines += "  " + command + '\n';
-    std::cerr << lines << std::flush;
-  }
   if (run.tunnel.side == role::client)
     log_info("listening on ", run.tunnel.local_udp);
   else
@@ -273,6 +276,7 @@ int runtime::run() {
   start.report = report;
   start.exit_code = &exit_code;
 
+  say_host_commands();
   for (auto& l : lanes) l.loop->start();
   control.start();
   auto root = control.spawn(root_supervisor, start);

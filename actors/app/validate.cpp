@@ -429,6 +429,8 @@ expected<settings, std::vector<option_error>> validate(role side, const command_
   run.tunnel.idle_timeout = std::chrono::seconds{in.number("idle-timeout")};
   run.tunnel.keepalive = std::chrono::seconds{in.number("keepalive")};
   read_offload(in, run.offload);
+  if (in.text("coalesce-us") != "auto")
+    run.coalesce = std::chrono::microseconds{in.number("coalesce-us")};
   read_limits(in, run.bounds);
   read_log(in, out);
   if (!errors.empty()) return unexpected{std::move(errors)};

@@ -21,7 +21,8 @@ serve() {
   server=$!
   tries=0
   until at=$(sed -n 's/^listening //p' "$dir/err") && [ -n "$at" ]; do
-    kill -0 "$server" && [ $((tries += 1)) -lt 1000 ] || fail "no server: $(cat "$dir/err")"
+    tries=$((tries + 1))
+    if ! kill -0 "$server" || [ "$tries" -ge 1000 ]; then fail "no server: $(cat "$dir/err")"; fi
   done
 }
 
@@ -80,6 +81,7 @@ expect "$(cat "$dir/out")" '"received": 3100' '"errors": 0'
 name="wrong options"
 for wrong in "--size 70000" "--rate-pps x" "--gso --mmsg" "--nothing 1" "--size"; do
   code=0
+  # shellcheck disable=SC2086 # several words
   "$traffic" send 127.0.0.1:1 $wrong 2>"$dir/err" || code=$?
   [ $code -eq 2 ] || fail "exit code $code for $wrong"
 done

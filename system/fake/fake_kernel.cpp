@@ -340,6 +340,11 @@ int fake_kernel::clock_change_fd() noexcept {
   return make("timerfd");
 }
 
+void fake_kernel::sleep(std::int64_t nanoseconds) noexcept {
+  boottime += nanoseconds;
+  monotonic += nanoseconds;
+}
+
 std::int64_t fake_kernel::clock(int which) noexcept {
   return which == CLOCK_BOOTTIME ? boottime : monotonic;
 }

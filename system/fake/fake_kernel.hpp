@@ -94,6 +94,7 @@ public:
   int eventfd() noexcept override;
   int clock_change_fd() noexcept override;
   std::int64_t clock(int which) noexcept override;
+  void sleep(std::int64_t nanoseconds) noexcept override;
 
 private:
   struct planned_failure {

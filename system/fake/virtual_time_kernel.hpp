@@ -29,6 +29,7 @@ public:
     if (n == 0 && timeout > 0) advance(timeout);
     return n;
   }
+  void sleep(std::int64_t nanoseconds) noexcept override { advance(nanoseconds); }
   std::int64_t clock(int which) noexcept override {
     return which == CLOCK_BOOTTIME ? boottime : monotonic;
   }

@@ -97,9 +97,13 @@ public:
   protocol::time_point now() const noexcept override { return now_; }
 
   bool resumed() noexcept override {
+    // Two clocks are read only where one has jumped far enough.
+    if (now_ - std::exchange(looked_, now_) <= suspended_for) return false;
     const auto asleep = boottime().time_since_epoch() - monotonic();
     return asleep - std::exchange(asleep_, asleep) > suspended_for;
   }
+
+  void rest(protocol::duration time) noexcept override { kernel_.sleep(time.count()); }
 
   timer_wheel& timers() noexcept override { return wheel_; }
 
@@ -128,7 +132,8 @@ private:
   descriptor clock_; ///< epoll's timeouts stand still in suspend; this ends the wait after it
   std::vector<epoll_event> events_;
   protocol::time_point now_;
-  protocol::duration asleep_; ///< how far CLOCK_BOOTTIME is ahead of CLOCK_MONOTONIC
+  protocol::time_point looked_ = now_; ///< when resumed() was last asked
+  protocol::duration asleep_;          ///< how far CLOCK_BOOTTIME is ahead of CLOCK_MONOTONIC
   timer_wheel wheel_;
   std::atomic<state> state_{state::running};
 };

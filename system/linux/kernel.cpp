@@ -128,6 +128,10 @@ public:
     ::close(fd);
     return armed;
   }
+  void sleep(std::int64_t nanoseconds) noexcept override {
+    const timespec t{0, static_cast<long>(nanoseconds)};
+    ::clock_nanosleep(CLOCK_MONOTONIC, 0, &t, nullptr);
+  }
   std::int64_t clock(int which) noexcept override {
     timespec t{};
     ::clock_gettime(which, &t);

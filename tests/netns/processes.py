@@ -8,6 +8,8 @@ import subprocess
 import threading
 import time
 
+from apps import ask
+
 # Set by the harness: the folder with tonelc, tonels and tonel-traffic.
 bin_dir = None
 
@@ -161,12 +163,8 @@ class Tonel(Process):
 
 
 def parse_counters(lines):
-    found = {}
-    for line in lines:
-        match = re.search(r"(?:^|[\s:\]])([a-z][a-z_0-9.]*) (\d+)$", line)
-        if match:
-            found[match.group(1)] = int(match.group(2))
-    return found
+    matches = (re.match(r"(?:\S+ info )?([a-z][a-z_0-9]*) (\d+)$", line) for line in lines)
+    return {m.group(1): int(m.group(2)) for m in matches if m}
 
 
 _sanitized = None
@@ -221,6 +219,14 @@ class Tunnel:
     def upstream_socket(self, timeout=5.0):
         """The UDP service behind tonels."""
         return self.top.server.udp(*self.upstream, timeout=timeout)
+
+    def opened_from(self, *ports):
+        """Opens sessions of these local ports, for a sender that binds to them: what is lost while a
+        session opens (at most 60,000 bytes can wait) is no loss of the path. Needs an echo."""
+        for port in ports:
+            with self.top.client.udp(self.loopback, port, connect=self.app) as sock:
+                ask(sock, b"open", 10)
+        return "--bind", joined(self.loopback, ports[0])
 
     def stop(self, first="client"):
         """Both by SIGTERM."""

@@ -44,7 +44,8 @@ class Wire:
     def next(packets):
         newest = packets[-1]
         for p in packets:
-            if p.sport == newest.sport and ((p.seq + p.size - newest.seq - newest.size) & 0xFFFFFFFF) < 1 << 31:
+            further = (p.seq + p.size - newest.seq - newest.size) & 0xFFFFFFFF
+            if p.sport == newest.sport and further < 1 << 31:
                 newest = p
         return (newest.seq + newest.size) & 0xFFFFFFFF
 
@@ -83,7 +84,7 @@ def syn_in_stream():
         with Injector(top.router, "rs", top.server, "s0") as inject:
             at = wire.seen.count()
             inject.send(wire.to_server(seq=12345, flags=SYN, window=64240,
-                                       options=b"\x02\x04\x05\xb4\x01\x01\x04\x02\x01\x03\x03\x0e\x00\x00\x00\x00"[:12]))
+                                       options=b"\x02\x04\x05\xb4\x01\x01\x04\x02\x01\x03\x03\x0e"))
             answer = wire.seen.wait(lambda p: p.outgoing and p.has(ACK) and not p.flags & (PSH | FIN),
                                     2, "a challenge ACK", at)
             assert not answer.has(SYN) and not answer.has(RST), answer
@@ -105,8 +106,8 @@ def reset():
                                                flags=RST | ACK))
             else:
                 with Injector(top.router, "rc", top.client, "c0") as inject:
-                    inject.send(tcp_packet(wire.server[0], wire.client[0], wire.server[1], wire.client[1],
-                                           seq=wire.server_snd_nxt, ack=wire.server_rcv_nxt,
+                    inject.send(tcp_packet(wire.server[0], wire.client[0], wire.server[1],
+                                           wire.client[1], seq=wire.server_snd_nxt, ack=wire.server_rcv_nxt,
                                            flags=RST | ACK))
             ask(wire.app, b"goes on", 5)
             wait_until(lambda: wire.syns() == 2, 2, "a second stream")
@@ -124,10 +125,9 @@ def blind():
         wire = Wire(top)
         with TunInjector(top.server, "tuns") as inject:
             for seq in (0, 1, wire.server_rcv_nxt - 5000, wire.server_rcv_nxt + (1 << 31)):
-                inject.send(tcp_packet(wire.client[0], "192.168.201.2", wire.client[1], wire.tunnel.PORT,
-                                       seq=seq, flags=RST))
-                inject.send(tcp_packet(wire.client[0], "192.168.201.2", wire.client[1], wire.tunnel.PORT,
-                                       seq=seq, ack=99, flags=FIN | ACK))
+                where = (wire.client[0], "192.168.201.2", wire.client[1], wire.tunnel.PORT)
+                inject.send(tcp_packet(*where, seq=seq, flags=RST))
+                inject.send(tcp_packet(*where, seq=seq, ack=99, flags=FIN | ACK))
         ask_once(wire.app, b"lives")
         assert wire.syns() == 1
         wire.stop()
@@ -149,7 +149,8 @@ def health():
                                                  socket.SOCK_STREAM)
                         sock.settimeout(3)
                         if linger is not None:
-                            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
+                                            struct.pack("ii", 1, 0))
                         sock.connect(address)
                         if linger is None:
                             sock.shutdown(socket.SHUT_WR)
@@ -232,8 +233,8 @@ def strangers():
         wire = Wire(top)
         with TunInjector(top.server, "tuns") as inject, Capture(top.server, "tuns") as seen:
             at = seen.count()
-            inject.send(tcp_packet("10.66.0.1", "192.168.201.2", 7777, wire.tunnel.PORT, seq=1000, ack=5000,
-                                   flags=ACK | PSH, payload=b"hello"))
+            inject.send(tcp_packet("10.66.0.1", "192.168.201.2", 7777, wire.tunnel.PORT, seq=1000,
+                                   ack=5000, flags=ACK | PSH, payload=b"hello"))
             answer = seen.wait(lambda p: p.dport == 7777, 2, "a RST", at)
             assert answer.has(RST) and answer.seq == 5000, answer
             if answer.has(ACK):

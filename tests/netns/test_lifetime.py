@@ -2,7 +2,7 @@
 """What a stream does over time: acknowledges, keeps alive, ends when idle, closes in each order."""
 
 import re
-import threading
+import signal
 
 import harness
 from apps import Upstream, ask, ask_once
@@ -33,7 +33,8 @@ def acknowledged():
             for n in range(10):
                 app.send(b"data %d" % n)
             upstream.wait_count(10)
-            highest = max((p.seq + p.size) & 0xFFFFFFFF for p in seen.all(lambda p: p.size > 0 and p.outgoing))
+            data = seen.all(lambda p: p.size > 0 and p.outgoing)
+            highest = max((p.seq + p.size) & 0xFFFFFFFF for p in data)
             seen.wait(lambda p: bare(p) and not p.outgoing and p.ack == highest, 2.5,
                       "an ACK of exactly the highest byte")
             for host in top.hosts:
@@ -41,6 +42,21 @@ def acknowledged():
                            f"an entry of days at the {host.role}")
         tunnel.stop()
         top.assert_clean()
+
+
+def keepalives(seen):
+    """The client's keepalives so far, each with the answer to it or None: no payload, and SEQ one below
+    what the server has acknowledged (RFC 9293 section 3.8.4)."""
+    with seen.changed:
+        packets = list(seen.packets)
+    found, acked = [], None
+    for at, packet in enumerate(packets):
+        if not packet.outgoing:
+            acked = packet.ack
+        elif bare(packet) and acked is not None and packet.seq == (acked - 1) & 0xFFFFFFFF:
+            answer = next((p for p in packets[at:] if not p.outgoing), None)
+            found.append((packet, answer))
+    return found
 
 
 @case("keepalives over an idle time keep the stream, in the form of RFC 9293", deadline=40)
@@ -51,24 +67,15 @@ def keepalive():
             with Upstream(tunnel.upstream_socket()) as upstream, Capture(top.client, "c0") as seen:
                 app = tunnel.application()
                 ask_once(app, b"before")
-                start = seen.count()
-                probe = lambda p: bare(p) and p.outgoing
-                for _ in range(3):
-                    sent = seen.wait(probe, 5, "a keepalive", start)
-                    highest = [p for p in seen.all() if not p.outgoing][-1]
-                    nxt = [p for p in seen.packets[:seen.packets.index(sent)] if not p.outgoing][-1].ack
-                    if sent.seq != (nxt - 1) & 0xFFFFFFFF:  # a bare ACK of data, not a keepalive
-                        start = seen.packets.index(sent) + 1
-                        sent = seen.wait(probe, 5, "a keepalive", start)
-                        nxt = [p for p in seen.packets[:seen.packets.index(sent)] if not p.outgoing][-1].ack
-                    assert sent.seq == (nxt - 1) & 0xFFFFFFFF, (sent, highest)
-                    at = seen.packets.index(sent)
-                    seen.wait(lambda p: bare(p) and not p.outgoing and p.ack == nxt, 1, "its answer", at)
-                    start = at + 1
-                # Past 3.5 keepalive intervals without a datagram, it is the same stream.
-                seen.wait(lambda p: p.at > seen.packets[0].at + 8 and probe(p), 12, "8 s idle", start)
+                # Past 3.5 intervals, at which the server would give up a silent client.
+                wait_until(lambda: len(keepalives(seen)) >= 4, 12, "four keepalives")
+                sent = keepalives(seen)
+                for probe, answer in sent[:3]:
+                    assert bare(answer) and answer.ack == (probe.seq + 1) & 0xFFFFFFFF, (probe, answer)
+                    assert answer.at - probe.at < 0.5, "answered late"
+                assert sent[3][0].at - seen.packets[0].at > 7, "keepalives come too often"
                 ask_once(app, b"after")
-                assert len(seen.all(lambda p: p.has(SYN) and p.outgoing)) == 1, f"a second stream: {[(round(p.at - seen.packets[0].at, 2), p) for p in seen.packets]}"
+                assert len(seen.all(lambda p: p.has(SYN) and p.outgoing)) == 1, "a second stream"
                 assert not seen.all(lambda p: p.has(RST))
                 assert len(upstream.sources()) == 1
             tunnel.stop()
@@ -89,7 +96,8 @@ def idle():
                 fin = seen.wait(lambda p: p.has(FIN), 5, "a FIN")
                 assert fin.outgoing == (first == "client"), fin
                 assert 1.5 < fin.at - began < 3.5, f"closed after {fin.at - began:.1f} s"
-                other = seen.wait(lambda p: p.has(FIN) and p.outgoing != fin.outgoing, 2, "the FIN back")
+                other = seen.wait(lambda p: p.has(FIN) and p.outgoing != fin.outgoing, 2,
+                                  "the FIN back")
                 assert other.ack == (fin.seq + fin.size + 1) & 0xFFFFFFFF, (fin, other)
                 ask(app, b"two")
                 assert len(seen.all(lambda p: p.has(SYN) and p.outgoing)) == 2
@@ -147,9 +155,8 @@ def together():
         tunnel = Tunnel(top)
         with Upstream(tunnel.upstream_socket()):
             ask_once(tunnel.application(), b"x")
-            threads = [threading.Thread(target=p.signal, args=(2,)) for p in (tunnel.tonelc, tunnel.tonels)]
-            for thread in threads:
-                thread.start()
+            for program in (tunnel.tonelc, tunnel.tonels):
+                program.signal(signal.SIGINT)
             for program in (tunnel.tonelc, tunnel.tonels):
                 assert program.wait(5) == 0, f"{program.name} ended with {program.popen.returncode}"
         top.assert_clean()

@@ -2,6 +2,8 @@
 """Datagrams both ways: IPv4 and IPv6, one and four queues, three kinds of sender, offloads on and
 off at either end and on the path. Contents, borders and numbers are checked by tonel-traffic."""
 
+import itertools
+
 import harness
 from harness import case
 from processes import Tunnel, joined, result_of, traffic
@@ -9,6 +11,7 @@ from topology import Topology
 
 # Slow enough for a sanitizer build beside a busy compiler, so that what is missing was lost by us.
 RATE = "2500"
+_numbers = itertools.count()
 
 
 def exchange(tunnel, sender, count=2500, extra=(), sources=1):
@@ -16,7 +19,9 @@ def exchange(tunnel, sender, count=2500, extra=(), sources=1):
     top = tunnel.top
     echo = traffic(top.server, "echo", joined(*tunnel.upstream))
     echo.wait_line("listening|echo", 5)
-    send = traffic(top.client, "send", joined(*tunnel.app), *sender, "--rate-pps", RATE,
+    first = 6000 + 10 * next(_numbers)
+    bound = tunnel.opened_from(*range(first, first + sources))
+    send = traffic(top.client, "send", joined(*tunnel.app), *sender, *bound, "--rate-pps", RATE,
                    "--count", count, "--sources", sources, "--expect-echo", "--linger-ms", 700,
                    *extra)
     _, figures = result_of(send, 30)

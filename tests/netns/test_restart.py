@@ -2,6 +2,8 @@
 """Either end dies or is restarted; the other notices and carries on with the next datagrams."""
 
 import signal
+import socket
+import time
 
 import harness
 from apps import Upstream, ask, ask_once
@@ -73,6 +75,47 @@ def away():
                 app.send(b"%d" % n)
             tunnel.start_server(apply_rules=False)
             ask(app, b"after", 30)
+        tunnel.stop()
+        top.assert_clean()
+
+
+@case("the router's NAT forgets its connections: a new stream, the same port upstream")
+def forgotten():
+    with Topology() as top:
+        tunnel = Tunnel(top)
+        with Upstream(tunnel.upstream_socket()) as upstream, Capture(top.client, "c0") as seen:
+            app = tunnel.application()
+            ask_once(app, b"before")
+            top.router.run("conntrack -F")
+            began = time.monotonic()
+            ask(app, b"after", 15, every=0.3)
+            print(f"  {time.monotonic() - began:.1f} s until the next answer")
+            assert len(seen.all(lambda p: p.has(SYN) and p.outgoing)) >= 2
+            assert len(upstream.sources()) == 1, "the upstream sees another port"
+        tunnel.stop()
+        # What the router then calls invalid is what it forgot.
+        top.assert_clean(expect_invalid=True)
+
+
+@case("nothing passes for 8 s: alive again, the same port upstream")
+def outage():
+    with Topology() as top:
+        tunnel = Tunnel(top)
+        with Upstream(tunnel.upstream_socket()) as upstream:
+            app = tunnel.application()
+            ask_once(app, b"before")
+            top.block("up", "down")
+            until = time.monotonic() + 8
+            app.settimeout(0.2)
+            while time.monotonic() < until:
+                app.send(b"into the void")
+                try:
+                    app.recv(100)
+                except socket.timeout:
+                    pass
+            top.clear()
+            ask(app, b"after", 12, every=0.2)
+            assert len(upstream.sources()) == 1, "the upstream sees another port"
         tunnel.stop()
         top.assert_clean()
 

@@ -45,6 +45,22 @@ def help_text():
             assert code == 0 and re.search(r"\d+\.\d+\.\d+", text), (code, text)
 
 
+@case("the README shows the commands that are printed")
+def readme():
+    with open(os.path.join(ROOT, "README.md"), encoding="utf-8") as file:
+        shown = [line[4:].rstrip() for line in file if re.match("    (nft|sysctl) ", line)]
+    with Topology() as top:
+        server = processes.Tonel(top.server, ["tonels", "-l", "4567", "-r", "127.0.0.1:51820",
+                                              "--tun", "tonel0"])
+        client = processes.Tonel(top.client, ["tonelc", "-l", "127.0.0.1:51820", "-r",
+                                              "203.0.113.7:4567", "--tun", "tonel0"])
+        printed = server.rules()
+        assert shown[:len(printed)] == printed, f"{shown[:len(printed)]} against {printed}"
+        assert shown[len(printed):] == client.rules()[-3:], (shown[len(printed):], client.rules()[-3:])
+        client.stop()
+        server.stop()
+
+
 @case("all wrong values are named at once, exit 2, nothing is changed")
 def wrong():
     with Topology() as top:

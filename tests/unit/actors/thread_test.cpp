@@ -136,12 +136,13 @@ struct threads {
     return started.back();
   }
   caf::actor nobody() {
-    return spawn([](pinned<nobody_state>* self) {
+    // The argument is for CAF 0.17, which binds a reference to null where there is none.
+    return spawn([](pinned<nobody_state>* self, int) {
       self->set_default_handler([](caf::scheduled_actor*, caf::message_view&) {
         return caf::result<caf::message>{caf::message{}};
       });
       return caf::behavior{[](timer_event) {}};
-    });
+    }, 0);
   }
   void all_on_loop(sightings& s, std::size_t n) {
     for (const auto id : s.await(n))

@@ -93,7 +93,7 @@ std::size_t virtual_loop::wait(sys::ready_event* out, std::size_t capacity,
     if (filled < capacity && poll(&p, 1, 0) == 1) out[filled++] = {token, true, false, false};
   }
   const auto next = wheel_.next();
-  idle_ = limit < protocol::duration::zero() && filled == 0 && (!next || *next > now_);
+  idle_ = limit < protocol::duration::zero() && !woken_.exchange(false) && filled == 0 && (!next || *next > now_);
   return filled;
 }
 

@@ -52,8 +52,9 @@ public:
   sys::result<void> change(int fd, sys::interest what, std::uint64_t token) override;
   void forget(int fd) noexcept override { watched_.erase(fd); }
   std::size_t wait(sys::ready_event* out, std::size_t capacity, protocol::duration limit) override;
-  void wake() noexcept override {}
+  void wake() noexcept override { woken_ = true; }
   protocol::time_point now() const noexcept override { return now_; }
+  void rest(protocol::duration) noexcept override {}
   bool resumed() noexcept override { return false; }
   sys::timer_wheel& timers() noexcept override { return wheel_; }
 
@@ -66,6 +67,7 @@ private:
   protocol::time_point now_;
   sys::timer_wheel wheel_;
   std::map<int, std::uint64_t> watched_;
+  std::atomic<bool> woken_{false};
   bool idle_ = false;
 };
 
