@@ -21,7 +21,8 @@ constexpr auto give_up_time = 30s;
 
 } // namespace
 
-caf::behavior client_session(pinned<client_session_state>* self, const client_session_start& start) {
+caf::behavior client_session(pinned<client_session_state>* self,
+                             const client_session_start& start) {
   self->state.start(start);
   self->set_down_handler([self](const caf::down_msg& down) { self->state.on_down(down); });
   return {
@@ -40,7 +41,8 @@ void client_session_state::start(const client_session_start& s) {
   given.where->stats.add(counter::sessions_opened);
   slots.resize(given.where->process.settings.tunnel.streams);
   if (given.remote)
-    for (auto& each : slots) open(each, false);
+    for (auto& each : slots)
+      open(each, false);
   else
     streamless_since = self->now();
   arm();
@@ -100,29 +102,30 @@ void client_session_state::on_event(const stream_event& event) {
   if (s == nullptr) return; // of a stream that was replaced
   using kind = stream_event::kind;
   switch (event.what) {
-    case kind::opened: opened(*s, event.stream); break;
-    case kind::greeted:
-      s->trying_since.reset();
-      s->wait.reset();
-      break;
-    case kind::silent:
-      // The path may be lost: prepare another before this one is given up.
-      if (s->current.id == event.stream && !s->next && !closing) open(*s, false);
-      break;
-    case kind::recovered: break;
-    case kind::idle:
-      s->idle = true;
-      if (std::all_of(slots.begin(), slots.end(), [](const slot& each) { return each.idle || !each.open; }))
-        close(false);
-      break;
-    case kind::active: s->idle = false; break;
-    case kind::try_new_port: try_new_port(*s, event.stream); break;
-    case kind::ended: ended(*s, event); break;
-    case kind::too_large:
-      if (!std::exchange(told_too_large, true))
-        log_warn("session of ", given.path.peer, ": a datagram of ", event.size,
-                 " octets does not fit and was dropped; the largest that does has ", event.limit);
-      break;
+  case kind::opened: opened(*s, event.stream); break;
+  case kind::greeted:
+    s->trying_since.reset();
+    s->wait.reset();
+    break;
+  case kind::silent:
+    // The path may be lost: prepare another before this one is given up.
+    if (s->current.id == event.stream && !s->next && !closing) open(*s, false);
+    break;
+  case kind::recovered: break;
+  case kind::idle:
+    s->idle = true;
+    if (std::all_of(slots.begin(), slots.end(),
+                    [](const slot& each) { return each.idle || !each.open; }))
+      close(false);
+    break;
+  case kind::active: s->idle = false; break;
+  case kind::try_new_port: try_new_port(*s, event.stream); break;
+  case kind::ended: ended(*s, event); break;
+  case kind::too_large:
+    if (!std::exchange(told_too_large, true))
+      log_warn("session of ", given.path.peer, ": a datagram of ", event.size,
+               " octets does not fit and was dropped; the largest that does has ", event.limit);
+    break;
   }
   arm();
   finish_if_done();
@@ -243,7 +246,8 @@ void client_session_state::resolved(const protocol::endpoint& remote) {
   given.remote = remote;
   if (first && !closing) {
     streamless_since.reset();
-    for (auto& s : slots) open(s, false);
+    for (auto& s : slots)
+      open(s, false);
   }
   arm();
 }
@@ -278,7 +282,8 @@ void client_session_state::close(bool at_exit) {
     if (s.next) self->send(s.next.stream, reset_stream{});
   }
   if (at_exit) // those too that drain, or wait for late segments
-    for (const auto& [stream, handle] : alive) self->send(handle, close_stream{true});
+    for (const auto& [stream, handle] : alive)
+      self->send(handle, close_stream{true});
   arm();
   finish_if_done();
 }
@@ -291,8 +296,7 @@ void client_session_state::announce() {
 }
 
 bool client_session_state::has_stream() const {
-  return std::any_of(slots.begin(), slots.end(),
-                     [](const slot& s) { return s.current || s.next; });
+  return std::any_of(slots.begin(), slots.end(), [](const slot& s) { return s.current || s.next; });
 }
 
 void client_session_state::arm() {

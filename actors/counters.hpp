@@ -13,25 +13,25 @@ namespace tonel::actors {
 
 /// What a shard counts beside the causes of protocol::errc.
 enum class counter : std::uint8_t {
-  tun_packets_in,      ///< packets read, merged ones counted once
-  tun_segments_in,     ///< TCP segments in them
-  tun_bytes_in,        ///< octets of IP
-  tun_segments_out,    ///< super-segments counted once
-  tun_write_dropped,   ///< refused by the device or its queue full
-  datagrams_in,        ///< from applications or upstreams
+  tun_packets_in,    ///< packets read, merged ones counted once
+  tun_segments_in,   ///< TCP segments in them
+  tun_bytes_in,      ///< octets of IP
+  tun_segments_out,  ///< super-segments counted once
+  tun_write_dropped, ///< refused by the device or its queue full
+  datagrams_in,      ///< from applications or upstreams
   datagram_bytes_in,
-  datagrams_out,       ///< to applications or upstreams
+  datagrams_out, ///< to applications or upstreams
   datagram_bytes_out,
-  udp_send_dropped,    ///< socket buffer full or too large
-  udp_send_refused,    ///< ECONNREFUSED and its like
-  pending_dropped,     ///< waited for a session to open: too many, too old
-  session_refused,     ///< a limit on sessions, or no descriptor or port left
+  udp_send_dropped, ///< socket buffer full or too large
+  udp_send_refused, ///< ECONNREFUSED and its like
+  pending_dropped,  ///< waited for a session to open: too many, too old
+  session_refused,  ///< a limit on sessions, or no descriptor or port left
   sessions_opened,
   sessions_closed,
   streams_opened,
   streams_ended,
-  streams_failed,      ///< ended by a fault of ours
-  slab_pool_empty,     ///< a reader had to wait for slabs
+  streams_failed,  ///< ended by a fault of ours
+  slab_pool_empty, ///< a reader had to wait for slabs
   count_,
 };
 inline constexpr std::size_t counter_count = static_cast<std::size_t>(counter::count_);

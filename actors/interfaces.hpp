@@ -17,18 +17,18 @@ using tun_queue_actor = caf::typed_actor<caf::reacts_to<segment_batch>,  // writ
                                          caf::reacts_to<peers_changed>>; // the other queues
 
 /// One TCP-looking connection.
-using stream_actor = caf::typed_actor<caf::reacts_to<inbound_batch>,    // from the TUN
-                                      caf::reacts_to<datagram_batch>,   // to the peer
+using stream_actor = caf::typed_actor<caf::reacts_to<inbound_batch>,            // from the TUN
+                                      caf::reacts_to<datagram_batch>,           // to the peer
                                       caf::reacts_to<protocol::packet_too_big>, // from the path
-                                      caf::reacts_to<sink_changed>,     // deliver there
-                                      caf::reacts_to<close_stream>,     // FIN
-                                      caf::reacts_to<reset_stream>,     // RST
-                                      caf::reacts_to<supersede_stream>, // drain, then RST
-                                      caf::reacts_to<probe_stream>>;    // after suspend
+                                      caf::reacts_to<sink_changed>,             // deliver there
+                                      caf::reacts_to<close_stream>,             // FIN
+                                      caf::reacts_to<reset_stream>,             // RST
+                                      caf::reacts_to<supersede_stream>,         // drain, then RST
+                                      caf::reacts_to<probe_stream>>;            // after suspend
 
 /// Client: the UDP socket that applications send to; peer -> session.
-using udp_listener_actor = caf::typed_actor<caf::reacts_to<datagram_batch>,  // to an application
-                                            caf::reacts_to<session_changed>, // it exists, or ended
+using udp_listener_actor = caf::typed_actor<caf::reacts_to<datagram_batch>,   // to an application
+                                            caf::reacts_to<session_changed>,  // it exists, or ended
                                             caf::reacts_to<streams_changed>>; // where to send
 
 /// Server: the UDP socket of one session.
@@ -36,30 +36,31 @@ using udp_endpoint_actor = caf::typed_actor<caf::reacts_to<datagram_batch>,   //
                                             caf::reacts_to<streams_changed>>; // where replies go
 
 /// One UDP peer and its streams; outlives each of them.
-using session_actor = caf::typed_actor<caf::reacts_to<adopt_stream>,     // server: a hello
-                                       caf::reacts_to<stream_event>,     // from its streams
-                                       caf::reacts_to<stream_wanted>,    // client: data wait
-                                       caf::reacts_to<remote_resolved>,  // client: new streams go there
-                                       caf::reacts_to<probe_stream>,     // after suspend
-                                       caf::reacts_to<close_session>>;   // FIN, then end
+using session_actor =
+    caf::typed_actor<caf::reacts_to<adopt_stream>,    // server: a hello
+                     caf::reacts_to<stream_event>,    // from its streams
+                     caf::reacts_to<stream_wanted>,   // client: data wait
+                     caf::reacts_to<remote_resolved>, // client: new streams go there
+                     caf::reacts_to<probe_stream>,    // after suspend
+                     caf::reacts_to<close_session>>;  // FIN, then end
 
 /// All of one shard.
-using shard_supervisor_actor
-    = caf::typed_actor<caf::reacts_to<adopt_stream>,    // server: to its session
-                       caf::reacts_to<open_session>,    // client: make one
-                       caf::reacts_to<peers_changed>,   // all shards
-                       caf::reacts_to<remote_resolved>, // the remote's address
-                       caf::reacts_to<probe_stream>,    // after suspend
-                       caf::reacts_to<stop_shard>>;     // wind down
+using shard_supervisor_actor =
+    caf::typed_actor<caf::reacts_to<adopt_stream>,    // server: to its session
+                     caf::reacts_to<open_session>,    // client: make one
+                     caf::reacts_to<peers_changed>,   // all shards
+                     caf::reacts_to<remote_resolved>, // the remote's address
+                     caf::reacts_to<probe_stream>,    // after suspend
+                     caf::reacts_to<stop_shard>>;     // wind down
 
 /// All of the process.
-using root_supervisor_actor = caf::typed_actor<caf::reacts_to<child_up>,         // a shard's queue
-                                               caf::reacts_to<probe_stream>,     // after suspend
-                                              caf::reacts_to<remote_resolved>>; // from the resolver
+using root_supervisor_actor =
+    caf::typed_actor<caf::reacts_to<child_up>,         // a shard's queue
+                     caf::reacts_to<probe_stream>,     // after suspend
+                     caf::reacts_to<remote_resolved>>; // from the resolver
 
 /// The typed handle of a dynamic one.
-template <class Handle, class From>
-Handle as(const From& handle) {
+template <class Handle, class From> Handle as(const From& handle) {
   return caf::actor_cast<Handle>(handle);
 }
 

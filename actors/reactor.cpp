@@ -125,6 +125,8 @@ void reactor::run_once(protocol::duration limit) {
   for (std::size_t i = 0; i < count; ++i)
     deliver(ready[i].token,
             fd_event{ready[i].token, ready[i].readable, ready[i].writable, ready[i].failed});
+  // Or another reactor at this address would be taken for the one that this thread runs.
+  current() = nullptr;
 }
 
 template <class Event> void reactor::deliver(std::uint64_t token, const Event& event) {

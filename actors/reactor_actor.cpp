@@ -10,7 +10,8 @@ namespace tonel::actors {
 
 reactor_actor::reactor_actor(caf::actor_config& config)
     : caf::event_based_actor(config), loop_(dynamic_cast<reactor&>(*config.host)) {
-  set_exception_handler([this](caf::scheduled_actor* self, std::exception_ptr& thrown) -> caf::error {
+  set_exception_handler([this](caf::scheduled_actor* self,
+                               std::exception_ptr& thrown) -> caf::error {
     const char* text = "an exception of unknown type";
     std::string kept;
     try {
@@ -26,8 +27,7 @@ reactor_actor::reactor_actor(caf::actor_config& config)
   });
   // CAF's default prints to stdout; a message that nobody handles is a bug, worth a line in debug.
   set_default_handler([](caf::scheduled_actor* self, caf::message_view& view) {
-    log_debug("the ", self->name(), " actor does not take ",
-              view.content().stringify());
+    log_debug("the ", self->name(), " actor does not take ", view.content().stringify());
     return caf::result<caf::message>{caf::sec::unexpected_message};
   });
 }
@@ -45,7 +45,8 @@ bool reactor_actor::cleanup(caf::error&& reason, caf::execution_unit* unit) {
   // that is destroyed without having run has none, and no reference may be made of it any more.
   caf::strong_actor_ptr guard;
   if (!watches_.empty() || timer_) guard.reset(ctrl());
-  for (const auto id : watches_) loop_.forget(id);
+  for (const auto id : watches_)
+    loop_.forget(id);
   watches_.clear();
   if (timer_) loop_.destroy_timer(*timer_);
   before_fault_ = nullptr;

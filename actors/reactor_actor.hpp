@@ -46,7 +46,6 @@ private:
 };
 
 /// An actor with state on a reactor: `behavior f(pinned<f_state>* self, ...)`.
-template <class State>
-using pinned = caf::stateful_actor<State, reactor_actor>;
+template <class State> using pinned = caf::stateful_actor<State, reactor_actor>;
 
 } // namespace tonel::actors

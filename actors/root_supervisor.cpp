@@ -5,9 +5,8 @@
 
 #include <caf/send.hpp>
 
-#include <csignal>
-
 #include <algorithm>
+#include <csignal>
 #include <utility>
 
 namespace tonel::actors {
@@ -29,7 +28,8 @@ caf::behavior root_supervisor(pinned<root_supervisor_state>* self, const root_st
 void root_supervisor_state::start(const root_start& s) {
   given = s;
   children.resize(given.shards.size());
-  for (std::size_t i = 0; i < children.size(); ++i) spawn(i);
+  for (std::size_t i = 0; i < children.size(); ++i)
+    spawn(i);
   if (given.signal_fd >= 0) self->watch(given.signal_fd);
   if (given.resolve) given.resolve(caf::actor_cast<caf::actor>(self));
 }
@@ -55,7 +55,8 @@ void root_supervisor_state::announce() {
     peers.queues.push_back(c.queue);
     peers.supervisors.push_back(c.supervisor);
   }
-  for (const auto& c : children) self->send(as<shard_supervisor_actor>(c.supervisor), peers);
+  for (const auto& c : children)
+    self->send(as<shard_supervisor_actor>(c.supervisor), peers);
 }
 
 void root_supervisor_state::on_down(const caf::down_msg& down) {
@@ -115,7 +116,8 @@ void root_supervisor_state::resolved(const protocol::endpoint& address) {
   remote = address;
   resolve_wait.reset();
   for (const auto& c : children)
-    if (c.supervisor) self->send(as<shard_supervisor_actor>(c.supervisor), remote_resolved{address});
+    if (c.supervisor)
+      self->send(as<shard_supervisor_actor>(c.supervisor), remote_resolved{address});
 }
 
 void root_supervisor_state::not_resolved(const std::string& reason) {

@@ -35,8 +35,8 @@ void server_session_state::start(shard* s, const caf::actor& tun_queue,
 }
 
 void server_session_state::spawn_endpoint() {
-  endpoint = self->spawn<caf::monitored>(udp_endpoint, where, socket,
-                                         caf::actor_cast<caf::actor>(self));
+  endpoint =
+      self->spawn<caf::monitored>(udp_endpoint, where, socket, caf::actor_cast<caf::actor>(self));
 }
 
 void server_session_state::adopt(adopt_stream& hello) {
@@ -78,8 +78,8 @@ void server_session_state::adopt(adopt_stream& hello) {
   start.queue = queue;
   start.sink = endpoint;
   start.session = caf::actor_cast<caf::actor>(self);
-  start.machine
-      = protocol::stream::accept(config, greeting, hello.accepted.client_iss, self->now());
+  start.machine =
+      protocol::stream::accept(config, greeting, hello.accepted.client_iss, self->now());
   start.hello = std::move(hello.hello);
   start.held = std::move(hello.accepted.held);
   const auto spawned = self->spawn<caf::monitored>(stream, start);
@@ -99,31 +99,30 @@ void server_session_state::on_event(const stream_event& event) {
                                   [&](const auto& m) { return m.second.id == event.stream; });
   if (found == members.end()) return; // of a stream that was replaced
   switch (event.what) {
-    case kind::idle:
-      found->second.idle = true;
-      if (std::all_of(members.begin(), members.end(),
-                      [](const auto& m) { return m.second.idle; }))
-        close(false);
-      break;
-    case kind::active: found->second.idle = false; break;
-    case kind::ended:
-      members.erase(found);
-      announce();
-      if (event.why == protocol::end_reason::closed_by_peer && members.empty())
-        close(false);
-      else
-        note_streamless();
-      break;
-    case kind::too_large:
-      if (!std::exchange(told_too_large, true))
-        log_warn("session of ", found->second.tuple.remote, ": a datagram of ", event.size,
-                 " octets does not fit and was dropped; the largest that does has ", event.limit);
-      break;
-    case kind::opened:
-    case kind::greeted:
-    case kind::silent:
-    case kind::recovered:
-    case kind::try_new_port: break; // the client's to act on
+  case kind::idle:
+    found->second.idle = true;
+    if (std::all_of(members.begin(), members.end(), [](const auto& m) { return m.second.idle; }))
+      close(false);
+    break;
+  case kind::active: found->second.idle = false; break;
+  case kind::ended:
+    members.erase(found);
+    announce();
+    if (event.why == protocol::end_reason::closed_by_peer && members.empty())
+      close(false);
+    else
+      note_streamless();
+    break;
+  case kind::too_large:
+    if (!std::exchange(told_too_large, true))
+      log_warn("session of ", found->second.tuple.remote, ": a datagram of ", event.size,
+               " octets does not fit and was dropped; the largest that does has ", event.limit);
+    break;
+  case kind::opened:
+  case kind::greeted:
+  case kind::silent:
+  case kind::recovered:
+  case kind::try_new_port: break; // the client's to act on
   }
   finish_if_done();
 }
@@ -146,7 +145,8 @@ void server_session_state::on_down(const caf::down_msg& down) {
       return;
     }
     spawn_endpoint();
-    for (const auto& [id, m] : alive) self->send(m.stream, sink_changed{endpoint});
+    for (const auto& [id, m] : alive)
+      self->send(m.stream, sink_changed{endpoint});
     announce();
     return;
   }
@@ -167,20 +167,24 @@ void server_session_state::on_timer() {
 }
 
 void server_session_state::probe() {
-  for (const auto& [index, m] : members) self->send(m.stream, probe_stream{});
+  for (const auto& [index, m] : members)
+    self->send(m.stream, probe_stream{});
 }
 
 void server_session_state::close(bool at_exit) {
   closing = true;
-  for (const auto& [index, m] : members) self->send(m.stream, close_stream{at_exit});
+  for (const auto& [index, m] : members)
+    self->send(m.stream, close_stream{at_exit});
   if (at_exit) // those too that drain, or wait for late segments
-    for (const auto& [id, m] : alive) self->send(m.stream, close_stream{true});
+    for (const auto& [id, m] : alive)
+      self->send(m.stream, close_stream{true});
   finish_if_done();
 }
 
 void server_session_state::announce() {
   streams_changed now;
-  for (const auto& [index, m] : members) now.streams.push_back(caf::actor_cast<caf::actor>(m.stream));
+  for (const auto& [index, m] : members)
+    now.streams.push_back(caf::actor_cast<caf::actor>(m.stream));
   self->send(as<udp_endpoint_actor>(endpoint), std::move(now));
 }
 

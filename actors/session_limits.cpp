@@ -9,8 +9,8 @@ bool session_limits::admit(const protocol::ip_address& source, protocol::time_po
     second_ = now;
     this_second_ = 0;
   }
-  if (sessions_ >= bounds_.sessions || opening_ >= bounds_.opening
-      || this_second_ >= bounds_.per_second)
+  if (sessions_ >= bounds_.sessions || opening_ >= bounds_.opening ||
+      this_second_ >= bounds_.per_second)
     return false;
   auto& of_source = by_source_[source];
   if (of_source >= bounds_.per_source) return false;

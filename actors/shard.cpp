@@ -21,7 +21,8 @@ void reader_gate::resume() {
   const auto watches = std::move(paused_);
   paused_.clear();
   // One whose actor has ended meanwhile is unknown to the reactor, which ignores it.
-  for (const auto watch : watches) loop_.change(watch, sys::interest::readable);
+  for (const auto watch : watches)
+    loop_.change(watch, sys::interest::readable);
 }
 
 port_pool::port_pool(std::size_t shard, std::size_t shards)
@@ -30,7 +31,8 @@ port_pool::port_pool(std::size_t shard, std::size_t shards)
 port_pool::lease port_pool::take(std::uint32_t random) {
   if (free_ == 0) return nullptr;
   auto i = random % used_.size();
-  while (used_[i]) i = (i + 1) % used_.size();
+  while (used_[i])
+    i = (i + 1) % used_.size();
   used_[i] = true;
   --free_;
   const auto port = static_cast<std::uint16_t>(first_port + i * shards_ + shard_);

@@ -83,12 +83,12 @@ struct shard {
 
   /// An even share of a bound on the whole process, at least 1.
   std::size_t share(std::size_t whole) const noexcept;
-  template <class Integer>
-  Integer random() const {
+  template <class Integer> Integer random() const {
     std::array<std::uint8_t, sizeof(Integer)> octets{};
     process.random(octets);
     Integer value = 0;
-    for (const auto o : octets) value = static_cast<Integer>((std::uint64_t{value} << 8) | o);
+    for (const auto o : octets)
+      value = static_cast<Integer>((std::uint64_t{value} << 8) | o);
     return value;
   }
 };

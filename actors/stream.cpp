@@ -20,12 +20,8 @@ constexpr std::size_t max_held_bytes = 64 * 1024;
 // A stream that carried a datagram this recently is replaced at once when it is lost.
 constexpr auto recent_time = std::chrono::seconds{30};
 
-template <class... Fs>
-struct overloaded : Fs... {
-  using Fs::operator()...;
-};
-template <class... Fs>
-overloaded(Fs...) -> overloaded<Fs...>;
+template <class... Fs> struct overloaded : Fs... { using Fs::operator()...; };
+template <class... Fs> overloaded(Fs...) -> overloaded<Fs...>;
 
 } // namespace
 
@@ -79,7 +75,8 @@ void stream_state::start(const stream_start& s) {
 }
 
 void stream_state::receive(inbound_batch& batch) {
-  for (const auto& segment : batch.segments) take(segment);
+  for (const auto& segment : batch.segments)
+    take(segment);
   finish();
 }
 
@@ -95,39 +92,39 @@ void stream_state::run(const protocol::effects& effects) {
 void stream_state::run(const protocol::effects& effects, const inbound_segment* segment) {
   namespace p = protocol;
   for (const auto& e : effects)
-    std::visit(
-        overloaded{
-            [&](const p::send_segment& s) { put(s); },
-            [&](const p::deliver& d) {
-              auto chunk = segment->packet;
-              chunk.offset += segment->header.payload_offset + d.offset;
-              chunk.length = d.length;
-              chunk.datagram_size = std::min(segment->header.datagram_size, d.length);
-              if (given->side == role::server) provoke_fault("server-stream", chunk);
-              in.chunks.push_back(std::move(chunk));
-            },
-            [&](const p::hold_segment&) { hold(*segment); },
-            [&](const p::replay_held&) { replay(); },
-            [&](const p::opened&) {
-              if (given->side == role::client) given->where->stats.add(counter::streams_opened);
-              tell(stream_event::kind::opened);
-            },
-            [&](const p::greeted&) { tell(stream_event::kind::greeted); },
-            [&](const p::went_silent&) { tell(stream_event::kind::silent); },
-            [&](const p::recovered&) { tell(stream_event::kind::recovered); },
-            [&](const p::went_idle&) { tell(stream_event::kind::idle); },
-            [&](const p::became_active&) { tell(stream_event::kind::active); },
-            [&](const p::mtu_changed&) { told_too_large = false; },
-            [&](const p::try_new_port&) { tell(stream_event::kind::try_new_port); },
-            [&](const p::count_drop& d) { given->where->stats.add(d.reason, d.datagrams); },
-            [&](const p::ended& end) {
-              given->where->stats.add(counter::streams_ended);
-              said_ended = true;
-              tell(stream_event::kind::ended, end.why);
-            },
-            [&](const p::forgotten&) { over = true; },
-        },
-        e);
+    std::visit(overloaded{
+                   [&](const p::send_segment& s) { put(s); },
+                   [&](const p::deliver& d) {
+                     auto chunk = segment->packet;
+                     chunk.offset += segment->header.payload_offset + d.offset;
+                     chunk.length = d.length;
+                     chunk.datagram_size = std::min(segment->header.datagram_size, d.length);
+                     if (given->side == role::server) provoke_fault("server-stream", chunk);
+                     in.chunks.push_back(std::move(chunk));
+                   },
+                   [&](const p::hold_segment&) { hold(*segment); },
+                   [&](const p::replay_held&) { replay(); },
+                   [&](const p::opened&) {
+                     if (given->side == role::client)
+                       given->where->stats.add(counter::streams_opened);
+                     tell(stream_event::kind::opened);
+                   },
+                   [&](const p::greeted&) { tell(stream_event::kind::greeted); },
+                   [&](const p::went_silent&) { tell(stream_event::kind::silent); },
+                   [&](const p::recovered&) { tell(stream_event::kind::recovered); },
+                   [&](const p::went_idle&) { tell(stream_event::kind::idle); },
+                   [&](const p::became_active&) { tell(stream_event::kind::active); },
+                   [&](const p::mtu_changed&) { told_too_large = false; },
+                   [&](const p::try_new_port&) { tell(stream_event::kind::try_new_port); },
+                   [&](const p::count_drop& d) { given->where->stats.add(d.reason, d.datagrams); },
+                   [&](const p::ended& end) {
+                     given->where->stats.add(counter::streams_ended);
+                     said_ended = true;
+                     tell(stream_event::kind::ended, end.why);
+                   },
+                   [&](const p::forgotten&) { over = true; },
+               },
+               e);
 }
 
 void stream_state::put(const protocol::send_segment& s) {
@@ -269,8 +266,7 @@ void stream_state::finish() {
     in.path = given->path;
     self->send(given->sink, std::exchange(in, {}));
   }
-  if (!out.segments.empty())
-    self->send(as<tun_queue_actor>(given->queue), std::exchange(out, {}));
+  if (!out.segments.empty()) self->send(as<tun_queue_actor>(given->queue), std::exchange(out, {}));
   if (over) {
     // Or the session would keep this actor's memory for as long as it lives itself.
     self->demonitor(given->session);

@@ -15,16 +15,17 @@ namespace tonel::actors {
 /// What a stream actor is spawned with.
 struct stream_start {
   shard* where = nullptr;
-  std::optional<protocol::stream> machine; ///< always set; an optional for want of a stream without a start
+  std::optional<protocol::stream>
+      machine; ///< always set; an optional for want of a stream without a start
   protocol::four_tuple tuple;
   role side = role::client;
   sys::datagram_path path; ///< client: the application
   caf::actor queue;        ///< its shard's tun_queue
   caf::actor sink;         ///< listener or endpoint
   caf::actor session;
-  port_pool::lease port;                      ///< client: that of tuple.local
-  std::optional<inbound_segment> hello;       ///< server: what opened it
-  std::vector<protocol::held_segment> held;   ///< server: what overtook the hello
+  port_pool::lease port;                    ///< client: that of tuple.local
+  std::optional<inbound_segment> hello;     ///< server: what opened it
+  std::vector<protocol::held_segment> held; ///< server: what overtook the hello
 };
 
 struct stream_state;

@@ -6,8 +6,8 @@ namespace tonel::actors {
 
 const char* to_string(ec e) noexcept {
   switch (e) {
-    case ec::none: return "none";
-    case ec::restart_limit: return "restart_limit";
+  case ec::none: return "none";
+  case ec::restart_limit: return "restart_limit";
   }
   return "unknown";
 }

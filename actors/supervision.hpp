@@ -28,7 +28,8 @@ public:
       : restarts_(restarts), period_(period) {}
   /// False: exhausted.
   bool take(protocol::time_point now) {
-    while (!taken_.empty() && now - taken_.front() > period_) taken_.pop_front();
+    while (!taken_.empty() && now - taken_.front() > period_)
+      taken_.pop_front();
     if (taken_.size() >= restarts_) return false;
     taken_.push_back(now);
     return true;
@@ -46,7 +47,9 @@ public:
   backoff(protocol::duration first, protocol::duration base, protocol::duration most) noexcept
       : first_(first), base_(base), most_(most) {}
   protocol::duration next() noexcept {
-    const auto wait = tries_ == 0 ? first_ : std::min(most_, base_ * (std::int64_t{1} << std::min(tries_ - 1, 20)));
+    const auto wait = tries_ == 0
+                          ? first_
+                          : std::min(most_, base_ * (std::int64_t{1} << std::min(tries_ - 1, 20)));
     ++tries_;
     return wait;
   }

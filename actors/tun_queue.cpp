@@ -63,7 +63,8 @@ void tun_queue_state::read() {
     where->stats.add(counter::slab_pool_empty);
     where->gate.pause(watch);
   }
-  for (auto& packet : packets) take(packet);
+  for (auto& packet : packets)
+    take(packet);
   packets.clear();
   for (auto* r : touched) {
     r->queued = false;
@@ -152,8 +153,8 @@ void tun_queue_state::adopt(protocol::accept_stream&& accepted, inbound_segment&
   r.rcv_nxt = hello.header.end();
   if (adopting++ == 0) sweep_at = r.since + adoption_time;
   last_route = nullptr;
-  self->send(supervisor,
-             adopt_stream{tuple, std::move(accepted), std::move(hello), caf::actor_cast<caf::actor>(self)});
+  self->send(supervisor, adopt_stream{tuple, std::move(accepted), std::move(hello),
+                                      caf::actor_cast<caf::actor>(self)});
 }
 
 void tun_queue_state::add_stream(const stream_up& up) {
@@ -259,7 +260,8 @@ void tun_queue_state::flush_replies() {
 
 void tun_queue_state::on_timer() {
   const auto now = self->now();
-  for (const auto& rst : acceptor->on_timer(now)) reply(rst);
+  for (const auto& rst : acceptor->on_timer(now))
+    reply(rst);
   flush_replies();
   if (adopting > 0 && now >= sweep_at) {
     for (auto it = routes->begin(); it != routes->end();) {
@@ -288,8 +290,10 @@ void tun_queue_state::arm() {
 void tun_queue_state::set_peers(peers_changed& peers) {
   queues.clear();
   supervisors.clear();
-  for (const auto& q : peers.queues) queues.push_back(as<tun_queue_actor>(q));
-  for (const auto& s : peers.supervisors) supervisors.push_back(as<shard_supervisor_actor>(s));
+  for (const auto& q : peers.queues)
+    queues.push_back(as<tun_queue_actor>(q));
+  for (const auto& s : peers.supervisors)
+    supervisors.push_back(as<shard_supervisor_actor>(s));
   // A queue that was started again knows no stream of ours.
   for (const auto& [tuple, r] : *routes) {
     if (!r.stream || !r.local) continue;

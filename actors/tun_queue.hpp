@@ -37,15 +37,14 @@ private:
     stream_actor stream; ///< null while waiting
     caf::actor_id id = 0;
     bool local = true;
-    bool waiting = false;              ///< adopted, its stream is not there yet
+    bool waiting = false;               ///< adopted, its stream is not there yet
     bool written = false;               ///< something of it has gone out
     protocol::seq_num snd_nxt, rcv_nxt; ///< for a RST in its name, should it fail or be refused
     protocol::time_point since{};
     std::vector<inbound_segment> inbound; ///< of this wake-up, or waiting for the stream
     bool queued = false;                  ///< listed in `touched`
   };
-  using route_map
-      = std::unordered_map<protocol::four_tuple, route, protocol::address_hash>;
+  using route_map = std::unordered_map<protocol::four_tuple, route, protocol::address_hash>;
 
   void take(sys::received_packet& packet);
   void stray(const protocol::segment_repr& header, sys::chunk&& packet);

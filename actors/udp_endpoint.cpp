@@ -27,7 +27,8 @@ caf::behavior udp_endpoint(pinned<udp_endpoint_state>* self, shard* where,
       [self](streams_changed& changed) {
         auto& streams = self->state.streams;
         streams.clear();
-        for (const auto& s : changed.streams) streams.push_back(as<stream_actor>(s));
+        for (const auto& s : changed.streams)
+          streams.push_back(as<stream_actor>(s));
       },
   };
 }
@@ -69,7 +70,8 @@ void udp_endpoint_state::read() {
 
 void udp_endpoint_state::send(datagram_batch& batch) {
   static thread_local std::vector<sys::outgoing_run> runs;
-  for (const auto& c : batch.chunks) provoke_fault("endpoint", c);
+  for (const auto& c : batch.chunks)
+    provoke_fault("endpoint", c);
   send_datagrams(*where, *socket, batch, runs);
 }
 

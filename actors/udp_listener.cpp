@@ -51,7 +51,8 @@ void udp_listener_state::read() {
     where->stats.add(counter::slab_pool_empty);
     where->gate.pause(watch);
   }
-  for (auto& datagrams : received) take(datagrams);
+  for (auto& datagrams : received)
+    take(datagrams);
   received.clear();
   for (auto* entry : touched) {
     auto& p = entry->second;
@@ -67,7 +68,8 @@ void udp_listener_state::take(sys::received_datagrams& datagrams) {
   self->loop().found(count);
   where->stats.add(counter::datagram_bytes_in, datagrams.bytes.length);
   // A burst is mostly of one peer.
-  auto* entry = !touched.empty() && touched.back()->first == datagrams.path ? touched.back() : nullptr;
+  auto* entry =
+      !touched.empty() && touched.back()->first == datagrams.path ? touched.back() : nullptr;
   if (entry == nullptr) {
     auto found = peers->find(datagrams.path);
     if (found == peers->end()) found = admit(datagrams.path);
@@ -105,8 +107,8 @@ void udp_listener_state::hold(peer& p, const sys::chunk& datagrams) {
   for (std::uint32_t i = 0; i < count; ++i) {
     const auto from = std::size_t{i} * datagrams.datagram_size;
     const auto size = std::min<std::size_t>(datagrams.datagram_size, datagrams.length - from);
-    if (p.pending.size() >= bounds.pending_datagrams || p.pending_bytes + size > bounds.pending_bytes
-        || pending_total + size > total) {
+    if (p.pending.size() >= bounds.pending_datagrams ||
+        p.pending_bytes + size > bounds.pending_bytes || pending_total + size > total) {
       where->stats.add(counter::pending_dropped, count - i);
       break;
     }
@@ -166,7 +168,8 @@ void udp_listener_state::streams(streams_changed& changed) {
   auto& p = found->second;
   if (p.session_id != changed.session) return;
   p.streams.clear();
-  for (const auto& s : changed.streams) p.streams.push_back(as<stream_actor>(s));
+  for (const auto& s : changed.streams)
+    p.streams.push_back(as<stream_actor>(s));
   if (p.streams.empty()) {
     p.asked = false;
     return;

@@ -91,8 +91,7 @@ public:
   bool empty() const noexcept { return size_ == 0; }
   const effect& operator[](std::size_t i) const noexcept { return assert(i < size_), list_[i]; }
   /// The first effect of that kind, or nullptr.
-  template <class Effect>
-  const Effect* find() const noexcept {
+  template <class Effect> const Effect* find() const noexcept {
     for (const auto& e : *this)
       if (const auto* found = std::get_if<Effect>(&e)) return found;
     return nullptr;

@@ -19,12 +19,11 @@
 #include <caf/actor_system_config.hpp>
 #include <caf/send.hpp>
 
-#include <cerrno>
-#include <csignal>
-
 #include <array>
 #include <atomic>
+#include <cerrno>
 #include <chrono>
+#include <csignal>
 #include <exception>
 #include <iostream>
 #include <memory>
@@ -53,20 +52,20 @@ struct start_error {
 start_error tun_error(const sys::os_error& error) {
   start_error out{"cannot set up the TUN device: " + error.to_string(), {}};
   switch (error.number) {
-    case EPERM:
-    case EACCES:
-      out.advice = {"CAP_NET_ADMIN is missing. Grant it in one of these ways:",
-                    "  run the program as root (sudo)",
-                    "  setcap cap_net_admin+ep /path/to/the/program",
-                    "  in a systemd unit: AmbientCapabilities=CAP_NET_ADMIN"};
-      break;
-    case ENOENT:
-    case ENODEV:
-      out.advice = {"/dev/net/tun is missing. Provide it in one of these ways:", "  modprobe tun",
-                    "  in a container: --device /dev/net/tun"};
-      break;
-    case EBUSY: out.advice = {"another program has this device; --tun names another one"}; break;
-    default: break;
+  case EPERM:
+  case EACCES:
+    out.advice = {"CAP_NET_ADMIN is missing. Grant it in one of these ways:",
+                  "  run the program as root (sudo)",
+                  "  setcap cap_net_admin+ep /path/to/the/program",
+                  "  in a systemd unit: AmbientCapabilities=CAP_NET_ADMIN"};
+    break;
+  case ENOENT:
+  case ENODEV:
+    out.advice = {"/dev/net/tun is missing. Provide it in one of these ways:", "  modprobe tun",
+                  "  in a container: --device /dev/net/tun"};
+    break;
+  case EBUSY: out.advice = {"another program has this device; --tun names another one"}; break;
+  default: break;
   }
   return out;
 }
@@ -124,7 +123,8 @@ std::optional<start_error> runtime::open() {
   auto device = sys::tun_device::open(kernel_, options);
   if (!device) return tun_error(device.error());
   tun_.emplace(std::move(*device));
-  for (const auto& note : tun_->notes()) log_warn(note);
+  for (const auto& note : tun_->notes())
+    log_warn(note);
   chosen_.run.tun.ipv6 = tun_->ipv6();
   make_context();
   return std::nullopt;
@@ -133,11 +133,12 @@ std::optional<start_error> runtime::open() {
 void runtime::limit_sessions() {
   const auto limit = sys::raise_fd_limit();
   auto& bounds = chosen_.run.bounds;
-  if (chosen_.run.tunnel.side != role::server || limit == 0) return; // a client's sessions share sockets
+  if (chosen_.run.tunnel.side != role::server || limit == 0)
+    return; // a client's sessions share sockets
   const auto room = limit > 2 * other_descriptors ? limit - other_descriptors : limit / 2;
   if (room >= bounds.max_sessions) return;
-  log_info("at most ", room, " sessions, not ", bounds.max_sessions, ": the limit on open files is ",
-           limit);
+  log_info("at most ", room, " sessions, not ", bounds.max_sessions,
+           ": the limit on open files is ", limit);
   bounds.max_sessions = static_cast<std::size_t>(room);
 }
 
@@ -161,8 +162,8 @@ std::optional<start_error> runtime::open_listeners() {
   for (std::size_t i = 0; i < run.tun.queues; ++i) {
     auto socket = sys::udp_socket::listen(kernel_, run.tunnel.local_udp, options);
     if (!socket)
-      return start_error{"cannot listen on " + run.tunnel.local_udp.to_string() + ": "
-                             + socket.error().to_string(),
+      return start_error{"cannot listen on " + run.tunnel.local_udp.to_string() + ": " +
+                             socket.error().to_string(),
                          {}};
     listeners_.push_back(std::move(*socket));
   }
@@ -210,14 +211,16 @@ void runtime::say_host_commands() {
   log_info("for the packets of ", tun_->name(), " to pass, run as root once for each start:");
   // Bare lines, to be copied into a shell as they are; in one write, and before other threads log.
   std::string lines;
-  for (const auto& command : host_commands(chosen_.run, tun_->name())) lines += "  " + command + '\n';
+  for (const auto& command : host_commands(chosen_.run, tun_->name()))
+    lines += "  " + command + '\n';
   std::cerr << lines << std::flush;
 }
 
 void runtime::say_ready() {
   const auto& run = chosen_.run;
-  log_info("device ", tun_->name(), ", ", tun_->queues(), tun_->queues() == 1 ? " queue" : " queues",
-           ", offload ", tun_->queue(0).offload() ? "on" : "off");
+  log_info("device ", tun_->name(), ", ", tun_->queues(),
+           tun_->queues() == 1 ? " queue" : " queues", ", offload ",
+           tun_->queue(0).offload() ? "on" : "off");
   if (run.tunnel.side == role::client)
     log_info("listening on ", run.tunnel.local_udp);
   else
@@ -268,7 +271,8 @@ int runtime::run() {
   reactor control{system, std::move(*control_loop)};
 
   const auto report = [&stats] {
-    for (const auto& line : counter_lines(stats)) log_info(line);
+    for (const auto& line : counter_lines(stats))
+      log_info(line);
   };
   start.signal_fd = signals_->fd();
   start.take_signals = [this] { return signals_->take(); };
@@ -277,7 +281,8 @@ int runtime::run() {
   start.exit_code = &exit_code;
 
   say_host_commands();
-  for (auto& l : lanes) l.loop->start();
+  for (auto& l : lanes)
+    l.loop->start();
   control.start();
   auto root = control.spawn(root_supervisor, start);
   lanes.front().loop->set_on_resume([root] { caf::anon_send(root, probe_stream{}); });
@@ -288,7 +293,8 @@ int runtime::run() {
 
   // No closure of the worker may outlive the system that it sends to.
   worker_.reset();
-  for (auto& l : lanes) l.loop->stop();
+  for (auto& l : lanes)
+    l.loop->stop();
   control.stop();
   report();
   log_info("stopped");
@@ -320,7 +326,8 @@ int run(role side, int argc, char** argv) {
     runtime process{*chosen};
     if (const auto failed = process.open()) {
       log_error(failed->text);
-      for (const auto& advice : failed->advice) log_error(advice);
+      for (const auto& advice : failed->advice)
+        log_error(advice);
       return 1;
     }
     return process.run();

@@ -268,7 +268,8 @@ BOOST_AUTO_TEST_CASE(ended_sessions_leave_nothing_behind) {
   const auto server_actors = w.server().actors_running();
   for (int round = 0; round < 3; ++round) {
     for (std::uint16_t i = 0; i < 50; ++i)
-      w.echo(static_cast<std::uint16_t>(5'000 + i), std::to_string(round) + "." + std::to_string(i));
+      w.echo(static_cast<std::uint16_t>(5'000 + i),
+             std::to_string(round) + "." + std::to_string(i));
     w.pass(60s);
     BOOST_TEST(w.client().actors_running() == client_actors);
     BOOST_TEST(w.server().actors_running() == server_actors);

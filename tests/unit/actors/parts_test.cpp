@@ -1,11 +1,14 @@
 #include "actors/counters.hpp"
 #include "actors/runs.hpp"
 #include "actors/session_limits.hpp"
+#include "actors/udp_listener.hpp"
 #include "tests/unit/actors/world.hpp"
 
-#include <caf/atom.hpp>
-
 #include <boost/test/unit_test.hpp>
+#include <caf/actor_registry.hpp>
+#include <caf/atom.hpp>
+#include <caf/exit_reason.hpp>
+#include <caf/send.hpp>
 
 #include <algorithm>
 #include <utility>
@@ -21,6 +24,20 @@ const auto there = protocol::ip_address::v4(192, 0, 2, 2);
 const protocol::time_point t0{100s};
 
 sys::chunk piece(std::uint32_t length, std::uint32_t size) { return {{}, 0, length, size}; }
+
+/// What came to an actor that stands for all others.
+struct seen {
+  std::size_t opened = 0, datagrams = 0;
+};
+struct recorder_state {
+  static inline const char* name = "recorder";
+};
+caf::behavior recorder(pinned<recorder_state>*, seen* got) {
+  return {
+      [got](const open_session&) { ++got->opened; },
+      [got](const datagram_batch& batch) { got->datagrams += batch.chunks.size(); },
+  };
+}
 
 /// "COUNTxSIZE/OCTETS" of each run.
 std::string runs_of(std::vector<sys::chunk> in, std::size_t capacity = 65'495) {
@@ -146,6 +163,47 @@ BOOST_AUTO_TEST_CASE(a_nudge_before_the_wait_keeps_the_reactor_awake_for_one_pas
   BOOST_TEST(!loop.idle());
   r.run_once(protocol::duration{-1});
   BOOST_TEST(loop.idle());
+}
+
+BOOST_AUTO_TEST_CASE(the_end_of_an_applications_old_session_does_not_touch_its_new_one) {
+  caf::actor_system_config config;
+  config.set("scheduler.policy", caf::atom("sharing"));
+  caf::actor_system system{config};
+  auto now = t0;
+  reactor r{system, std::make_unique<test::virtual_loop>(now)};
+  process_context context;
+  sys::slab_pool pool{8};
+  sys::memory_packet_device tun;
+  actors::shard where{0, context, r, pool, tun};
+  const auto socket = std::make_shared<test::socket>();
+  where.listener = socket;
+  const auto step = [&] {
+    for (int i = 0; i < 5; ++i)
+      r.run_once(protocol::duration{-1});
+  };
+  seen got;
+  auto other = r.spawn(recorder, &got);
+  auto listener = r.spawn(udp_listener, &where, other);
+  step();
+
+  const auto path = test::process::app(5001);
+  socket->memory.push({path, test::bytes_of("first"), 5});
+  step();
+  BOOST_TEST(got.opened == 1u);
+  // Of a session that ended before this one was asked for, told a moment later.
+  caf::anon_send(listener, session_changed{path, nullptr, 77});
+  caf::anon_send(listener, session_changed{path, other, 0});
+  caf::anon_send(listener, streams_changed{path, other.id(), {other}});
+  step();
+  BOOST_TEST(got.datagrams == 1u);
+  BOOST_TEST(where.stats.get(counter::pending_dropped) == 0u);
+
+  for (auto* a : {&listener, &other}) {
+    caf::anon_send_exit(*a, caf::exit_reason::kill);
+    *a = nullptr;
+  }
+  step();
+  BOOST_TEST(system.registry().running() == 0u);
 }
 
 BOOST_AUTO_TEST_CASE(runs_are_cut_where_the_size_changes_at_64_datagrams_and_at_the_capacity) {

@@ -10,13 +10,12 @@
 #include "system/kernel.hpp"
 #include "tests/unit/actors/world.hpp"
 
+#include <boost/test/unit_test.hpp>
 #include <caf/actor_registry.hpp>
 #include <caf/atom.hpp>
 #include <caf/exit_reason.hpp>
 #include <caf/scoped_actor.hpp>
 #include <caf/send.hpp>
-
-#include <boost/test/unit_test.hpp>
 
 #include <condition_variable>
 #include <mutex>
@@ -130,19 +129,20 @@ struct threads {
     where.reset();
     loop.reset();
   }
-  template <class Function, class... Ts>
-  caf::actor spawn(Function f, Ts&&... xs) {
+  template <class Function, class... Ts> caf::actor spawn(Function f, Ts&&... xs) {
     started.push_back(loop->spawn(f, std::forward<Ts>(xs)...));
     return started.back();
   }
   caf::actor nobody() {
     // The argument is for CAF 0.17, which binds a reference to null where there is none.
-    return spawn([](pinned<nobody_state>* self, int) {
-      self->set_default_handler([](caf::scheduled_actor*, caf::message_view&) {
-        return caf::result<caf::message>{caf::message{}};
-      });
-      return caf::behavior{[](timer_event) {}};
-    }, 0);
+    return spawn(
+        [](pinned<nobody_state>* self, int) {
+          self->set_default_handler([](caf::scheduled_actor*, caf::message_view&) {
+            return caf::result<caf::message>{caf::message{}};
+          });
+          return caf::behavior{[](timer_event) {}};
+        },
+        0);
   }
   void all_on_loop(sightings& s, std::size_t n) {
     for (const auto id : s.await(n))
@@ -221,9 +221,8 @@ BOOST_AUTO_TEST_CASE(udp_listener_runs_on_its_reactor) {
 
 BOOST_AUTO_TEST_CASE(udp_endpoint_runs_on_its_reactor) {
   threads t{role::server};
-  const auto endpoint
-      = t.spawn(udp_endpoint, t.where.get(), std::shared_ptr<sys::datagram_socket>{t.socket},
-                t.nobody());
+  const auto endpoint = t.spawn(udp_endpoint, t.where.get(),
+                                std::shared_ptr<sys::datagram_socket>{t.socket}, t.nobody());
   caf::anon_send(endpoint, one_datagram());
   t.socket->ready.set(true);
   t.all_on_loop(t.socket->seen, 2);

@@ -3,11 +3,10 @@
 #include "actors/log.hpp"
 #include "protocol/run.hpp"
 
+#include <boost/test/unit_test.hpp>
 #include <caf/actor_registry.hpp>
 #include <caf/atom.hpp>
 #include <caf/send.hpp>
-
-#include <boost/test/unit_test.hpp>
 
 #include <poll.h>
 #include <unistd.h>
@@ -58,8 +57,8 @@ caf::actor_system_config& prepare(caf::actor_system_config& config) {
 
 void append_texts(std::vector<std::string>& out,
                   const sys::memory_datagram_socket::datagrams& sent) {
-  const auto count
-      = protocol::datagrams_in(static_cast<std::uint32_t>(sent.bytes.size()), sent.datagram_size);
+  const auto count =
+      protocol::datagrams_in(static_cast<std::uint32_t>(sent.bytes.size()), sent.datagram_size);
   for (std::size_t i = 0; i < count; ++i) {
     const auto from = i * sent.datagram_size;
     const auto size = std::min<std::size_t>(sent.datagram_size, sent.bytes.size() - from);
@@ -93,7 +92,8 @@ std::size_t virtual_loop::wait(sys::ready_event* out, std::size_t capacity,
     if (filled < capacity && poll(&p, 1, 0) == 1) out[filled++] = {token, true, false, false};
   }
   const auto next = wheel_.next();
-  idle_ = limit < protocol::duration::zero() && !woken_.exchange(false) && filled == 0 && (!next || *next > now_);
+  idle_ = limit < protocol::duration::zero() && !woken_.exchange(false) && filled == 0 &&
+          (!next || *next > now_);
   return filled;
 }
 
@@ -136,8 +136,9 @@ process::process(world& w, const actors::config& settings, std::size_t slabs)
       octet = static_cast<std::uint8_t>(random_());
   };
   context_.random(context_.cookie_secret);
-  context_.open_upstream = [this](const protocol::endpoint& address)
-      -> sys::result<std::shared_ptr<sys::datagram_socket>> {
+  context_.open_upstream =
+      [this](
+          const protocol::endpoint& address) -> sys::result<std::shared_ptr<sys::datagram_socket>> {
     BOOST_TEST((address == upstream_address));
     if (instead_of_upstream) return instead_of_upstream();
     upstreams.push_back(std::make_shared<socket>());
@@ -152,8 +153,8 @@ process::process(world& w, const actors::config& settings, std::size_t slabs)
     tuns.push_back(std::make_unique<sys::memory_packet_device>());
     tuns.back()->on_write = [this, i](const auto& s) { world_.carry(*this, i, s); };
     pools_.push_back(std::make_unique<sys::slab_pool>(slabs));
-    shards_.push_back(std::make_unique<actors::shard>(i, context_, *reactors_[i], *pools_[i],
-                                                      *tuns[i]));
+    shards_.push_back(
+        std::make_unique<actors::shard>(i, context_, *reactors_[i], *pools_[i], *tuns[i]));
     if (!client) continue;
     listeners.push_back(std::make_shared<socket>());
     shards_.back()->listener = listeners.back();

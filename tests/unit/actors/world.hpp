@@ -46,8 +46,7 @@ private:
 /// An event loop whose time is the world's and whose wait never blocks.
 class virtual_loop final : public sys::event_loop {
 public:
-  explicit virtual_loop(const protocol::time_point& time)
-      : time_(time), now_(time), wheel_(time) {}
+  explicit virtual_loop(const protocol::time_point& time) : time_(time), now_(time), wheel_(time) {}
   sys::result<void> watch(int fd, sys::interest what, std::uint64_t token) override;
   sys::result<void> change(int fd, sys::interest what, std::uint64_t token) override;
   void forget(int fd) noexcept override { watched_.erase(fd); }
