@@ -20,6 +20,7 @@ namespace {
 constexpr std::size_t max_throughput = 64;
 constexpr int max_rounds = 8;
 constexpr std::size_t max_ready = 64;
+constexpr unsigned most_left_out = 64;
 constexpr protocol::duration first_rest = std::chrono::microseconds{30};
 
 } // namespace
@@ -94,15 +95,31 @@ void reactor::run_jobs() {
 }
 
 /// A reader that wakes at the first datagram of a burst cuts it into short runs, and short runs are
-/// what costs. A lone datagram is never delayed.
-void reactor::coalesce() {
+/// what costs. A lone datagram is never delayed. A rest in which nothing came was one wake-up more for
+/// nothing: the next ones are left out, more of them each time. The first wake-up of a burst and what
+/// follows a rest are judged apart, since the one says little about the other.
+bool reactor::coalesce() {
   const bool several = std::exchange(found_, 0) > 1;
-  if (!several || most_rest_ == protocol::duration::zero()) {
-    rest_ = protocol::duration::zero();
-    return;
+  if (!several || most_rest_ == protocol::duration::zero()) return false;
+  auto& habit = habits_[after_rest_ ? 1 : 0];
+  if (habit.left_out > 0) {
+    --habit.left_out;
+    return false;
   }
-  rest_ = std::min(most_rest_, std::max(first_rest, 2 * rest_));
-  loop_->rest(rest_);
+  habit.rest = std::min(most_rest_, std::max(first_rest, 2 * habit.rest));
+  loop_->rest(habit.rest);
+  return true;
+}
+
+void reactor::judge_rest(bool worth_it) noexcept {
+  auto& habit = habits_[after_rest_ ? 1 : 0];
+  if (worth_it) {
+    habit.useless = 0;
+  } else {
+    habit.rest = protocol::duration::zero();
+    habit.useless = std::min(most_left_out, std::max(1u, 2 * habit.useless));
+    habit.left_out = habit.useless;
+  }
 }
 
 void reactor::run_once(protocol::duration limit) {
@@ -110,12 +127,23 @@ void reactor::run_once(protocol::duration limit) {
   if (has_inbox_) take_inbox();
   run_jobs();
   if (between_passes_) between_passes_();
-  if (jobs_.empty()) coalesce();
 
-  // What was queued meanwhile has called wake(), so that this wait does not last.
-  const auto wait_for = jobs_.empty() && !stop_ ? limit : protocol::duration::zero();
   std::array<sys::ready_event, max_ready> ready;
-  const auto count = loop_->wait(ready.data(), ready.size(), wait_for);
+  std::size_t count = 0;
+  const bool rested = jobs_.empty() && coalesce();
+  if (rested) {
+    count = loop_->wait(ready.data(), ready.size(), protocol::duration::zero());
+    judge_rest(count > 0);
+  }
+  if (count == 0) {
+    // What was queued meanwhile has called wake(), so that this wait does not last.
+    const auto wait_for =
+        jobs_.empty() && !has_inbox_ && !stop_ ? limit : protocol::duration::zero();
+    count = loop_->wait(ready.data(), ready.size(), wait_for);
+    after_rest_ = false;
+  } else {
+    after_rest_ = true;
+  }
 
   if (loop_->resumed() && on_resume_) on_resume_();
   expired_.clear();

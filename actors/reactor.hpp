@@ -10,6 +10,7 @@
 #include <caf/scheduled_actor.hpp>
 #include <caf/spawn_options.hpp>
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <deque>
@@ -102,7 +103,8 @@ private:
   void release(std::uint64_t token) noexcept;
   template <class Event> void deliver(std::uint64_t token, const Event& event);
   void run_jobs();
-  void coalesce();
+  bool coalesce();
+  void judge_rest(bool worth_it) noexcept;
   void take_inbox();
   static reactor*& current() noexcept;
 
@@ -110,7 +112,13 @@ private:
   std::function<void()> between_passes_;
   std::function<void()> on_resume_;
   protocol::duration most_rest_{};
-  protocol::duration rest_{};
+  struct rest_habit {
+    protocol::duration rest{};
+    unsigned useless = 0;  ///< in a row, doubling
+    unsigned left_out = 0; ///< still to be left out
+  };
+  std::array<rest_habit, 2> habits_; ///< after a wait, and after a rest
+  bool after_rest_ = false;     ///< what was just read came in a rest
   std::size_t found_ = 0;
   std::thread thread_;
   std::atomic<bool> stop_{false};

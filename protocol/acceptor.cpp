@@ -73,6 +73,7 @@ stray_answer acceptor::refuse(const segment_repr& in, std::optional<errc> reason
 stray_answer acceptor::on_proven(const segment_repr& in, byte_view payload, seq_num iss,
                                  time_point now) {
   if (in.has(flag::fin)) {
+    // DEVIATION RFC 9293 §3.6: closed without LAST-ACK, as nothing was opened: never repeated.
     release(in.tuple);
     return reply_stray{answer_to(in, in.ack, in.end(), flag::fin | flag::ack), std::nullopt};
   }

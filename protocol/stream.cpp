@@ -183,6 +183,8 @@ std::uint32_t stream::admit(std::uint32_t size, std::uint32_t datagrams, time_po
   return static_cast<std::uint32_t>(room);
 }
 
+// DEVIATION RFC 9293 §3.8.1: data is never sent again; a datagram that is lost is lost.
+// DEVIATION RFC 9293 §3.8.6: the window announced is constant, as nothing is ever kept waiting.
 segment_header stream::data_header(std::uint32_t length, std::uint32_t datagrams,
                                    bool last_of_batch, time_point now) noexcept {
   const bool push = last_of_batch || length == 0;

@@ -33,6 +33,8 @@ std::size_t put(byte_span out, std::size_t at, const endpoint& e) noexcept {
   return at + 18;
 }
 
+// DEVIATION RFC 6528 §3: no clock goes into it but the key's age. A SYN that is repeated must get the
+// same number, or trackers call a client that follows the second one invalid.
 seq_num cookie(const key& secret, const four_tuple& tuple, std::uint64_t epoch) noexcept {
   std::array<std::uint8_t, 36> input{};
   put(input, put(input, 0, tuple.local), tuple.remote);
