@@ -84,7 +84,7 @@ client_session_state::member client_session_state::connect(const slot& s, bool s
   const auto spawned = self->spawn<caf::monitored>(stream, start);
   const auto handle = as<stream_actor>(spawned);
   alive.emplace(spawned.id(), handle);
-  return {handle, spawned.id(), second_port};
+  return {handle, spawned.id(), second_port, false};
 }
 
 void client_session_state::open(slot& s, bool second_port) {
@@ -106,6 +106,7 @@ void client_session_state::on_event(const stream_event& event) {
   case kind::greeted:
     s->trying_since.reset();
     s->wait.reset();
+    if (s->next.id == event.stream) promote(*s);
     break;
   case kind::silent:
     // The path may be lost: prepare another before this one is given up.
@@ -132,11 +133,16 @@ void client_session_state::on_event(const stream_event& event) {
 }
 
 void client_session_state::opened(slot& s, std::uint64_t stream) {
-  if (s.next.id == stream) {
-    // It takes the place of the one before, which reads on for a while.
-    if (s.current) self->send(s.current.stream, supersede_stream{});
-    s.current = std::exchange(s.next, {});
-  }
+  // A replacement has to show first that its hello passes: the one before may still work.
+  if (s.next.id != stream) return;
+  s.next.opened = true;
+  if (!s.current) promote(s);
+}
+
+void client_session_state::promote(slot& s) {
+  // It takes the place of the one before, which reads on for a while.
+  if (s.current) self->send(s.current.stream, supersede_stream{});
+  s.current = std::exchange(s.next, {});
   s.open = true;
   s.idle = false;
   ever_open = true;
@@ -171,6 +177,7 @@ void client_session_state::ended(slot& s, const stream_event& event) {
     close(false);
     return;
   }
+  if (!s.current && s.next.opened) promote(s);
   if (s.current || s.next) return; // the other one goes on
   if (event.why == protocol::end_reason::refused || event.why == protocol::end_reason::timed_out)
     retry(s);
@@ -221,6 +228,7 @@ void client_session_state::on_down(const caf::down_msg& down) {
     (was_next ? s->next : s->current) = {};
     if (!was_next) s->open = false;
     announce();
+    if (!s->current && s->next.opened) promote(*s);
     if (!closing && !s->current && !s->next) {
       if (!faults.take(self->now())) {
         self->quit(make_error(ec::restart_limit));

@@ -46,6 +46,7 @@ private:
     stream_actor stream;
     caf::actor_id id = 0;
     bool second_port = false;
+    bool opened = false;
     explicit operator bool() const noexcept { return id != 0; }
   };
   /// One of the session's streams: the one in use, and the one that is to take its place.
@@ -68,6 +69,7 @@ private:
   void retry(slot& s);
   void try_new_port(slot& s, std::uint64_t stream);
   void opened(slot& s, std::uint64_t stream);
+  void promote(slot& s);
   void ended(slot& s, const stream_event& event);
   void announce();
   void give_up(slot& s);

@@ -118,7 +118,7 @@ private:
     unsigned left_out = 0; ///< still to be left out
   };
   std::array<rest_habit, 2> habits_; ///< after a wait, and after a rest
-  bool after_rest_ = false;     ///< what was just read came in a rest
+  bool after_rest_ = false;          ///< what was just read came in a rest
   std::size_t found_ = 0;
   std::thread thread_;
   std::atomic<bool> stop_{false};

@@ -92,8 +92,8 @@ std::size_t virtual_loop::wait(sys::ready_event* out, std::size_t capacity,
     if (filled < capacity && poll(&p, 1, 0) == 1) out[filled++] = {token, true, false, false};
   }
   const auto next = wheel_.next();
-  idle_ = limit < protocol::duration::zero() && !woken_.exchange(false) && filled == 0 &&
-          (!next || *next > now_);
+  const bool woken = woken_.exchange(false);
+  idle_ = limit < protocol::duration::zero() && !woken && filled == 0 && (!next || *next > now_);
   return filled;
 }
 
