@@ -18,6 +18,10 @@ namespace {
 
 // Opening a stream, all ports and tries together, is given up after this.
 constexpr auto give_up_time = 30s;
+// One of several that could not be opened is tried again after this; the others carry the session.
+constexpr auto lost_one_wait = 60s;
+// One FIN of the server's is followed by those of the session's other streams, if it closes that.
+constexpr auto fins_wait = 1s;
 
 } // namespace
 
@@ -111,8 +115,9 @@ void client_session_state::on_event(const stream_event& event) {
   case kind::silent:
     // The path may be lost: prepare another before this one is given up.
     if (s->current.id == event.stream && !s->next && !closing) open(*s, false);
+    mark_silent(*s, event.stream, true);
     break;
-  case kind::recovered: break;
+  case kind::recovered: mark_silent(*s, event.stream, false); break;
   case kind::idle:
     s->idle = true;
     if (std::all_of(slots.begin(), slots.end(),
@@ -132,6 +137,12 @@ void client_session_state::on_event(const stream_event& event) {
   finish_if_done();
 }
 
+void client_session_state::mark_silent(slot& s, std::uint64_t stream, bool silent) {
+  if (s.current.id != stream || s.silent == silent) return;
+  s.silent = silent;
+  announce();
+}
+
 void client_session_state::opened(slot& s, std::uint64_t stream) {
   // A replacement has to show first that its hello passes: the one before may still work.
   if (s.next.id != stream) return;
@@ -145,6 +156,7 @@ void client_session_state::promote(slot& s) {
   s.current = std::exchange(s.next, {});
   s.open = true;
   s.idle = false;
+  s.silent = false;
   ever_open = true;
   streamless_since.reset();
   announce();
@@ -173,8 +185,17 @@ void client_session_state::ended(slot& s, const stream_event& event) {
     announce();
   }
   if (closing) return;
-  if (event.why == protocol::end_reason::closed_by_peer && !has_stream()) {
-    close(false);
+  if (event.why == protocol::end_reason::closed_by_peer) {
+    // Of the session's last stream, it closes the session.
+    if (std::none_of(slots.begin(), slots.end(),
+                     [](const slot& each) { return bool{each.current}; })) {
+      close(false);
+      return;
+    }
+    if (!s.current && !s.next) {
+      s.wanted = true;
+      s.retry_at = self->now() + fins_wait;
+    }
     return;
   }
   if (!s.current && s.next.opened) promote(s);
@@ -186,7 +207,9 @@ void client_session_state::ended(slot& s, const stream_event& event) {
 }
 
 void client_session_state::lost(slot& s, bool replace_now) {
-  if (replace_now || !ever_open)
+  // One of several is always replaced: it is the session that is in use or not, and datagrams would
+  // never ask for this one while others take them.
+  if (replace_now || !ever_open || has_stream())
     retry(s);
   else if (!has_stream() && !streamless_since)
     streamless_since = self->now();
@@ -208,7 +231,11 @@ void client_session_state::give_up(slot& s) {
   s.retry_at.reset();
   s.trying_since.reset();
   s.wait.reset();
-  if (has_stream()) return;
+  if (has_stream()) {
+    s.wanted = true;
+    s.retry_at = self->now() + lost_one_wait;
+    return;
+  }
   if (!ever_open) {
     // Nothing at the server remembers this session: the next datagram starts anew.
     log_warn("session of ", given.path.peer, ": no answer from ", *given.remote);
@@ -298,8 +325,13 @@ void client_session_state::close(bool at_exit) {
 
 void client_session_state::announce() {
   streams_changed now{given.path, self->id(), {}};
-  for (const auto& s : slots)
-    if (s.open && s.current) now.streams.push_back(caf::actor_cast<caf::actor>(s.current.stream));
+  // Those that seem dead are left out, unless they are all there is.
+  for (const bool silent : {false, true}) {
+    if (!now.streams.empty()) break;
+    for (const auto& s : slots)
+      if (s.open && s.current && s.silent == silent)
+        now.streams.push_back(caf::actor_cast<caf::actor>(s.current.stream));
+  }
   self->send(as<udp_listener_actor>(given.listener), std::move(now));
 }
 

@@ -54,6 +54,7 @@ private:
     member current;
     bool open = false;
     bool idle = false;
+    bool silent = false; ///< a probe of it went unanswered
     member next;
     bool wanted = false; ///< a replacement is due at retry_at
     std::optional<protocol::time_point> retry_at;
@@ -68,6 +69,7 @@ private:
   void lost(slot& s, bool replace_now);
   void retry(slot& s);
   void try_new_port(slot& s, std::uint64_t stream);
+  void mark_silent(slot& s, std::uint64_t stream, bool silent);
   void opened(slot& s, std::uint64_t stream);
   void promote(slot& s);
   void ended(slot& s, const stream_event& event);

@@ -46,6 +46,16 @@ std::vector<option_group> make_groups() {
             {"probe the server when nothing was received for so long; 0 is off",
              "not used: each client says how often it probes. Accepted so that both sides can "
              "share their options"}},
+           {"tcp-connections",
+            0,
+            "N",
+            "1",
+            1,
+            255,
+            {"connections of each session, for paths that throttle each connection by itself; "
+             "datagrams are spread over them, and may overtake each other",
+             "not used: each client says how many it has. Accepted so that both sides can share "
+             "their options"}},
        }},
       {"TUN device",
        {

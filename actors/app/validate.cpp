@@ -428,6 +428,8 @@ expected<settings, std::vector<option_error>> validate(role side, const command_
   std::rotate(offset(before_tun), offset(after_tun), errors.end());
   run.tunnel.idle_timeout = std::chrono::seconds{in.number("idle-timeout")};
   run.tunnel.keepalive = std::chrono::seconds{in.number("keepalive")};
+  const auto streams = in.size("tcp-connections");
+  if (side == role::client) run.tunnel.streams = streams;
   read_offload(in, run.offload);
   if (in.text("coalesce-us") != "auto")
     run.coalesce = std::chrono::microseconds{in.number("coalesce-us")};

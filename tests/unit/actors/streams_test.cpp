@@ -1,0 +1,199 @@
+#include "tests/unit/actors/world.hpp"
+
+#include <boost/test/unit_test.hpp>
+
+#include <algorithm>
+#include <csignal>
+#include <set>
+
+using namespace tonel;
+using namespace tonel::test;
+using namespace std::chrono_literals;
+namespace flag = protocol::flag;
+
+namespace {
+
+constexpr std::size_t streams = 4;
+
+/// A session of four streams, all open and greeted.
+struct four_streams : world {
+  explicit four_streams(world_options o = {})
+      : world([&] {
+          o.streams = streams;
+          return o;
+        }()) {
+    echo(5001, "first");
+    pass(100ms);
+    BOOST_TEST_REQUIRE(server().count(counter::streams_opened) == streams);
+    BOOST_TEST_REQUIRE(server().count(counter::sessions_opened) == 1u);
+    trace.clear();
+    for (auto& u : server().upstreams)
+      u->memory.sent.clear();
+  }
+  /// The client's ports of what carried octets in that direction.
+  std::vector<std::uint16_t> ports(bool from_client) const {
+    std::vector<std::uint16_t> out;
+    for (const auto& t : trace)
+      if (t.from_client == from_client && !t.payload.empty()) out.push_back(client_port(t));
+    return out;
+  }
+  static std::uint16_t client_port(const traced& t) {
+    const auto& tuple = t.header.tuple;
+    return t.from_client ? tuple.local.port : tuple.remote.port;
+  }
+  /// One wake-up's datagrams.
+  void send(const std::string& text) {
+    client().app_sends(5001, text);
+    run();
+  }
+};
+
+std::size_t distinct(const std::vector<std::uint16_t>& ports) {
+  return std::set<std::uint16_t>{ports.begin(), ports.end()}.size();
+}
+
+} // namespace
+
+BOOST_AUTO_TEST_SUITE(streams_test)
+
+BOOST_AUTO_TEST_CASE(whole_runs_are_spread_and_stay_in_order) {
+  four_streams w;
+  std::vector<std::string> sent;
+  for (char burst = 'a'; burst < 'i'; ++burst) {
+    for (char n = '0'; n <= '9'; ++n) {
+      sent.push_back(std::string(500, burst) + n);
+      w.client().app_sends(5001, sent.back());
+    }
+    w.run();
+  }
+  // Ten datagrams of a wake-up make one run, on one stream.
+  const auto ports = w.ports(true);
+  BOOST_TEST(ports.size() == 8u);
+  BOOST_TEST(distinct(ports) == streams);
+  for (const auto& t : w.trace)
+    if (!t.payload.empty()) BOOST_TEST(t.payload.size() == 5'010u);
+  // Nothing is lost, and here, where all paths are alike, nothing overtakes.
+  BOOST_TEST(w.upstream_got() == sent, boost::test_tools::per_element());
+  BOOST_TEST(w.server().upstreams.size() == 1u);
+}
+
+BOOST_AUTO_TEST_CASE(a_wake_up_of_many_sizes_goes_to_one_stream_in_order) {
+  four_streams w;
+  std::vector<std::string> sent;
+  for (std::size_t n = 1; n <= 20; ++n) {
+    sent.push_back(std::string(n * 37 % 700 + 1, 'x'));
+    w.client().app_sends(5001, sent.back());
+  }
+  w.run();
+  BOOST_TEST(distinct(w.ports(true)) == 1u);
+  BOOST_TEST(w.upstream_got() == sent, boost::test_tools::per_element());
+}
+
+BOOST_AUTO_TEST_CASE(replies_are_spread_over_the_streams) {
+  four_streams w;
+  for (char c = 'a'; c < 'i'; ++c) {
+    w.server().upstreams[0]->memory.push({}, bytes_of(std::string(100, c)));
+    w.run();
+  }
+  BOOST_TEST(distinct(w.ports(false)) == streams);
+  BOOST_TEST(w.client().app_got(5001).size() == 9u);
+}
+
+BOOST_AUTO_TEST_CASE(a_dead_stream_is_replaced_and_the_others_are_not_touched) {
+  four_streams w;
+  for (char c = 'a'; c < 'e'; ++c)
+    w.send(std::string(10, c));
+  const auto before = w.ports(true);
+  BOOST_TEST_REQUIRE(distinct(before) == streams);
+  const auto dead = before.front();
+  w.lose = [&](const traced& t) { return four_streams::client_port(t) == dead; };
+  w.trace.clear();
+  const auto busy = [&](auto until) {
+    return w.until(
+        [&] {
+          w.send("x");
+          return until();
+        },
+        20s);
+  };
+  BOOST_TEST(busy([&] { return w.client().count(counter::streams_opened) == streams + 1; }));
+  // From then on nothing more is given to the dead one, and nothing is lost.
+  w.pass(5s);
+  w.trace.clear();
+  w.server().upstreams[0]->memory.sent.clear();
+  for (int n = 0; n < 8; ++n)
+    w.send("y");
+  const auto after = w.ports(true);
+  BOOST_TEST(distinct(after) == streams);
+  BOOST_TEST(std::count(after.begin(), after.end(), dead) == 0);
+  BOOST_TEST(w.upstream_got().size() == 8u);
+  for (const auto port : before)
+    if (port != dead)
+      BOOST_TEST(std::count(after.begin(), after.end(), port) == 2, "stream of port " << port);
+  BOOST_TEST(w.server().upstreams.size() == 1u);
+}
+
+BOOST_AUTO_TEST_CASE(a_silent_stream_gets_no_datagrams_while_others_live) {
+  four_streams w;
+  for (char c = 'a'; c < 'e'; ++c)
+    w.send(std::string(10, c));
+  const auto dead = w.ports(true).front();
+  // No new connection comes about either: three are left.
+  w.lose = [&](const traced& t) {
+    return four_streams::client_port(t) == dead || (t.from_client && t.has(flag::syn));
+  };
+  w.pass(7s);
+  w.trace.clear();
+  for (int n = 0; n < 9; ++n)
+    w.send("y");
+  BOOST_TEST(distinct(w.ports(true)) == streams - 1);
+  // Once it works again, a fourth is made.
+  w.lose = nullptr;
+  w.pass(90s);
+  w.trace.clear();
+  for (int n = 0; n < 8; ++n)
+    w.send("y");
+  BOOST_TEST(distinct(w.ports(true)) == streams);
+}
+
+BOOST_AUTO_TEST_CASE(a_reset_stream_is_replaced_though_it_was_idle) {
+  four_streams w;
+  w.pass(60s);
+  const auto opened = w.client().count(counter::streams_opened);
+  // The server loses one of them.
+  auto lost = w.sent_with(flag::ack, true).front().header.tuple;
+  bool forged = false;
+  w.lose = [&](const traced& t) {
+    if (forged || t.from_client || four_streams::client_port(t) != lost.local.port) return false;
+    forged = true;
+    auto segment = sys::memory_packet_device::written_segment{};
+    segment.header = t.header;
+    segment.header.flags = flag::rst | flag::ack;
+    w.client().tuns[0]->push(segment);
+    return true;
+  };
+  BOOST_TEST(w.until([&] { return w.client().count(counter::streams_opened) == opened + 1; }, 60s));
+  BOOST_TEST(w.server().upstreams.size() == 1u);
+}
+
+BOOST_AUTO_TEST_CASE(an_idle_session_closes_all_its_streams_at_both_ends) {
+  world_options o;
+  o.idle_timeout = 60s;
+  four_streams w{o};
+  w.pass(90s);
+  BOOST_TEST(w.client().count(counter::sessions_closed) == 1u);
+  BOOST_TEST(w.server().count(counter::sessions_closed) == 1u);
+  BOOST_TEST(w.sent_with(flag::syn, true).empty());
+}
+
+BOOST_AUTO_TEST_CASE(the_servers_close_of_all_streams_closes_the_session) {
+  four_streams w;
+  w.server().signal(SIGTERM);
+  w.pass(3s);
+  w.trace.clear();
+  w.pass(10s);
+  BOOST_TEST(w.sent_with(flag::syn, true).empty());
+  BOOST_TEST(w.client().count(counter::sessions_closed) == 1u);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
