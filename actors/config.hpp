@@ -49,6 +49,7 @@ struct tunnel_config {
   std::chrono::seconds idle_timeout{180};
   std::chrono::seconds keepalive{20}; ///< client: 0 is off
   std::size_t streams = 1;            ///< client: streams a session, 1..255
+  std::size_t upstream_ports = 1;     ///< server: UDP source ports a session, 1..255
 };
 
 /// The TUN device of the process.

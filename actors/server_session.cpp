@@ -13,8 +13,8 @@
 namespace tonel::actors {
 
 caf::behavior server_session(pinned<server_session_state>* self, shard* where, caf::actor queue,
-                             std::shared_ptr<sys::datagram_socket> socket) {
-  self->state.start(where, queue, std::move(socket));
+                             const upstream_sockets& sockets) {
+  self->state.start(where, queue, sockets);
   self->set_down_handler([self](const caf::down_msg& down) { self->state.on_down(down); });
   return {
       [self](adopt_stream& hello) { self->state.adopt(hello); },
@@ -26,17 +26,17 @@ caf::behavior server_session(pinned<server_session_state>* self, shard* where, c
 }
 
 void server_session_state::start(shard* s, const caf::actor& tun_queue,
-                                 std::shared_ptr<sys::datagram_socket> udp) {
+                                 const upstream_sockets& udp) {
   where = s;
   queue = tun_queue;
-  socket = std::move(udp);
+  sockets = udp;
   where->stats.add(counter::sessions_opened);
   spawn_endpoint();
 }
 
 void server_session_state::spawn_endpoint() {
   endpoint =
-      self->spawn<caf::monitored>(udp_endpoint, where, socket, caf::actor_cast<caf::actor>(self));
+      self->spawn<caf::monitored>(udp_endpoint, where, sockets, caf::actor_cast<caf::actor>(self));
 }
 
 void server_session_state::adopt(adopt_stream& hello) {

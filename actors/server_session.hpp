@@ -18,17 +18,17 @@ namespace tonel::actors {
 
 struct server_session_state;
 
-/// One peer's session at the server: owns its UDP socket, takes the streams that join it.
-/// socket: connected to the upstream; the session's for all its life, so that the upstream sees one
-/// peer whatever happens to streams
+/// One peer's session at the server: owns its UDP sockets, takes the streams that join it.
+/// sockets: connected to the upstream; the session's for all its life, so that the upstream sees the
+/// same peer whatever happens to streams
 caf::behavior server_session(pinned<server_session_state>* self, shard* where, caf::actor queue,
-                             std::shared_ptr<sys::datagram_socket> socket);
+                             const upstream_sockets& sockets);
 
 struct server_session_state {
   static inline const char* name = "session";
 
   explicit server_session_state(pinned<server_session_state>* owner) : self(owner) {}
-  void start(shard* s, const caf::actor& tun_queue, std::shared_ptr<sys::datagram_socket> udp);
+  void start(shard* s, const caf::actor& tun_queue, const upstream_sockets& udp);
   void adopt(adopt_stream& hello);
   void on_event(const stream_event& event);
   void on_down(const caf::down_msg& down);
@@ -53,7 +53,7 @@ private:
   pinned<server_session_state>* self;
   shard* where = nullptr;
   caf::actor queue;
-  std::shared_ptr<sys::datagram_socket> socket;
+  upstream_sockets sockets;
   caf::actor endpoint;
   std::map<std::uint8_t, member> members; ///< by stream index
   /// Stream actors that have not ended yet, those among them that only drain too.

@@ -19,6 +19,9 @@
 
 namespace tonel::actors {
 
+/// The UDP sockets of one session at the server, each with a source port of its own; one or more.
+using upstream_sockets = std::vector<std::shared_ptr<sys::datagram_socket>>;
+
 /// What all shards share; fixed before the first actor is spawned.
 struct process_context {
   config settings;

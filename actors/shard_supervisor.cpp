@@ -117,8 +117,13 @@ void shard_supervisor_state::adopt(adopt_stream& hello) {
       refuse();
       return;
     }
-    auto socket = where->process.open_upstream(*remote);
-    if (!socket) {
+    upstream_sockets sockets;
+    while (sockets.size() < where->process.settings.tunnel.upstream_ports) {
+      auto socket = where->process.open_upstream(*remote);
+      if (socket) {
+        sockets.push_back(std::move(*socket));
+        continue;
+      }
       limits->closed(source, false);
       if (!std::exchange(told_refusal, true))
         log_error("a session was refused, for want of a UDP socket: ", socket.error(),
@@ -127,8 +132,7 @@ void shard_supervisor_state::adopt(adopt_stream& hello) {
       return;
     }
     limits->opened();
-    const auto session =
-        self->spawn<caf::monitored>(server_session, where, queue, std::move(*socket));
+    const auto session = self->spawn<caf::monitored>(server_session, where, queue, sockets);
     server_sessions.emplace(session.id(), server_entry{session, id, source});
     known = by_id->emplace(id, session).first;
   }

@@ -6,6 +6,7 @@
 
 #include <caf/send.hpp>
 
+#include <algorithm>
 #include <stdexcept>
 #include <utility>
 
@@ -18,11 +19,11 @@ constexpr std::size_t max_datagrams = 512;
 } // namespace
 
 caf::behavior udp_endpoint(pinned<udp_endpoint_state>* self, shard* where,
-                           std::shared_ptr<sys::datagram_socket> socket, caf::actor session) {
-  self->state.start(where, std::move(socket), session);
+                           const upstream_sockets& sockets, caf::actor session) {
+  self->state.start(where, sockets, session);
   self->set_down_handler([self](const caf::down_msg&) { self->quit(); });
   return {
-      [self](const fd_event&) { self->state.read(); },
+      [self](const fd_event& ready) { self->state.read(ready.watch); },
       [self](datagram_batch& batch) { self->state.send(batch); },
       [self](streams_changed& changed) {
         auto& streams = self->state.streams;
@@ -33,15 +34,19 @@ caf::behavior udp_endpoint(pinned<udp_endpoint_state>* self, shard* where,
   };
 }
 
-void udp_endpoint_state::start(shard* s, std::shared_ptr<sys::datagram_socket> socket_of_session,
+void udp_endpoint_state::start(shard* s, const upstream_sockets& sockets_of_session,
                                const caf::actor& session) {
   where = s;
-  socket = std::move(socket_of_session);
+  sockets = sockets_of_session;
   self->monitor(session);
-  watch = self->watch(socket->fd(), socket);
+  watches.reserve(sockets.size());
+  for (const auto& socket : sockets)
+    watches.push_back(self->watch(socket->fd(), socket));
 }
 
-void udp_endpoint_state::read() {
+void udp_endpoint_state::read(reactor::watch_id watch) {
+  const auto which = std::find(watches.begin(), watches.end(), watch) - watches.begin();
+  auto& socket = sockets.at(static_cast<std::size_t>(which));
   // Shared by the endpoints of the shard: each uses it within one call alone.
   static thread_local std::vector<sys::received_datagrams> received;
   received.clear();
@@ -72,7 +77,7 @@ void udp_endpoint_state::send(datagram_batch& batch) {
   static thread_local std::vector<sys::outgoing_run> runs;
   for (const auto& c : batch.chunks)
     provoke_fault("endpoint", c);
-  send_datagrams(*where, *socket, batch, runs);
+  send_datagrams(*where, sockets, next_socket, batch, runs);
 }
 
 } // namespace tonel::actors

@@ -14,17 +14,17 @@ namespace tonel::actors {
 
 struct udp_endpoint_state;
 
-/// The server's UDP socket of one session: streams -> upstream, and back.
+/// The server's UDP sockets of one session: streams -> upstream, run by run to one after the other,
+/// and back from any.
 caf::behavior udp_endpoint(pinned<udp_endpoint_state>* self, shard* where,
-                           std::shared_ptr<sys::datagram_socket> socket, caf::actor session);
+                           const upstream_sockets& sockets, caf::actor session);
 
 struct udp_endpoint_state {
   static inline const char* name = "udp_endpoint";
 
   explicit udp_endpoint_state(pinned<udp_endpoint_state>* owner) : self(owner) {}
-  void start(shard* s, std::shared_ptr<sys::datagram_socket> socket_of_session,
-             const caf::actor& session);
-  void read();
+  void start(shard* s, const upstream_sockets& sockets_of_session, const caf::actor& session);
+  void read(reactor::watch_id watch);
   void send(datagram_batch& batch);
 
   std::vector<stream_actor> streams;
@@ -32,9 +32,10 @@ struct udp_endpoint_state {
 private:
   pinned<udp_endpoint_state>* self;
   shard* where = nullptr;
-  std::shared_ptr<sys::datagram_socket> socket;
-  reactor::watch_id watch = 0;
-  std::size_t next = 0;
+  upstream_sockets sockets;
+  std::vector<reactor::watch_id> watches; ///< of the sockets, in their order
+  std::size_t next = 0;                   ///< the stream that the next batch goes to
+  std::size_t next_socket = 0;            ///< the socket that the next run goes to
 };
 
 } // namespace tonel::actors

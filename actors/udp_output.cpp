@@ -2,6 +2,7 @@
 
 #include "actors/runs.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace tonel::actors {
@@ -11,10 +12,10 @@ namespace {
 // What one UDP message over IPv4 can carry: 65,535 less the IP and UDP headers.
 constexpr std::size_t max_udp_payload = 65'507;
 
-} // namespace
-
-void send_datagrams(shard& where, sys::datagram_socket& socket, datagram_batch& batch,
-                    std::vector<sys::outgoing_run>& runs) {
+/// Cuts the batch into runs, has them sent by send(chunks), and counts.
+template <class Send>
+void send_runs(shard& where, datagram_batch& batch, std::vector<sys::outgoing_run>& runs,
+               Send send) {
   runs.clear();
   std::vector<sys::chunk> chunks;
   chunks.reserve(batch.chunks.size());
@@ -25,12 +26,41 @@ void send_datagrams(shard& where, sys::datagram_socket& socket, datagram_batch& 
                               run.bytes(), run.datagram_size()});
               bytes += run.bytes();
             });
-  const auto tally = socket.send(runs, chunks);
+  const sys::send_tally tally = send(chunks);
   auto& stats = where.stats;
   stats.add(counter::datagrams_out, tally.sent);
   stats.add(counter::datagram_bytes_out, bytes);
   if (tally.dropped != 0) stats.add(counter::udp_send_dropped, tally.dropped);
   if (tally.refused != 0) stats.add(counter::udp_send_refused, tally.refused);
+}
+
+} // namespace
+
+void send_datagrams(shard& where, sys::datagram_socket& socket, datagram_batch& batch,
+                    std::vector<sys::outgoing_run>& runs) {
+  send_runs(where, batch, runs,
+            [&](const std::vector<sys::chunk>& chunks) { return socket.send(runs, chunks); });
+}
+
+void send_datagrams(shard& where, const upstream_sockets& sockets, std::size_t& next,
+                    datagram_batch& batch, std::vector<sys::outgoing_run>& runs) {
+  if (sockets.size() == 1) return send_datagrams(where, *sockets.front(), batch, runs);
+  send_runs(where, batch, runs, [&](const std::vector<sys::chunk>& chunks) {
+    sys::send_tally sum;
+    std::vector<sys::outgoing_run> share;
+    const auto used = std::min(sockets.size(), runs.size());
+    for (std::size_t i = 0; i < used; ++i) {
+      share.clear();
+      for (auto r = i; r < runs.size(); r += sockets.size())
+        share.push_back(runs[r]);
+      const auto tally = sockets[(next + i) % sockets.size()]->send(share, chunks);
+      sum.sent += tally.sent;
+      sum.dropped += tally.dropped;
+      sum.refused += tally.refused;
+    }
+    next = (next + runs.size()) % sockets.size();
+    return sum;
+  });
 }
 
 } // namespace tonel::actors

@@ -56,6 +56,16 @@ std::vector<option_group> make_groups() {
              "datagrams are spread over them, and may overtake each other",
              "not used: each client says how many it has. Accepted so that both sides can share "
              "their options"}},
+           {"udp-connections",
+            0,
+            "N",
+            "1",
+            1,
+            255,
+            {"not used: sockets on one address cannot share the datagrams of an application. "
+             "Accepted so that both sides can share their options",
+             "UDP source ports of each session, for upstreams that spread their work by port; "
+             "runs of datagrams go out from one after the other"}},
        }},
       {"TUN device",
        {

@@ -135,7 +135,8 @@ void runtime::limit_sessions() {
   auto& bounds = chosen_.run.bounds;
   if (chosen_.run.tunnel.side != role::server || limit == 0)
     return; // a client's sessions share sockets
-  const auto room = limit > 2 * other_descriptors ? limit - other_descriptors : limit / 2;
+  const auto each = chosen_.run.tunnel.upstream_ports;
+  const auto room = (limit > 2 * other_descriptors ? limit - other_descriptors : limit / 2) / each;
   if (room >= bounds.max_sessions) return;
   log_info("at most ", room, " sessions, not ", bounds.max_sessions,
            ": the limit on open files is ", limit);
@@ -218,6 +219,8 @@ void runtime::say_host_commands() {
 
 void runtime::say_ready() {
   const auto& run = chosen_.run;
+  if (run.tunnel.side == role::client && run.tunnel.upstream_ports > 1)
+    log_info("--udp-connections has no effect here; tonels has ports towards its upstream");
   log_info("device ", tun_->name(), ", ", tun_->queues(),
            tun_->queues() == 1 ? " queue" : " queues", ", offload ",
            tun_->queue(0).offload() ? "on" : "off");

@@ -430,6 +430,7 @@ expected<settings, std::vector<option_error>> validate(role side, const command_
   run.tunnel.keepalive = std::chrono::seconds{in.number("keepalive")};
   const auto streams = in.size("tcp-connections");
   if (side == role::client) run.tunnel.streams = streams;
+  run.tunnel.upstream_ports = in.size("udp-connections");
   read_offload(in, run.offload);
   if (in.text("coalesce-us") != "auto")
     run.coalesce = std::chrono::microseconds{in.number("coalesce-us")};

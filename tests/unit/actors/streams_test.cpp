@@ -3,6 +3,7 @@
 #include <boost/test/unit_test.hpp>
 
 #include <algorithm>
+#include <cerrno>
 #include <csignal>
 #include <set>
 
@@ -194,6 +195,53 @@ BOOST_AUTO_TEST_CASE(the_servers_close_of_all_streams_closes_the_session) {
   w.pass(10s);
   BOOST_TEST(w.sent_with(flag::syn, true).empty());
   BOOST_TEST(w.client().count(counter::sessions_closed) == 1u);
+}
+
+BOOST_AUTO_TEST_CASE(a_session_has_as_many_ports_upstream_as_it_is_told) {
+  world_options o;
+  o.upstream_ports = 3;
+  world w{o};
+  w.echo(5001, "first");
+  BOOST_TEST_REQUIRE(w.server().upstreams.size() == 3u);
+  for (auto& u : w.server().upstreams)
+    u->memory.sent.clear();
+  // Six runs of five: whole, to one port after the other.
+  for (std::uint32_t n = 0; n < 6; ++n)
+    w.client().app_sends_run(5001, std::string(5 * (100 + n), 'x'), 100 + n);
+  w.run();
+  for (auto& u : w.server().upstreams) {
+    const auto& sent = u->memory.sent;
+    BOOST_TEST_REQUIRE(sent.size() == 2u);
+    BOOST_TEST(sent[0].bytes.size() == sent[0].datagram_size * 5);
+    BOOST_TEST(sent[1].datagram_size == sent[0].datagram_size + 3);
+  }
+  // Singles go on in turn, and a reply may come to any port.
+  for (int n = 0; n < 3; ++n) {
+    w.client().app_sends(5001, "s");
+    w.run();
+  }
+  for (auto& u : w.server().upstreams) {
+    BOOST_TEST(u->memory.sent.size() == 3u);
+    u->memory.push({}, bytes_of("reply"));
+    w.run();
+  }
+  BOOST_TEST(w.client().app_got(5001).size() == 4u);
+  BOOST_TEST(w.server().count(counter::sessions_opened) == 1u);
+}
+
+BOOST_AUTO_TEST_CASE(a_session_without_all_its_ports_is_refused) {
+  world_options o;
+  o.upstream_ports = 3;
+  world w{o};
+  int left = 2;
+  w.server().instead_of_upstream = [&]() -> sys::result<std::shared_ptr<sys::datagram_socket>> {
+    if (left-- > 0) return std::shared_ptr<sys::datagram_socket>{std::make_shared<test::socket>()};
+    return unexpected{sys::os_error{EMFILE, "socket", {}}};
+  };
+  w.client().app_sends(5001, "x");
+  w.run();
+  BOOST_TEST(w.server().count(counter::session_refused) >= 1u);
+  BOOST_TEST(w.server().count(counter::sessions_opened) == 0u);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

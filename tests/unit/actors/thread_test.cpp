@@ -221,8 +221,8 @@ BOOST_AUTO_TEST_CASE(udp_listener_runs_on_its_reactor) {
 
 BOOST_AUTO_TEST_CASE(udp_endpoint_runs_on_its_reactor) {
   threads t{role::server};
-  const auto endpoint = t.spawn(udp_endpoint, t.where.get(),
-                                std::shared_ptr<sys::datagram_socket>{t.socket}, t.nobody());
+  const auto endpoint =
+      t.spawn(udp_endpoint, t.where.get(), upstream_sockets{t.socket}, t.nobody());
   caf::anon_send(endpoint, one_datagram());
   t.socket->ready.set(true);
   t.all_on_loop(t.socket->seen, 2);
@@ -253,8 +253,8 @@ BOOST_AUTO_TEST_CASE(client_session_runs_on_its_reactor) {
 
 BOOST_AUTO_TEST_CASE(server_session_runs_on_its_reactor) {
   threads t{role::server};
-  const auto session = t.spawn(server_session, t.where.get(), t.nobody(),
-                               std::shared_ptr<sys::datagram_socket>{t.socket});
+  const auto session =
+      t.spawn(server_session, t.where.get(), t.nobody(), upstream_sockets{t.socket});
   adopt_stream hello;
   hello.tuple = tuple();
   hello.queue = t.nobody();

@@ -269,6 +269,7 @@ std::unique_ptr<process> world::make_server() {
   actors::config c;
   c.tunnel.side = actors::role::server;
   c.tunnel.local_port = server_address.port;
+  c.tunnel.upstream_ports = options_.upstream_ports;
   c.tunnel.idle_timeout = options_.idle_timeout;
   c.tun.peer4 = server_tun;
   c.tun.queues = options_.server_shards;

@@ -160,6 +160,7 @@ struct world_options {
   std::size_t server_shards = 1;
   std::size_t slabs = 64;
   std::size_t streams = 1;
+  std::size_t upstream_ports = 1;
   actors::limits client_bounds;
   actors::limits server_bounds;
   std::chrono::seconds idle_timeout{180};

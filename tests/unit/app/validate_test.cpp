@@ -147,6 +147,7 @@ BOOST_AUTO_TEST_CASE(given_values_arrive) {
   BOOST_TEST((r->level == log_level::debug));
   BOOST_TEST(r->log_output == "/tmp/x");
   BOOST_TEST(server({"-l", "65535"})->run.tunnel.local_port == 65535);
+  BOOST_TEST(server({"--udp-connections=3"})->run.tunnel.upstream_ports == 3u);
 }
 
 BOOST_AUTO_TEST_CASE(numbers_are_strict_and_bounded) {
@@ -157,6 +158,7 @@ BOOST_AUTO_TEST_CASE(numbers_are_strict_and_bounded) {
       {"--pending-datagrams", 1, 65'536}, {"--pending-bytes", 1'500, 16'777'216},
       {"--pending-total-mib", 1, 65'536}, {"--pool-mib", 1, 4'096},
       {"--max-sessions", 1, 1'000'000},   {"--tcp-connections", 1, 255},
+      {"--udp-connections", 1, 255},
   };
   for (const auto& row : table) {
     check_taken(role::client, row.option, std::to_string(row.least));
