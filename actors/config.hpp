@@ -1,10 +1,12 @@
 #pragma once
 
 #include "protocol/address.hpp"
+#include "protocol/xor_cipher.hpp"
 
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -50,6 +52,8 @@ struct tunnel_config {
   std::chrono::seconds keepalive{20}; ///< client: 0 is off
   std::size_t streams = 1;            ///< client: streams a session, 1..255
   std::size_t upstream_ports = 1;     ///< server: UDP source ports a session, 1..255
+  /// Applied to datagrams alone, never to what a stream says of itself; none: they go as they are.
+  std::shared_ptr<const protocol::xor_cipher> cipher;
 };
 
 /// The TUN device of the process.

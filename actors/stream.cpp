@@ -99,6 +99,7 @@ void stream_state::run(const protocol::effects& effects, const inbound_segment* 
                      chunk.offset += segment->header.payload_offset + d.offset;
                      chunk.length = d.length;
                      chunk.datagram_size = std::min(segment->header.datagram_size, d.length);
+                     cipher(chunk);
                      if (given->side == role::server) provoke_fault("server-stream", chunk);
                      in.chunks.push_back(std::move(chunk));
                    },
@@ -168,6 +169,13 @@ void stream_state::replay() {
   }
 }
 
+void stream_state::cipher(const sys::chunk& datagrams) const {
+  const auto& xor_key = given->where->process.settings.tunnel.cipher;
+  if (xor_key && datagrams.length > 0)
+    xor_key->apply({datagrams.slab.data() + datagrams.offset, datagrams.length},
+                   datagrams.datagram_size);
+}
+
 bool stream_state::fit(sys::chunk& datagrams) {
   const auto limit = machine().max_datagram();
   if (datagrams.datagram_size <= limit) return true;
@@ -197,7 +205,9 @@ void stream_state::transmit(datagram_batch& batch) {
   chunks.erase(std::remove_if(chunks.begin(), chunks.end(),
                               [&](sys::chunk& c) {
                                 if (given->side == role::client) provoke_fault("client-stream", c);
-                                return !fit(c);
+                                if (!fit(c)) return true;
+                                cipher(c);
+                                return false;
                               }),
                chunks.end());
   const auto before = out.segments.size();

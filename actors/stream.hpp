@@ -55,6 +55,8 @@ private:
   void replay();
   void tell(stream_event::kind what, protocol::end_reason why = protocol::end_reason::reset);
   void put(const protocol::send_segment& out);
+  /// Encrypts or decrypts in place: the octets of a chunk belong to the batch that carries it.
+  void cipher(const sys::chunk& datagrams) const;
   /// Drops what exceeds the largest datagram; false: nothing is left.
   bool fit(sys::chunk& datagrams);
   /// Sends what the event made, and arms the timer.

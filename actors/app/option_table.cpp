@@ -66,6 +66,15 @@ std::vector<option_group> make_groups() {
              "Accepted so that both sides can share their options",
              "UDP source ports of each session, for upstreams that spread their work by port; "
              "runs of datagrams go out from one after the other"}},
+           {"encryption",
+            0,
+            "xor:KEY",
+            {},
+            0,
+            0,
+            "combine every datagram with KEY, letters taken as small ones; both sides must have "
+            "the "
+            "same. Changes how datagrams look and protects nothing: whoever looks can undo it"},
        }},
       {"TUN device",
        {

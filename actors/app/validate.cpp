@@ -1,5 +1,7 @@
 #include "actors/app/validate.hpp"
 
+#include "actors/app/lower_case.hpp"
+
 #include <algorithm>
 #include <optional>
 
@@ -324,6 +326,23 @@ void read_tun(reader& in, tun_config& out) {
   }
 }
 
+void read_encryption(reader& in, tunnel_config& out) {
+  if (!in.given("encryption")) return;
+  // Small letters throughout, scheme and key, as tonel 0.6.1 takes them.
+  const auto text = lower_case_utf8(in.text("encryption"));
+  if (!text) {
+    in.refuse("encryption", "must be UTF-8 that has small letters for all capitals, on this system "
+                            "and without regard to their place (no Greek capital sigma)");
+    return;
+  }
+  const auto colon = text->find(':');
+  if (colon == std::string::npos || text->substr(0, colon) != "xor" || colon + 1 == text->size()) {
+    in.refuse("encryption", "must be xor:KEY");
+    return;
+  }
+  out.cipher = std::make_shared<protocol::xor_cipher>(std::string_view{*text}.substr(colon + 1));
+}
+
 void read_offload(reader& in, offload_switches& out) {
   const auto text = in.text("offload");
   if (text == "auto") return;
@@ -431,6 +450,7 @@ expected<settings, std::vector<option_error>> validate(role side, const command_
   const auto streams = in.size("tcp-connections");
   if (side == role::client) run.tunnel.streams = streams;
   run.tunnel.upstream_ports = in.size("udp-connections");
+  read_encryption(in, run.tunnel);
   read_offload(in, run.offload);
   if (in.text("coalesce-us") != "auto")
     run.coalesce = std::chrono::microseconds{in.number("coalesce-us")};

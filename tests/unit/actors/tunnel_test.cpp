@@ -65,6 +65,39 @@ BOOST_AUTO_TEST_CASE(replies_go_to_the_application_from_the_address_that_it_sent
   BOOST_TEST(w.server().upstreams.size() == 2u);
 }
 
+BOOST_AUTO_TEST_CASE(the_key_changes_datagrams_and_nothing_else) {
+  world_options o;
+  o.key = "secret";
+  world w{o};
+  w.echo(5001, std::string(6, '\0') + "secret");
+  bool hello = false;
+  std::vector<octets> seen;
+  for (const auto& t : w.trace) {
+    const bool has_magic = t.payload.size() > 12;
+    hello = hello || has_magic;
+    if (!t.payload.empty() && !has_magic) seen.push_back(t.payload);
+  }
+  BOOST_TEST(hello);
+  BOOST_TEST_REQUIRE(!seen.empty());
+  BOOST_TEST((seen.front() == bytes_of("secret" + std::string(6, '\0'))));
+  // In runs, each datagram starts at the key's first octet; the pending copies, too.
+  w.trace.clear();
+  w.client().app_sends_run(5001, std::string(4 * 100 + 50, '\0'), 100);
+  w.run();
+  BOOST_TEST_REQUIRE(w.trace.size() >= 1u);
+  const auto& run = w.trace[0].payload;
+  BOOST_TEST_REQUIRE(run.size() == 450u);
+  for (std::size_t i = 0; i < run.size(); ++i)
+    BOOST_TEST(run[i] == o.key[i % 100 % 6]);
+  w.server().upstreams[0]->memory.push({{}, octets(300, 'r'), 100});
+  w.client().app_sends(5001, "");
+  w.run();
+  BOOST_TEST(w.upstream_got().size() == 7u);
+  BOOST_TEST(w.upstream_got()[1] == std::string(100, '\0'));
+  BOOST_TEST(w.upstream_got()[5] == std::string(50, '\0'));
+  BOOST_TEST(w.client().app_got(5001).back() == std::string(100, 'r'));
+}
+
 BOOST_AUTO_TEST_CASE(a_datagram_that_does_not_fit_is_dropped_counted_and_logged_once) {
   world w;
   const log_tail log;

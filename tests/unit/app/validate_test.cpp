@@ -325,6 +325,26 @@ BOOST_AUTO_TEST_CASE(offloads_are_switched_one_by_one) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(the_key_is_what_follows_the_first_colon_in_small_letters) {
+  BOOST_TEST(!client()->run.tunnel.cipher);
+  struct row {
+    const char* text;
+    const char* key;
+  };
+  for (const auto& row :
+       {row{"xor:key", "key"}, row{"XOR:KeY", "key"}, row{"xor::a:B", ":a:b"}, row{"xor: ", " "},
+        row{"xor:\xc3\x84\xd0\x96", "\xc3\xa4\xd0\xb6"}, row{"xor:\xc4\xb0", "i\xcc\x87"}}) {
+    const auto r = client({"--encryption", row.text});
+    BOOST_TEST_REQUIRE(r.has_value(), errors_of(r));
+    std::vector<std::uint8_t> zeros(std::string_view{row.key}.size());
+    r->run.tunnel.cipher->apply(zeros, 100);
+    BOOST_TEST((std::string{zeros.begin(), zeros.end()} == row.key), row.text);
+  }
+  for (const char* value : {"xor", "xor:", "key", "aes:key", "xor;key", ":key", "xor:\xff",
+                            "xor:\xce\xa3", "xor:\xc3", "xor:\xc0\x80", "xor:\xed\xa0\x80"})
+    check_refused(role::server, "--encryption", value);
+}
+
 BOOST_AUTO_TEST_CASE(parts_do_not_exceed_the_whole) {
   BOOST_TEST(errors_of(client(
                  {"--max-sessions=10", "--max-sessions-per-source=11", "--max-opening=12"})) ==
