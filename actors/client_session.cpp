@@ -84,6 +84,7 @@ client_session_state::member client_session_state::connect(const slot& s, bool s
   machine.last_port = second_port;
   machine.keepalive = context.settings.tunnel.keepalive;
   machine.idle_timeout = context.settings.tunnel.idle_timeout;
+  machine.handshake_packet = context.settings.tunnel.handshake_packet;
   start.machine = protocol::stream::connect(machine);
   const auto spawned = self->spawn<caf::monitored>(stream, start);
   const auto handle = as<stream_actor>(spawned);

@@ -9,6 +9,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace tonel::actors {
 
@@ -52,6 +53,8 @@ struct tunnel_config {
   std::chrono::seconds keepalive{20}; ///< client: 0 is off
   std::size_t streams = 1;            ///< client: streams a session, 1..255
   std::size_t upstream_ports = 1;     ///< server: UDP source ports a session, 1..255
+  /// The first segment of each stream's direction, ahead of what the program says itself; none: none.
+  std::shared_ptr<const std::vector<std::uint8_t>> handshake_packet;
   /// Applied to datagrams alone, never to what a stream says of itself; none: they go as they are.
   std::shared_ptr<const protocol::xor_cipher> cipher;
 };

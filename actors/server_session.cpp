@@ -71,6 +71,7 @@ void server_session_state::adopt(adopt_stream& hello) {
   config.stream_index = greeting.stream_index;
   config.stream_count = greeting.stream_count;
   config.idle_timeout = where->process.settings.tunnel.idle_timeout;
+  config.handshake_packet = where->process.settings.tunnel.handshake_packet;
   stream_start start;
   start.where = where;
   start.side = role::server;

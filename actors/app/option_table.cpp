@@ -66,15 +66,22 @@ std::vector<option_group> make_groups() {
              "Accepted so that both sides can share their options",
              "UDP source ports of each session, for upstreams that spread their work by port; "
              "runs of datagrams go out from one after the other"}},
+           {"handshake-packet",
+            0,
+            "PATH",
+            {},
+            0,
+            0,
+            "file whose content goes ahead on every connection, for networks that judge it by its "
+            "first packet; it must fit one packet"},
            {"encryption",
             0,
             "xor:KEY",
             {},
             0,
             0,
-            "combine every datagram with KEY, letters taken as small ones; both sides must have "
-            "the "
-            "same. Changes how datagrams look and protects nothing: whoever looks can undo it"},
+            "combine every datagram with KEY, letters taken as small ones; the same on both sides. "
+            "Changes how datagrams look and protects nothing: whoever looks can undo it"},
        }},
       {"TUN device",
        {

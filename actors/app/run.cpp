@@ -1,5 +1,6 @@
 #include "actors/app/run.hpp"
 
+#include "actors/app/handshake_packet.hpp"
 #include "actors/app/host_commands.hpp"
 #include "actors/app/log.hpp"
 #include "actors/app/options.hpp"
@@ -316,9 +317,13 @@ int run(role side, int argc, char** argv) {
     std::cout << version_text(side);
     return 0;
   }
-  const auto chosen = validate(side, line);
+  auto chosen = validate(side, line);
   if (!chosen) {
     std::cerr << error_text(side, chosen.error());
+    return 2;
+  }
+  if (const auto read = read_handshake_packet(*chosen); !read) {
+    std::cerr << error_text(side, {read.error()});
     return 2;
   }
   if (const auto log = start_log(*chosen); !log) {

@@ -13,7 +13,8 @@ using actors::log_level;
 struct settings {
   config run;
   log_level level = log_level::info;
-  std::string log_output; ///< path; empty: stderr
+  std::string log_output;     ///< path; empty: stderr
+  std::string handshake_path; ///< what --handshake-packet names; empty: none
 };
 
 } // namespace tonel::actors::app

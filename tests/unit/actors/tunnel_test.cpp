@@ -98,6 +98,49 @@ BOOST_AUTO_TEST_CASE(the_key_changes_datagrams_and_nothing_else) {
   BOOST_TEST(w.client().app_got(5001).back() == std::string(100, 'r'));
 }
 
+BOOST_AUTO_TEST_CASE(handshake_packets_go_ahead_and_reach_nobody) {
+  for (const auto& [ours, theirs] :
+       {std::pair{std::string{"GET / HTTP/1.1"}, std::string{"HTTP/1.1 200 OK"}},
+        std::pair{std::string(1'460, 'c'), std::string{}},
+        std::pair{std::string{}, std::string(1'460, 's')}}) {
+    world_options o;
+    o.client_packet = ours;
+    o.server_packet = theirs;
+    o.key = "secret"; // leaves them alone
+    world w{o};
+    w.echo(5001, "a");
+    w.echo(5001, "b");
+    for (const bool client : {true, false}) {
+      const auto& packet = client ? ours : theirs;
+      const auto first = std::find_if(w.trace.begin(), w.trace.end(), [&](const traced& t) {
+        return t.from_client == client && !t.payload.empty();
+      });
+      BOOST_TEST_REQUIRE((first != w.trace.end()));
+      if (!packet.empty()) BOOST_TEST((first->payload == bytes_of(packet)));
+    }
+    BOOST_TEST(w.upstream_got() == (texts{"a", "b"}), boost::test_tools::per_element());
+    BOOST_TEST(w.client().app_got(5001) == (texts{"re:a", "re:b"}),
+               boost::test_tools::per_element());
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_lost_handshake_packet_is_no_datagram_when_it_comes_again) {
+  world_options o;
+  o.client_packet = "GET / HTTP/1.1";
+  world w{o};
+  bool lost = false;
+  w.lose = [&](const traced& t) {
+    const bool hit = !lost && t.from_client && t.payload == bytes_of("GET / HTTP/1.1");
+    lost = lost || hit;
+    return hit;
+  };
+  w.client().app_sends(5001, "a");
+  w.pass(10s);
+  w.echo(5001, "b");
+  BOOST_TEST(lost);
+  BOOST_TEST(w.upstream_got() == (texts{"a", "b"}), boost::test_tools::per_element());
+}
+
 BOOST_AUTO_TEST_CASE(a_datagram_that_does_not_fit_is_dropped_counted_and_logged_once) {
   world w;
   const log_tail log;

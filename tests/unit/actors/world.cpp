@@ -257,6 +257,8 @@ std::unique_ptr<process> world::make_client() {
   c.tunnel.keepalive = options_.keepalive;
   c.tunnel.streams = options_.streams;
   c.tun.peer4 = client_tun;
+  if (!options_.client_packet.empty())
+    c.tunnel.handshake_packet = std::make_shared<const octets>(bytes_of(options_.client_packet));
   if (!options_.key.empty()) c.tunnel.cipher = std::make_shared<protocol::xor_cipher>(options_.key);
   c.tun.queues = options_.client_shards;
   c.bounds = options_.client_bounds;
@@ -273,6 +275,8 @@ std::unique_ptr<process> world::make_server() {
   c.tunnel.upstream_ports = options_.upstream_ports;
   c.tunnel.idle_timeout = options_.idle_timeout;
   c.tun.peer4 = server_tun;
+  if (!options_.server_packet.empty())
+    c.tunnel.handshake_packet = std::make_shared<const octets>(bytes_of(options_.server_packet));
   if (!options_.key.empty()) c.tunnel.cipher = std::make_shared<protocol::xor_cipher>(options_.key);
   c.tun.queues = options_.server_shards;
   c.bounds = options_.server_bounds;

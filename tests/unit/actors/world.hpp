@@ -161,7 +161,8 @@ struct world_options {
   std::size_t slabs = 64;
   std::size_t streams = 1;
   std::size_t upstream_ports = 1;
-  std::string key; ///< of both; empty: none
+  std::string client_packet, server_packet; ///< ahead of each stream's direction; empty: none
+  std::string key;                          ///< of both; empty: none
   actors::limits client_bounds;
   actors::limits server_bounds;
   std::chrono::seconds idle_timeout{180};

@@ -1,0 +1,48 @@
+#include "actors/app/handshake_packet.hpp"
+
+#include <cerrno>
+#include <fstream>
+#include <memory>
+#include <string>
+#include <system_error>
+#include <vector>
+
+namespace tonel::actors::app {
+
+namespace {
+
+/// The largest payload of a segment over the device. Over which IP a name will be reached is not
+/// known yet, nor how clients reach a server, so IPv6 counts where it is possible.
+std::size_t segment_size(const config& run) {
+  const auto remote = protocol::ip_address::parse(run.tunnel.remote.host);
+  const bool v4 = !run.tun.ipv6 || (run.tunnel.side == role::client && remote && remote->is_v4());
+  return run.tun.mtu - (v4 ? 40u : 60u);
+}
+
+} // namespace
+
+expected<void, option_error> read_handshake_packet(settings& chosen) {
+  const auto& path = chosen.handshake_path;
+  if (path.empty()) return {};
+  const auto refuse = [&](std::string problem) {
+    return unexpected{option_error{"--handshake-packet", path, std::move(problem)}};
+  };
+  const auto most = segment_size(chosen.run);
+  errno = 0;
+  std::ifstream file{path, std::ios::in | std::ios::binary};
+  // One octet more than fits, so that what does not is noticed without reading all of it.
+  std::vector<std::uint8_t> content(most + 1);
+  file.read(reinterpret_cast<char*>(content.data()), static_cast<std::streamsize>(content.size()));
+  // A directory can be opened, but not read.
+  if (!file.is_open() || file.bad())
+    return refuse("cannot be read: " + std::generic_category().message(errno != 0 ? errno : EIO));
+  content.resize(static_cast<std::size_t>(file.gcount()));
+  if (content.empty()) return refuse("is empty");
+  if (content.size() > most)
+    return refuse("has more than the " + std::to_string(most) + " bytes that fit one packet");
+  chosen.run.tunnel.handshake_packet =
+      std::make_shared<const std::vector<std::uint8_t>>(std::move(content));
+  return {};
+}
+
+} // namespace tonel::actors::app
