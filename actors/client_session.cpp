@@ -23,6 +23,12 @@ constexpr auto lost_one_wait = 60s;
 // One FIN of the server's is followed by those of the session's other streams, if it closes that.
 constexpr auto fins_wait = 1s;
 
+/// How long before its deadline a stream's replacement is opened: for the handshake and for the 3 s
+/// in which the old one is still read.
+std::chrono::nanoseconds renewal_lead(std::chrono::seconds deadline) {
+  return std::min<std::chrono::nanoseconds>(5s, deadline / 2);
+}
+
 } // namespace
 
 caf::behavior client_session(pinned<client_session_state>* self,
@@ -42,6 +48,7 @@ caf::behavior client_session(pinned<client_session_state>* self,
 void client_session_state::start(const client_session_start& s) {
   given = s;
   given.where->process.random(id);
+  last_use = std::make_shared<protocol::time_point>(self->now());
   given.where->stats.add(counter::sessions_opened);
   slots.resize(given.where->process.settings.tunnel.streams);
   if (given.remote)
@@ -86,6 +93,11 @@ client_session_state::member client_session_state::connect(const slot& s, bool s
   machine.idle_timeout = context.settings.tunnel.idle_timeout;
   machine.handshake_packet = context.settings.tunnel.handshake_packet;
   start.machine = protocol::stream::connect(machine);
+  start.used = last_use;
+  if (const auto deadline = context.settings.tunnel.deadline; deadline.count() != 0) {
+    start.ends_at = self->now() + deadline;
+    start.ages_at = *start.ends_at - renewal_lead(deadline);
+  }
   const auto spawned = self->spawn<caf::monitored>(stream, start);
   const auto handle = as<stream_actor>(spawned);
   alive.emplace(spawned.id(), handle);
@@ -126,6 +138,7 @@ void client_session_state::on_event(const stream_event& event) {
       close(false);
     break;
   case kind::active: s->idle = false; break;
+  case kind::aging: aging(*s, event.stream); break;
   case kind::try_new_port: try_new_port(*s, event.stream); break;
   case kind::ended: ended(*s, event); break;
   case kind::too_large:
@@ -225,6 +238,16 @@ void client_session_state::retry(slot& s) {
   }
   s.wanted = true;
   s.retry_at = now + s.wait.next();
+}
+
+void client_session_state::aging(slot& s, std::uint64_t stream) {
+  if (s.current.id != stream || closing) return;
+  // New streams know nothing of the session's age: without this it would never be idle.
+  const auto timeout = given.where->process.settings.tunnel.idle_timeout;
+  if (self->now() - *last_use >= timeout)
+    close(false);
+  else if (!s.next && !s.wanted)
+    open(s, false);
 }
 
 void client_session_state::give_up(slot& s) {

@@ -9,6 +9,7 @@
 #include <caf/behavior.hpp>
 
 #include <cstddef>
+#include <memory>
 #include <optional>
 #include <unordered_map>
 #include <vector>
@@ -68,6 +69,7 @@ private:
   void open(slot& s, bool second_port);
   void lost(slot& s, bool replace_now);
   void retry(slot& s);
+  void aging(slot& s, std::uint64_t stream);
   void try_new_port(slot& s, std::uint64_t stream);
   void mark_silent(slot& s, std::uint64_t stream, bool silent);
   void opened(slot& s, std::uint64_t stream);
@@ -89,6 +91,8 @@ private:
   bool ever_open = false;
   bool closing = false;
   bool told_too_large = false;
+  /// When a datagram of any stream passed; the streams write it, on the same thread.
+  std::shared_ptr<protocol::time_point> last_use;
 };
 
 } // namespace tonel::actors

@@ -51,8 +51,10 @@ struct tunnel_config {
   host_port remote;             ///< client: the server's TCP port; server: the upstream's UDP port
   std::chrono::seconds idle_timeout{180};
   std::chrono::seconds keepalive{20}; ///< client: 0 is off
-  std::size_t streams = 1;            ///< client: streams a session, 1..255
-  std::size_t upstream_ports = 1;     ///< server: UDP source ports a session, 1..255
+  /// A stream lives no longer; 0: as long as it works.
+  std::chrono::seconds deadline{0};
+  std::size_t streams = 1;        ///< client: streams a session, 1..255
+  std::size_t upstream_ports = 1; ///< server: UDP source ports a session, 1..255
   /// The first segment of each stream's direction, ahead of what the program says itself; none: none.
   std::shared_ptr<const std::vector<std::uint8_t>> handshake_packet;
   /// Applied to datagrams alone, never to what a stream says of itself; none: they go as they are.

@@ -100,6 +100,7 @@ struct stream_event {
     active,       ///< a datagram after idle
     try_new_port, ///< no answer to SYN or hello: another port may help
     ended,        ///< see why
+    aging,        ///< client: its deadline is near
     too_large,    ///< a datagram did not fit: size, limit
   };
   kind what = kind::opened;

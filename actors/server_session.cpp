@@ -83,6 +83,8 @@ void server_session_state::adopt(adopt_stream& hello) {
       protocol::stream::accept(config, greeting, hello.accepted.client_iss, self->now());
   start.hello = std::move(hello.hello);
   start.held = std::move(hello.accepted.held);
+  if (const auto deadline = where->process.settings.tunnel.deadline; deadline.count() != 0)
+    start.ends_at = self->now() + deadline;
   const auto spawned = self->spawn<caf::monitored>(stream, start);
   const member added{as<stream_actor>(spawned), spawned.id(), hello.tuple, false};
   auto& place = members[greeting.stream_index];
@@ -123,6 +125,7 @@ void server_session_state::on_event(const stream_event& event) {
   case kind::greeted:
   case kind::silent:
   case kind::recovered:
+  case kind::aging:
   case kind::try_new_port: break; // the client's to act on
   }
   finish_if_done();

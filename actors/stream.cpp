@@ -31,10 +31,7 @@ caf::behavior stream(pinned<stream_state>* self, const stream_start& start) {
   return {
       [self](inbound_batch& batch) { self->state.receive(batch); },
       [self](datagram_batch& batch) { self->state.transmit(batch); },
-      [self](timer_event) {
-        auto& st = self->state;
-        st.run(st.machine().on_timer(self->now()));
-      },
+      [self](timer_event) { self->state.on_timer(); },
       [self](const protocol::packet_too_big& icmp) {
         auto& st = self->state;
         st.run(st.machine().on_too_big(icmp, self->now()));
@@ -245,7 +242,9 @@ void stream_state::transmit(datagram_batch& batch) {
               out.segments.push_back(segment);
             });
   // PSH on the last segment of a wake-up alone: on each it would keep GRO from merging.
-  if (out.segments.size() > before) out.segments.back().header.flags |= protocol::flag::psh;
+  if (out.segments.size() == before) return finish();
+  note_use();
+  out.segments.back().header.flags |= protocol::flag::psh;
   finish();
 }
 
@@ -256,6 +255,25 @@ void stream_state::tell(stream_event::kind what, protocol::end_reason why) {
   event.why = why;
   event.recent = self->now() - machine().last_datagram() <= recent_time;
   self->send(as<session_actor>(given->session), event);
+}
+
+void stream_state::on_timer() {
+  const auto now = self->now();
+  if (given->ages_at && *given->ages_at <= now) {
+    given->ages_at.reset();
+    if (!said_ended) tell(stream_event::kind::aging);
+  }
+  if (given->ends_at && *given->ends_at <= now) {
+    given->ends_at.reset();
+    // By RST, not FIN: that would close the session at both ends, while a client answers a RST with
+    // a new stream at once.
+    if (!said_ended) run(machine().reset(now), nullptr);
+  }
+  run(machine().on_timer(now));
+}
+
+void stream_state::note_use() {
+  if (given->used) *given->used = self->now();
 }
 
 void stream_state::close(bool at_exit) {
@@ -273,6 +291,7 @@ void stream_state::session_gone() {
 
 void stream_state::finish() {
   if (!in.chunks.empty()) {
+    note_use();
     in.path = given->path;
     self->send(given->sink, std::exchange(in, {}));
   }
@@ -283,7 +302,10 @@ void stream_state::finish() {
     self->quit();
     return;
   }
-  self->arm(machine().deadline());
+  auto at = machine().deadline();
+  for (const auto& age : {given->ages_at, given->ends_at})
+    if (age && (!at || *age < *at)) at = age;
+  self->arm(at);
 }
 
 } // namespace tonel::actors

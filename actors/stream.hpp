@@ -7,6 +7,7 @@
 
 #include <caf/behavior.hpp>
 
+#include <memory>
 #include <optional>
 #include <vector>
 
@@ -23,6 +24,10 @@ struct stream_start {
   caf::actor queue;        ///< its shard's tun_queue
   caf::actor sink;         ///< listener or endpoint
   caf::actor session;
+  std::optional<protocol::time_point> ages_at; ///< client: then it says so
+  std::optional<protocol::time_point> ends_at; ///< then it is reset, if it still is there
+  /// Client: when a datagram last passed; the session's.
+  std::shared_ptr<protocol::time_point> used;
   port_pool::lease port;                    ///< client: that of tuple.local
   std::optional<inbound_segment> hello;     ///< server: what opened it
   std::vector<protocol::held_segment> held; ///< server: what overtook the hello
@@ -40,6 +45,7 @@ struct stream_state {
   void start(const stream_start& s);
   void receive(inbound_batch& batch);
   void transmit(datagram_batch& batch);
+  void on_timer();
   /// Runs the effects of an event that was not a segment, then sends and arms.
   void run(const protocol::effects& effects);
   void close(bool at_exit);
@@ -59,6 +65,7 @@ private:
   void cipher(const sys::chunk& datagrams) const;
   /// Drops what exceeds the largest datagram; false: nothing is left.
   bool fit(sys::chunk& datagrams);
+  void note_use();
   /// Sends what the event made, and arms the timer.
   void finish();
 

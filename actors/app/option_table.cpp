@@ -66,6 +66,16 @@ std::vector<option_group> make_groups() {
              "Accepted so that both sides can share their options",
              "UDP source ports of each session, for upstreams that spread their work by port; "
              "runs of datagrams go out from one after the other"}},
+           {"deadline",
+            0,
+            "SECONDS",
+            {},
+            1,
+            31'536'000,
+            {"longest life of a connection; a new one takes its place some seconds before, without "
+             "loss. Not given: as long as it works",
+             "longest life of a connection, for clients that don't limit it themselves; the client "
+             "opens another at once. Not given: as long as it works"}},
            {"handshake-packet",
             0,
             "PATH",

@@ -450,6 +450,7 @@ expected<settings, std::vector<option_error>> validate(role side, const command_
   const auto streams = in.size("tcp-connections");
   if (side == role::client) run.tunnel.streams = streams;
   run.tunnel.upstream_ports = in.size("udp-connections");
+  if (in.given("deadline")) run.tunnel.deadline = std::chrono::seconds{in.number("deadline")};
   read_encryption(in, run.tunnel);
   read_offload(in, run.offload);
   if (in.text("coalesce-us") != "auto")

@@ -244,4 +244,75 @@ BOOST_AUTO_TEST_CASE(a_session_without_all_its_ports_is_refused) {
   BOOST_TEST(w.server().count(counter::sessions_opened) == 0u);
 }
 
+BOOST_AUTO_TEST_CASE(a_stream_is_replaced_before_its_deadline_without_loss) {
+  for (const std::size_t n : {std::size_t{1}, streams}) {
+    world_options o;
+    o.streams = n;
+    o.client_deadline = 30s;
+    world w{o};
+    w.echo(5001, "first");
+    const auto start = w.now;
+    std::size_t sent = 1;
+    while (w.now - start < 100s) {
+      w.client().app_sends(5001, "up");
+      w.server().upstreams[0]->memory.push({}, bytes_of("down"));
+      w.pass(100ms);
+      ++sent;
+    }
+    BOOST_TEST(w.upstream_got().size() == sent);
+    BOOST_TEST(w.client().app_got(5001).size() == sent);
+    BOOST_TEST(w.server().upstreams.size() == 1u);
+    BOOST_TEST(w.client().count(counter::streams_opened) == 5 * n); // at 0, 25, 50, 75 and 100 s
+    BOOST_TEST(w.client().count(counter::streams_ended) == 4 * n - n);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_stream_ends_at_its_deadline_though_no_other_can_be_had) {
+  world_options o;
+  o.client_deadline = 20s;
+  world w{o};
+  w.echo(5001, "first");
+  w.lose = [](const traced& t) { return t.from_client && t.has(flag::syn); };
+  BOOST_TEST(!w.until([&] { return w.client().count(counter::streams_ended) != 0; }, 19s));
+  w.pass(2s);
+  BOOST_TEST(!w.sent_with(flag::rst, true).empty());
+  w.lose = nullptr;
+  w.client().app_sends(5001, "waits");
+  w.pass(10s);
+  BOOST_TEST(w.upstream_got().size() == 2u);
+  BOOST_TEST(w.server().upstreams.size() == 1u);
+}
+
+BOOST_AUTO_TEST_CASE(a_session_with_a_deadline_idles_out_and_not_before) {
+  world_options o;
+  o.streams = streams;
+  o.client_deadline = 30s;
+  o.idle_timeout = 100s;
+  world w{o};
+  w.echo(5001, "first");
+  w.pass(90s);
+  BOOST_TEST(w.server().count(counter::sessions_closed) == 0u);
+  w.server().upstreams[0]->memory.push({}, bytes_of("pushed"));
+  w.run();
+  BOOST_TEST(w.client().app_got(5001).back() == "pushed");
+  w.pass(140s);
+  BOOST_TEST(w.client().count(counter::sessions_closed) == 1u);
+  BOOST_TEST(w.server().count(counter::sessions_closed) == 1u);
+}
+
+BOOST_AUTO_TEST_CASE(the_servers_deadline_ends_streams_and_the_session_goes_on) {
+  world_options o;
+  o.streams = 2;
+  o.server_deadline = 30s;
+  world w{o};
+  w.echo(5001, "first");
+  for (int n = 0; n < 10; ++n) {
+    w.pass(10s);
+    w.echo(5001, std::to_string(n));
+  }
+  BOOST_TEST(w.server().upstreams.size() == 1u);
+  BOOST_TEST(w.server().count(counter::streams_opened) >= 6u);
+  BOOST_TEST(w.server().count(counter::sessions_opened) == 1u);
+}
+
 BOOST_AUTO_TEST_SUITE_END()

@@ -259,6 +259,7 @@ std::unique_ptr<process> world::make_client() {
   c.tun.peer4 = client_tun;
   if (!options_.client_packet.empty())
     c.tunnel.handshake_packet = std::make_shared<const octets>(bytes_of(options_.client_packet));
+  c.tunnel.deadline = options_.client_deadline;
   if (!options_.key.empty()) c.tunnel.cipher = std::make_shared<protocol::xor_cipher>(options_.key);
   c.tun.queues = options_.client_shards;
   c.bounds = options_.client_bounds;
@@ -277,6 +278,7 @@ std::unique_ptr<process> world::make_server() {
   c.tun.peer4 = server_tun;
   if (!options_.server_packet.empty())
     c.tunnel.handshake_packet = std::make_shared<const octets>(bytes_of(options_.server_packet));
+  c.tunnel.deadline = options_.server_deadline;
   if (!options_.key.empty()) c.tunnel.cipher = std::make_shared<protocol::xor_cipher>(options_.key);
   c.tun.queues = options_.server_shards;
   c.bounds = options_.server_bounds;

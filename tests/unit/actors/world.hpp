@@ -161,6 +161,7 @@ struct world_options {
   std::size_t slabs = 64;
   std::size_t streams = 1;
   std::size_t upstream_ports = 1;
+  std::chrono::seconds client_deadline{0}, server_deadline{0}; ///< of a stream; 0: none
   std::string client_packet, server_packet; ///< ahead of each stream's direction; empty: none
   std::string key;                          ///< of both; empty: none
   actors::limits client_bounds;

@@ -65,6 +65,7 @@ BOOST_AUTO_TEST_CASE(defaults_are_those_of_the_configuration) {
     BOOST_TEST((run.tunnel.idle_timeout == fresh.tunnel.idle_timeout));
     BOOST_TEST((run.tunnel.keepalive == fresh.tunnel.keepalive));
     BOOST_TEST(run.tunnel.streams == fresh.tunnel.streams);
+    BOOST_TEST((run.tunnel.deadline == 0s));
     BOOST_TEST(run.tun.name == "");
     BOOST_TEST(run.tun.ipv6);
     BOOST_TEST(!run.tun.ipv6_required);
@@ -109,6 +110,7 @@ BOOST_AUTO_TEST_CASE(given_values_arrive) {
                          "--idle-timeout=60",
                          "--keepalive=0",
                          "--tcp-connections=4",
+                         "--deadline=90",
                          "--max-sessions=100",
                          "--max-sessions-per-source=10",
                          "--max-opening=9",
@@ -136,6 +138,7 @@ BOOST_AUTO_TEST_CASE(given_values_arrive) {
   BOOST_TEST((run.tunnel.idle_timeout == 60s));
   BOOST_TEST((run.tunnel.keepalive == 0s));
   BOOST_TEST(run.tunnel.streams == 4u);
+  BOOST_TEST((run.tunnel.deadline == 90s));
   BOOST_TEST(run.bounds.max_sessions == 100u);
   BOOST_TEST(run.bounds.max_sessions_per_source == 10u);
   BOOST_TEST(run.bounds.max_opening_sessions == 9u);
@@ -158,7 +161,7 @@ BOOST_AUTO_TEST_CASE(numbers_are_strict_and_bounded) {
       {"--pending-datagrams", 1, 65'536}, {"--pending-bytes", 1'500, 16'777'216},
       {"--pending-total-mib", 1, 65'536}, {"--pool-mib", 1, 4'096},
       {"--max-sessions", 1, 1'000'000},   {"--tcp-connections", 1, 255},
-      {"--udp-connections", 1, 255},
+      {"--udp-connections", 1, 255},      {"--deadline", 1, 31'536'000},
   };
   for (const auto& row : table) {
     check_taken(role::client, row.option, std::to_string(row.least));
