@@ -255,6 +255,7 @@ void client_session_state::give_up(slot& s) {
   s.retry_at.reset();
   s.trying_since.reset();
   s.wait.reset();
+  if (s.current) return; // works still, or says that it is dead
   if (has_stream()) {
     s.wanted = true;
     s.retry_at = self->now() + lost_one_wait;

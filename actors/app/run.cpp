@@ -8,6 +8,7 @@
 #include "actors/log.hpp"
 #include "actors/root_supervisor.hpp"
 #include "actors/shard.hpp"
+#include "system/daemon.hpp"
 #include "system/offload_probe.hpp"
 #include "system/process.hpp"
 #include "system/resolver.hpp"
@@ -26,6 +27,7 @@
 #include <chrono>
 #include <csignal>
 #include <exception>
+#include <functional>
 #include <iostream>
 #include <memory>
 #include <optional>
@@ -71,13 +73,20 @@ start_error tun_error(const sys::os_error& error) {
   return out;
 }
 
+start_error pid_error(const sys::os_error& error) {
+  start_error out{"cannot write the PID file: " + error.to_string(), {}};
+  if (error.number == EAGAIN) out.advice = {"another program is running with this --pid-file"};
+  return out;
+}
+
 /// Everything that the actors borrow, in the order in which it is made; undone in reverse.
 class runtime {
 public:
   explicit runtime(const settings& chosen) : chosen_(chosen) {}
 
   std::optional<start_error> open();
-  int run();
+  /// on_ready: called once everything works
+  int run(const std::function<void()>& on_ready);
 
 private:
   std::optional<start_error> open_listeners();
@@ -231,7 +240,7 @@ void runtime::say_ready() {
     log_info("serving TCP port ", run.tunnel.local_port);
 }
 
-int runtime::run() {
+int runtime::run(const std::function<void()>& on_ready) {
   caf::actor_system_config config;
   // None of our actors runs there; this policy sleeps while it has nothing to do.
   config.set("scheduler.policy", caf::atom("sharing"));
@@ -291,6 +300,7 @@ int runtime::run() {
   auto root = control.spawn(root_supervisor, start);
   lanes.front().loop->set_on_resume([root] { caf::anon_send(root, probe_stream{}); });
   say_ready();
+  on_ready();
   start = {};
   root = nullptr;
   system.await_all_actors_done();
@@ -330,15 +340,34 @@ int run(role side, int argc, char** argv) {
     std::cerr << error_text(side, {log.error()});
     return 2;
   }
+  const auto fail = [&](const start_error& failed) {
+    log_error(failed.text);
+    for (const auto& advice : failed.advice)
+      log_error(advice);
+    // Who started us looks there, and not into the log.
+    if (chosen->daemonize && !chosen->log_output.empty())
+      std::cerr << program_name(side) << ": " << failed.text << '\n';
+    return 1;
+  };
   try {
-    runtime process{*chosen};
-    if (const auto failed = process.open()) {
-      log_error(failed->text);
-      for (const auto& advice : failed->advice)
-        log_error(advice);
-      return 1;
+    const auto pid_path = chosen->pid_path.empty() ? "" : sys::absolute_path(chosen->pid_path);
+    std::optional<sys::daemon_parent> caller;
+    if (chosen->daemonize) {
+      auto left = sys::daemon_parent::leave();
+      if (!left) return fail({"cannot go into the background: " + left.error().to_string(), {}});
+      caller.emplace(std::move(*left));
     }
-    return process.run();
+    std::optional<sys::pid_file> pid;
+    if (!pid_path.empty()) {
+      auto made = sys::pid_file::make(pid_path);
+      if (!made) return fail(pid_error(made.error()));
+      pid.emplace(std::move(*made));
+    }
+    runtime process{*chosen};
+    if (const auto failed = process.open()) return fail(*failed);
+    return process.run([&caller] {
+      if (caller) caller->ready();
+    });
   } catch (const std::exception& e) {
     log_error("start failed: ", e.what());
     return 1;

@@ -14,6 +14,8 @@ struct settings {
   config run;
   log_level level = log_level::info;
   std::string log_output;     ///< path; empty: stderr
+  bool daemonize = false;
+  std::string pid_path;       ///< empty: none
   std::string handshake_path; ///< what --handshake-packet names; empty: none
 };
 

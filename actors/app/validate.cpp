@@ -457,6 +457,8 @@ expected<settings, std::vector<option_error>> validate(role side, const command_
     run.coalesce = std::chrono::microseconds{in.number("coalesce-us")};
   read_limits(in, run.bounds);
   read_log(in, out);
+  out.daemonize = in.given("daemonize");
+  out.pid_path = std::string{in.text("pid-file")};
   out.handshake_path = std::string{in.text("handshake-packet")};
   if (!errors.empty()) return unexpected{std::move(errors)};
   return out;

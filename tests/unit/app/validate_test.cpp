@@ -120,7 +120,10 @@ BOOST_AUTO_TEST_CASE(given_values_arrive) {
                          "--pending-total-mib=2",
                          "--pool-mib=5",
                          "--log-level=DeBuG",
-                         "--log-output=/tmp/x"});
+                         "--log-output=/tmp/x",
+                         "-d",
+                         "--pid-file=x.pid",
+                         "--handshake-packet=h"});
   BOOST_TEST_REQUIRE(r.has_value(), errors_of(r));
   const auto& run = r->run;
   BOOST_TEST(run.tunnel.local_udp.to_string() == "[::1]:51820");
@@ -149,6 +152,9 @@ BOOST_AUTO_TEST_CASE(given_values_arrive) {
   BOOST_TEST(run.bounds.pool_mib == 5u);
   BOOST_TEST((r->level == log_level::debug));
   BOOST_TEST(r->log_output == "/tmp/x");
+  BOOST_TEST(r->daemonize);
+  BOOST_TEST(r->pid_path == "x.pid");
+  BOOST_TEST(r->handshake_path == "h");
   BOOST_TEST(server({"-l", "65535"})->run.tunnel.local_port == 65535);
   BOOST_TEST(server({"--udp-connections=3"})->run.tunnel.upstream_ports == 3u);
 }

@@ -1,0 +1,106 @@
+#include "system/daemon.hpp"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdint>
+#include <filesystem>
+#include <system_error>
+#include <utility>
+
+namespace tonel::sys {
+
+namespace {
+
+os_error last_error(const char* operation, std::string detail = {}) {
+  return {errno, operation, std::move(detail)};
+}
+
+/// Waits for what the new process says of itself, and ends with it.
+[[noreturn]] void await_daemon(int line, pid_t child) {
+  std::uint8_t code = 0;
+  ssize_t n;
+  do {
+    n = ::read(line, &code, 1);
+  } while (n < 0 && errno == EINTR);
+  // The process in between is gone at once; it is waited for so that no zombie is left behind.
+  int status = 0;
+  while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
+  }
+  // Ended without a word: it has said why on stderr.
+  ::_exit(n == 1 ? code : 1);
+}
+
+} // namespace
+
+result<daemon_parent> daemon_parent::leave() {
+  int ends[2];
+  // No pipe: writing to one that nobody reads any more would end this process by a signal.
+  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0)
+    return unexpected{last_error("socketpair")};
+  descriptor in{real_kernel(), ends[0]}, out{real_kernel(), ends[1]};
+  const auto child = ::fork();
+  if (child < 0) return unexpected{last_error("fork")};
+  if (child > 0) {
+    out.reset(); // or the end of the other process would not be noticed
+    await_daemon(in.get(), child);
+  }
+  in.reset();
+  if (::setsid() < 0) return unexpected{last_error("setsid")};
+  // Once more: who leads a session can get a terminal by opening one.
+  const auto grandchild = ::fork();
+  if (grandchild < 0) return unexpected{last_error("fork")};
+  if (grandchild > 0) ::_exit(0);
+  const descriptor null{real_kernel(), ::open("/dev/null", O_RDWR | O_CLOEXEC)};
+  if (!null) return unexpected{last_error("open", "/dev/null")};
+  ::dup2(null.get(), STDIN_FILENO);
+  ::dup2(null.get(), STDOUT_FILENO);
+  ::umask(027);
+  // So that no mount is kept busy. "/" is always there.
+  if (::chdir("/") != 0) return unexpected{last_error("chdir", "/")};
+  return daemon_parent{std::move(out)};
+}
+
+void daemon_parent::ready() noexcept {
+  const descriptor null{real_kernel(), ::open("/dev/null", O_RDWR | O_CLOEXEC)};
+  if (null) ::dup2(null.get(), STDERR_FILENO);
+  const std::uint8_t code = 0;
+  // Where nobody waits any more, there is nobody to tell.
+  if (line_) real_kernel().send(line_.get(), &code, 1, MSG_NOSIGNAL);
+  line_.reset();
+}
+
+pid_file::pid_file(std::string path, descriptor fd) noexcept
+    : path_(std::move(path)), fd_(std::move(fd)) {}
+
+pid_file::pid_file(pid_file&& other) noexcept
+    : path_(std::exchange(other.path_, {})), fd_(std::move(other.fd_)) {}
+
+pid_file::~pid_file() {
+  // While the lock still is ours, so that a successor's file is not removed.
+  if (!path_.empty()) ::unlink(path_.c_str());
+}
+
+result<pid_file> pid_file::make(const std::string& path) {
+  descriptor fd{real_kernel(), ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644)};
+  if (fd.get() < 0) return unexpected{last_error("open", path)};
+  if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) return unexpected{last_error("flock", path)};
+  const auto text = std::to_string(::getpid()) + "\n";
+  if (::ftruncate(fd.get(), 0) != 0) return unexpected{last_error("write", path)};
+  if (::write(fd.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size()))
+    return unexpected{last_error("write", path)};
+  return pid_file{path, std::move(fd)};
+}
+
+std::string absolute_path(const std::string& path) {
+  std::error_code failed;
+  auto whole = std::filesystem::absolute(path, failed);
+  return failed ? path : whole.string();
+}
+
+} // namespace tonel::sys
