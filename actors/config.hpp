@@ -64,6 +64,7 @@ struct tunnel_config {
 /// The TUN device of the process.
 struct tun_config {
   std::string name;                   ///< empty: the kernel picks
+  int fd = -1;                        ///< of a device that was opened for us
   protocol::ip_address local4, peer4; ///< the host's and the program's side
   protocol::ip_address local6, peer6; ///< unspecified when IPv6 is off
   bool ipv6 = true;

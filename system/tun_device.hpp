@@ -16,6 +16,7 @@ namespace tonel::sys {
 /// What a TUN device is opened with.
 struct tun_options {
   std::string name; ///< empty: the kernel picks
+  int fd = -1;      ///< of a device that somebody opened for us; name and queues then don't matter
   std::size_t queues = 1;
   bool want_offload = true;
   std::uint16_t mtu = 1500;
@@ -37,7 +38,10 @@ public:
   /// Errors: ENOENT, ENODEV, EACCES or EPERM of "open /dev/net/tun" and EPERM of "ioctl TUNSETIFF"
   ///         or of netlink: a missing device node or capability; EBUSY: the name is in use; EINVAL of
   ///         "ioctl TUNSETIFF": the name is not a TUN, or was made without multi_queue and several
-  ///         queues are wanted
+  ///         queues are wanted; of a given descriptor: EBADF or ENOTTY of "ioctl TUNGETIFF": it is
+  ///         no open TUN; EINVAL of it: a TAP, or one with packet information in front
+  /// A given descriptor keeps its flags: without IFF_VNET_HDR there is no offload. It is taken over,
+  /// and closed at the end or on failure.
   static result<tun_device> open(kernel& k, const tun_options& options);
 
   tun_device(tun_device&&) noexcept;

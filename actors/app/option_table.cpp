@@ -95,7 +95,14 @@ std::vector<option_group> make_groups() {
        }},
       {"TUN device",
        {
-           {"tun", 0, "NAME", {}, 0, 0, "name of the device; not given, the kernel picks one"},
+           {"tun",
+            0,
+            "NAME|FD",
+            {},
+            0,
+            0,
+            "name of the device, or the number of a descriptor that was inherited of an open one; "
+            "not given, the kernel picks a name"},
            {"tun-local",
             0,
             "IPv4",

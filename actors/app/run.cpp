@@ -67,6 +67,11 @@ start_error tun_error(const sys::os_error& error) {
     out.advice = {"/dev/net/tun is missing. Provide it in one of these ways:", "  modprobe tun",
                   "  in a container: --device /dev/net/tun"};
     break;
+  case EBADF:
+  case ENOTTY:
+    out.advice = {"a number at --tun is that of an open TUN descriptor, inherited from who starts "
+                  "this program"};
+    break;
   case EBUSY: out.advice = {"another program has this device; --tun names another one"}; break;
   default: break;
   }
@@ -119,6 +124,7 @@ std::optional<start_error> runtime::open() {
   const auto& tun = chosen_.run.tun;
   sys::tun_options options;
   options.name = tun.name;
+  options.fd = tun.fd;
   options.queues = tun.queues;
   options.want_offload = chosen_.run.offload.tun;
   options.mtu = tun.mtu;

@@ -123,9 +123,6 @@ std::string tun_name_problem(std::string_view name) {
   }
   if (name == "." || name == "..") return "is no possible name of a device";
   if (name == "all" || name == "default") return "is a name that the kernel keeps for itself";
-  if (std::all_of(name.begin(), name.end(), is_digit)) {
-    return "must not be a mere number (descriptors of open devices are not taken)";
-  }
   return {};
 }
 
@@ -302,7 +299,16 @@ void read_pair(reader& in, bool v6, ip_address& local, ip_address& peer) {
 
 void read_tun(reader& in, tun_config& out) {
   out.name = std::string{in.text("tun")};
-  if (in.given("tun")) {
+  if (in.given("tun") && std::all_of(out.name.begin(), out.name.end(), is_digit)) {
+    const auto fd = parse_number(out.name);
+    // 0 to 2 are the standard streams; more than this no process can have open (fs.nr_open).
+    if (!fd || *fd < 3 || *fd > 1'073'741'816) {
+      in.refuse("tun", "as a number must be that of a descriptor, 3 or more");
+    } else {
+      out.fd = static_cast<int>(*fd);
+    }
+    out.name.clear();
+  } else if (in.given("tun")) {
     if (auto problem = tun_name_problem(out.name); !problem.empty()) {
       in.refuse("tun", std::move(problem));
     }
@@ -318,6 +324,8 @@ void read_tun(reader& in, tun_config& out) {
     }
   }
   out.queues = in.size("tun-queues");
+  if (out.fd >= 0 && out.queues > 1 && in.good("tun-queues"))
+    in.refuse("tun-queues", "must be 1 where --tun is a descriptor, which is one queue");
   out.txqueuelen = in.size("txqueuelen");
   out.mtu = static_cast<std::uint16_t>(in.number("mtu"));
   // RFC 8200 §5; Linux takes IPv6 off a device with less.

@@ -118,8 +118,27 @@ int fake_kernel::close(int fd) noexcept {
   return 0;
 }
 
+int fake_kernel::hand_over(const std::string& name, short flags) {
+  auto& l = links[name];
+  if (l.index == 0) l.index = ++last_index_;
+  l.carrier = true;
+  tun_flags = flags;
+  open_[++last_fd_] = name;
+  return last_fd_;
+}
+
 int fake_kernel::ioctl(int fd, unsigned long request, void* argument) noexcept {
   if (const int e = enter(ioctl_name(request)); e != 0) return e;
+  if (request == TUNGETIFF) {
+    const auto device = open_.find(fd);
+    if (device == open_.end()) return -EBADF;
+    if (links.count(device->second) == 0) return -ENOTTY;
+    ifreq r{};
+    std::strcpy(r.ifr_name, device->second.c_str());
+    r.ifr_flags = tun_flags;
+    std::memcpy(argument, &r, sizeof r);
+    return 0;
+  }
   if (request != TUNSETIFF) return 0;
   ifreq r{};
   std::memcpy(&r, argument, sizeof r);

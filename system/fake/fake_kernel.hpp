@@ -50,9 +50,11 @@ public:
   std::size_t open_descriptors() const noexcept { return open_.size(); }
 
   std::map<std::string, link> links;
+  /// An open device as another process hands it over; its descriptor.
+  int hand_over(const std::string& name, short flags);
   std::deque<octets> tun_in; ///< with the vnet header, if the device has one
   std::vector<octets> tun_out;
-  short tun_flags = 0; ///< of the last TUNSETIFF
+  short tun_flags = 0; ///< of the last TUNSETIFF, or of what was handed over
   /// 0, or the error with which a packet is refused.
   std::function<int(const octets&)> refuse_packet;
 

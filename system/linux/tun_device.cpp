@@ -77,6 +77,9 @@ struct tun_device::state {
   }
 
   result<void> open_queues(kernel& k, const tun_options& o);
+  result<void> take_queue(kernel& k, const tun_options& o);
+  void start_queues(kernel& k, const tun_options& o, std::vector<descriptor> fds, bool vnet,
+                    const char* why_not);
   result<void> configure(const tun_options& o);
   result<void> set_link(const tun_options& o);
   result<void> ensure_address(const std::vector<link_address>& there, const link_address& a);
@@ -106,10 +109,41 @@ result<void> tun_device::state::open_queues(kernel& k, const tun_options& o) {
     if (!next) return unexpected{next.error()};
     fds.push_back(std::move(next->fd));
   }
+  start_queues(k, o, std::move(fds), chosen.vnet, "the kernel does not take IFF_VNET_HDR");
+  return {};
+}
 
-  bool offload = o.want_offload && chosen.vnet;
-  if (o.want_offload && !chosen.vnet)
-    notes.emplace_back("TUN offload is off: the kernel does not take IFF_VNET_HDR");
+result<void> tun_device::state::take_queue(kernel& k, const tun_options& o) {
+  descriptor fd{k, o.fd};
+  ifreq request{};
+  if (const int r = k.ioctl(fd.get(), TUNGETIFF, &request); r < 0)
+    return unexpected{os_error{-r, "ioctl TUNGETIFF", std::to_string(o.fd)}};
+  request.ifr_name[IFNAMSIZ - 1] = '\0';
+  name = request.ifr_name;
+  const auto flags = static_cast<unsigned short>(request.ifr_flags);
+  if ((flags & IFF_TUN) == 0 || (flags & IFF_NO_PI) == 0)
+    return unexpected{os_error{EINVAL, "ioctl TUNGETIFF", name}};
+  // Who opened it may have wanted neither.
+  int on = 1;
+  if (const int r = k.ioctl(fd.get(), FIONBIO, &on); r < 0)
+    return unexpected{os_error{-r, "ioctl FIONBIO", name}};
+  static_cast<void>(k.ioctl(fd.get(), FIOCLEX, nullptr));
+  const bool vnet = (flags & IFF_VNET_HDR) != 0;
+  if (vnet) {
+    int size = 10;
+    if (const int r = k.ioctl(fd.get(), TUNSETVNETHDRSZ, &size); r < 0)
+      return unexpected{os_error{-r, "ioctl TUNSETVNETHDRSZ", name}};
+  }
+  std::vector<descriptor> fds;
+  fds.push_back(std::move(fd));
+  start_queues(k, o, std::move(fds), vnet, "the given descriptor was opened without IFF_VNET_HDR");
+  return {};
+}
+
+void tun_device::state::start_queues(kernel& k, const tun_options& o, std::vector<descriptor> fds,
+                                     bool vnet, const char* why_not) {
+  bool offload = o.want_offload && vnet;
+  if (o.want_offload && !vnet) notes.push_back(std::string{"TUN offload is off: "} + why_not);
   if (offload) {
     if (const int r = set_offload(k, fds[0].get(), TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6); r < 0) {
       offload = false;
@@ -117,11 +151,10 @@ result<void> tun_device::state::open_queues(kernel& k, const tun_options& o) {
     }
   }
   // It belongs to the device: a persistent one may have it on still.
-  if (chosen.vnet && !offload) set_offload(k, fds[0].get(), 0);
+  if (vnet && !offload) set_offload(k, fds[0].get(), 0);
   for (auto& fd : fds)
-    queues.push_back(std::make_unique<tun_queue>(k, std::move(fd),
-                                                 tun_queue::mode{chosen.vnet, offload, o.mtu}));
-  return {};
+    queues.push_back(
+        std::make_unique<tun_queue>(k, std::move(fd), tun_queue::mode{vnet, offload, o.mtu}));
 }
 
 result<void> tun_device::state::set_link(const tun_options& o) {
@@ -184,12 +217,13 @@ result<tun_device> tun_device::open(kernel& k, const tun_options& options) {
   s->netlink.emplace(std::move(*netlink));
   // A multi-queue device takes the queues of any number of processes, and spreads packets over all of
   // them. So one that somebody has open, which its carrier shows, is not joined.
-  if (!options.name.empty()) {
+  if (options.fd < 0 && !options.name.empty()) {
     const auto before = s->netlink->find_link(options.name);
     if (before && *before && (*before)->carrier)
       return unexpected{os_error{EBUSY, "ioctl TUNSETIFF", options.name}};
   }
-  if (const auto done = s->open_queues(k, options); !done) return unexpected{done.error()};
+  const auto opened = options.fd < 0 ? s->open_queues(k, options) : s->take_queue(k, options);
+  if (!opened) return unexpected{opened.error()};
   if (const auto done = s->configure(options); !done) return unexpected{done.error()};
   return tun_device{std::move(s)};
 }

@@ -221,11 +221,42 @@ BOOST_AUTO_TEST_CASE(names_of_devices_fit_kernel_and_rules) {
   for (const char* value : {"tun0", "a", "tonel-client.1", "fifteen_letters", "tun%d"}) {
     check_taken(role::client, "--tun", value);
   }
-  for (const char* value :
-       {"sixteen_letters_", ".", "..", "a/b", "a b", "a:b", "a\tb", "tun*", "a\"b", "a'b", "a;b",
-        "-a", "7", "all", "default", "%d%d", "%s", "t\xc3\xbcn"}) {
+  for (const char* value : {"sixteen_letters_",
+                            ".",
+                            "..",
+                            "a/b",
+                            "a b",
+                            "a:b",
+                            "a\tb",
+                            "tun*",
+                            "a\"b",
+                            "a'b",
+                            "a;b",
+                            "-a",
+                            "0",
+                            "2",
+                            "007",
+                            "2147483647",
+                            "-1",
+                            "+3",
+                            "99999999999999999999",
+                            "all",
+                            "default",
+                            "%d%d",
+                            "%s",
+                            "t\xc3\xbcn"}) {
     check_refused(role::client, "--tun", value);
   }
+}
+
+BOOST_AUTO_TEST_CASE(a_number_as_the_device_is_a_descriptor) {
+  const auto r = client({"--tun=3"});
+  BOOST_TEST_REQUIRE(r.has_value(), errors_of(r));
+  BOOST_TEST(r->run.tun.fd == 3);
+  BOOST_TEST(r->run.tun.name == "");
+  BOOST_TEST(client({"--tun=3a"})->run.tun.fd == -1);
+  BOOST_TEST(errors_of(client({"--tun=3", "--tun-queues=2"})) ==
+             "--tun-queues 2: must be 1 where --tun is a descriptor, which is one queue\n");
 }
 
 BOOST_AUTO_TEST_CASE(local_addresses_of_the_client) {

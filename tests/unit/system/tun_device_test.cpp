@@ -77,6 +77,48 @@ BOOST_AUTO_TEST_CASE(the_kernel_picks_a_name) {
   BOOST_TEST(d->name() == "tun0");
 }
 
+BOOST_AUTO_TEST_CASE(a_device_that_was_handed_over_is_used_as_it_is) {
+  for (const bool vnet : {true, false}) {
+    fake_kernel fresh;
+    const auto flags = IFF_TUN | IFF_NO_PI | (vnet ? IFF_VNET_HDR : 0);
+    options.fd = fresh.hand_over("theirs", static_cast<short>(flags));
+    auto& theirs = fresh.links.at("theirs");
+    theirs.up = true;
+    theirs.mtu = 1400;
+    theirs.txqueuelen = 2048;
+    theirs.persistent = true;
+    theirs.addresses.push_back({ip("192.0.2.1"), ip("192.0.2.2"), 24});
+    {
+      auto d = tun_device::open(fresh, options);
+      BOOST_TEST_REQUIRE(d.has_value(), why(d));
+      BOOST_TEST(d->name() == "theirs");
+      BOOST_TEST(d->queues() == 1u);
+      BOOST_TEST(d->queue(0).offload() == vnet);
+      BOOST_TEST(d->notes().size() == (vnet ? 0u : 1u));
+      BOOST_TEST(fresh.calls("ioctl TUNSETIFF") == 0u);
+      BOOST_TEST(theirs.addresses.size() == 2u); // and IPv6
+    }
+    // What was there before stays, what was added goes.
+    BOOST_TEST_REQUIRE(theirs.addresses.size() == 1u);
+    BOOST_TEST(theirs.addresses[0].local.to_string() == "192.0.2.1");
+    BOOST_TEST(fresh.open_descriptors() == 0u);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_descriptor_that_is_no_tun_is_an_error) {
+  options.fd = 77;
+  BOOST_TEST(open().error().number == EBADF);
+  for (const int flags : {IFF_TAP | IFF_NO_PI, IFF_TUN + 0}) {
+    fake_kernel fresh;
+    options.fd = fresh.hand_over("theirs", static_cast<short>(flags));
+    const auto d = tun_device::open(fresh, options);
+    BOOST_TEST_REQUIRE(!d.has_value());
+    BOOST_TEST(d.error().number == EINVAL);
+    BOOST_TEST(d.error().operation == std::string{"ioctl TUNGETIFF"});
+    BOOST_TEST(fresh.open_descriptors() == 0u);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(what_must_work_fails_with_its_call_and_leaves_nothing_open) {
   struct row {
     const char* call;
