@@ -13,7 +13,7 @@ using actors::log_level;
 struct settings {
   config run;
   log_level level = log_level::info;
-  std::string log_output;     ///< path; empty: stderr
+  std::string log_output; ///< path; empty: stderr
   bool daemonize = false;
   std::string pid_path;       ///< empty: none
   std::string handshake_path; ///< what --handshake-packet names; empty: none
