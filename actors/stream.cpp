@@ -121,6 +121,10 @@ void stream_state::run(const protocol::effects& effects, const inbound_segment* 
                      tell(stream_event::kind::ended, end.why);
                    },
                    [&](const p::forgotten&) { over = true; },
+                   [&](const p::peer_is_legacy&) {
+                     said_ended = true;
+                     tell(stream_event::kind::ended, p::end_reason::refused);
+                   },
                },
                e);
 }
@@ -244,7 +248,7 @@ void stream_state::transmit(datagram_batch& batch) {
   // PSH on the last segment of a wake-up alone: on each it would keep GRO from merging.
   if (out.segments.size() == before) return finish();
   note_use();
-  out.segments.back().header.flags |= protocol::flag::psh;
+  if (machine().has_push()) out.segments.back().header.flags |= protocol::flag::psh;
   finish();
 }
 

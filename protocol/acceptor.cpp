@@ -2,6 +2,7 @@
 
 #include "protocol/run.hpp"
 
+#include <algorithm>
 #include <chrono>
 
 namespace tonel::protocol {
@@ -18,6 +19,10 @@ constexpr auto hold_time = 3s;
 constexpr std::size_t bookkeeping = sizeof(held_segment);
 /// Expiries outlast what was released; data and FIN in turns must not pile them up.
 constexpr std::size_t most_expiries = most_held / bookkeeping;
+
+/// phantun repeats its SYN after 1 s and 2 s; tonel never repeats one, and has given up after 3 s.
+constexpr auto least_repeat = 500ms, last_repeat = 2'800ms;
+constexpr std::size_t recent_syns = 256;
 
 bool contradictory(const segment_repr& in) noexcept {
   const bool syn = in.has(flag::syn);
@@ -38,14 +43,20 @@ segment_header reset_for(const segment_repr& in) noexcept {
 
 acceptor::acceptor(const acceptor_config& config)
     : config_(config), cookie_(config.secret), resets_(resets_per_second),
-      early_(0, address_hash{siphash24(config.secret, {})}) {}
+      early_(0, address_hash{siphash24(config.secret, {})}),
+      recent_(config.legacy ? recent_syns : 0) {}
 
 stray_answer acceptor::on_stray(const segment_repr& in, byte_view payload, time_point now) {
   if (in.has(flag::rst)) return ignore_stray{};
   if (contradictory(in)) return ignore_stray{errc::bad_flags};
   const bool ours = config_.listen_port != 0 && in.tuple.local.port == config_.listen_port;
   if (!ours || (in.has(flag::syn) && in.has(flag::ack))) return refuse(in, errc::no_stream, now);
-  if (in.has(flag::syn)) return syn_ack(in, now);
+  if (in.has(flag::syn)) {
+    if (is_legacy_syn(in)) return on_legacy_syn(in, now);
+    return config_.native ? stray_answer{syn_ack(in, now)} : refuse(in, errc::no_stream, now);
+  }
+  if (config_.legacy)
+    if (const auto made = proven_legacy(in, now)) return *made;
 
   if (const auto iss = cookie_.proven(in.tuple, in.ack, now))
     return on_proven(in, payload, *iss, now);
@@ -63,10 +74,72 @@ reply_stray acceptor::syn_ack(const segment_repr& in, time_point now) const noex
   return {out, std::nullopt};
 }
 
+stray_answer acceptor::on_legacy_syn(const segment_repr& in, time_point now) {
+  if (!config_.legacy) return refuse(in, errc::no_stream, now);
+  const auto token = cookie_.token(in.tuple, in.seq, now);
+  const auto groups = config_.groups ? config_.groups->groups_of(in.tuple.remote.address)
+                                     : std::vector<legacy_group>{};
+  const auto has = [&groups](std::uint16_t t, auto&& and_also) {
+    return std::any_of(groups.begin(), groups.end(),
+                       [&](const legacy_group& g) { return g.token == t && and_also(g); });
+  };
+  if (in.seq.raw != 0) {
+    // A group that is gone (or of another process): its client starts a new one.
+    if (!has(token_in(in.seq), [](const legacy_group&) { return true; }))
+      return refuse(in, errc::unproven, now);
+  } else if (has(token,
+                 [&](const legacy_group& g) { return g.first_port != in.tuple.remote.port; })) {
+    // Its joins would reach another client's group; from another port it gets another token.
+    return refuse(in, errc::unproven, now);
+  }
+  const auto hash = early_.hash_function()(in.tuple);
+  auto& seen = recent_[hash % recent_.size()];
+  const auto age = seen.at == time_point::min() ? duration::max() : now - seen.at;
+  if (seen.tuple != hash || age > last_repeat)
+    seen = {hash, now, false};
+  else if (age >= least_repeat)
+    seen.repeated = true;
+  return reply_stray{legacy_syn_ack(in, token), std::nullopt};
+}
+
+/// Which SYN the sender of `in` has had an answer to, if any. Nothing was kept of it: it had 0 or a
+/// live group's token as its sequence number, of which the nearest below `in` is taken.
+std::optional<accept_legacy> acceptor::proven_legacy(const segment_repr& in, time_point now) const {
+  if (in.has(flag::fin) || in.ack.raw < 2 || in.ack.raw > 65'536) return std::nullopt;
+  std::optional<accept_legacy> out;
+  auto nearest = static_cast<std::int32_t>(receive_window);
+  const auto consider = [&](std::uint16_t join) {
+    const seq_num syn{join};
+    const auto distance = in.seq - (syn + 1);
+    if (distance < 0 || distance >= nearest) return;
+    // The third ACK has no place but its own.
+    if (in.payload_length == 0 && distance != 0) return;
+    if (!cookie_.proves_token(in.tuple, syn, in.ack, now)) return;
+    nearest = distance;
+    out = accept_legacy{in.ack - 1, syn, join, join != 0 ? profile::tonel : profile::legacy};
+  };
+  consider(0);
+  if (config_.groups != nullptr)
+    for (const auto& g : config_.groups->groups_of(in.tuple.remote.address))
+      consider(g.token);
+  if (!out || out->join != 0 || recent_.empty()) return out;
+  const auto hash = early_.hash_function()(in.tuple);
+  const auto& seen = recent_[hash % recent_.size()];
+  if (seen.tuple == hash && seen.repeated && now - seen.at <= hold_time + last_repeat)
+    out->shown = profile::phantun;
+  return out;
+}
+
 stray_answer acceptor::refuse(const segment_repr& in, std::optional<errc> reason,
                               time_point now) noexcept {
   if (!resets_.take(now)) return ignore_stray{errc::rst_limited};
-  return reply_stray{reset_for(in), reason};
+  auto out = reset_for(in);
+  // tonel's probe, or a datagram whose ack field one has spoilt: a RST from that would have sequence
+  // number 0 or 1, which trackers drop. Where this server has sent no datagram, this one passes.
+  if (config_.legacy && in.ack.raw <= 1 && !in.has(flag::syn) && in.has(flag::ack) &&
+      in.tuple.local.port == config_.listen_port)
+    out.seq = seq_num{cookie_.token(in.tuple, {}, now)} + 1;
+  return reply_stray{out, reason};
 }
 
 /// The sender has seen our SYN-ACK, so the address is its own.

@@ -1,7 +1,9 @@
 #pragma once
 
 #include "protocol/hello.hpp"
+#include "protocol/legacy_groups.hpp"
 #include "protocol/packet.hpp"
+#include "protocol/profile.hpp"
 #include "protocol/time.hpp"
 #include "protocol/wire.hpp"
 
@@ -28,6 +30,13 @@ public:
   /// The ISN that `ack` - 1 proves its sender has seen, if it is ours.
   [[nodiscard]] std::optional<seq_num> proven(const four_tuple& tuple, seq_num ack,
                                               time_point now) const noexcept;
+  /// The sequence number, 1..65,535, of the SYN-ACK that a legacy SYN gets: the peer returns it as
+  /// its group's token, so there is no room for more bits.
+  [[nodiscard]] std::uint16_t token(const four_tuple& tuple, seq_num syn,
+                                    time_point now) const noexcept;
+  /// `ack` - 1 is the token that a SYN with this sequence number got.
+  [[nodiscard]] bool proves_token(const four_tuple& tuple, seq_num syn, seq_num ack,
+                                  time_point now) const noexcept;
 
 private:
   std::array<std::uint8_t, 16> secret_;
@@ -59,12 +68,24 @@ struct accept_stream {
   seq_num client_iss;
   std::vector<held_segment> held;
 };
-using stray_answer = std::variant<ignore_stray, reply_stray, accept_stream>;
+/// A proven handshake of an older dialect: make a stream (stream::accept_legacy), give it this
+/// segment. Its session is that of the group `join`, or a new one whose group `iss` names; the
+/// upstream's socket is opened when the first datagram comes.
+struct accept_legacy {
+  seq_num iss;
+  seq_num client_iss;
+  std::uint16_t join = 0;          ///< 0: the first connection of a group
+  profile shown = profile::legacy; ///< as far as the handshake tells
+};
+using stray_answer = std::variant<ignore_stray, reply_stray, accept_stream, accept_legacy>;
 
 struct acceptor_config {
   std::array<std::uint8_t, 16> secret{}; ///< one per process: any queue may see any segment
   std::uint16_t listen_port = 0;         ///< 0: a client, which accepts nothing
   std::uint16_t mtu = 1500;              ///< of the TUN
+  bool native = true;                    ///< which profiles are served
+  bool legacy = false;
+  const group_lookup* groups = nullptr; ///< where legacy is served; it outlives the acceptor
 };
 
 /// Answers segments that belong to no stream: SYNs by a cookie, hellos by a new stream, health
@@ -90,9 +111,18 @@ private:
     std::uint32_t payload_bytes = 0;
     time_point until{};
   };
+  /// SYNs of the last seconds, by the tuple's hash: a repeated one is phantun's. One that falls on
+  /// another's place takes it.
+  struct recent_syn {
+    std::size_t tuple = 0;
+    time_point at = time_point::min();
+    bool repeated = false;
+  };
   using early_map = std::unordered_map<four_tuple, early, address_hash>;
 
   reply_stray syn_ack(const segment_repr& in, time_point now) const noexcept;
+  stray_answer on_legacy_syn(const segment_repr& in, time_point now);
+  std::optional<accept_legacy> proven_legacy(const segment_repr& in, time_point now) const;
   stray_answer refuse(const segment_repr& in, std::optional<errc> reason, time_point now) noexcept;
   stray_answer on_proven(const segment_repr& in, byte_view payload, seq_num iss, time_point now);
   stray_answer hold(const segment_repr& in, byte_view payload, time_point now);
@@ -104,6 +134,7 @@ private:
   /// In the order of their times; an entry whose tuple was released since is skipped.
   std::deque<std::pair<time_point, four_tuple>> expiries_;
   std::size_t held_bytes_ = 0;
+  std::vector<recent_syn> recent_;
 };
 
 } // namespace tonel::protocol

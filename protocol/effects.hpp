@@ -4,6 +4,7 @@
 #include "protocol/errc.hpp"
 #include "protocol/hello.hpp"
 #include "protocol/packet.hpp"
+#include "protocol/profile.hpp"
 
 #include <array>
 #include <cassert>
@@ -70,10 +71,15 @@ struct ended {
   end_reason why = end_reason::reset;
 };
 struct forgotten {};
+/// The answer to a native SYN came from a server of an older dialect: another stream on another port
+/// is to speak it. Said in place of `ended`; a RST has freed the server's end.
+struct peer_is_legacy {
+  profile shown = profile::legacy;
+};
 
 using effect = std::variant<send_segment, deliver, hold_segment, replay_held, opened, greeted,
                             went_silent, recovered, went_idle, became_active, mtu_changed,
-                            try_new_port, count_drop, ended, forgotten>;
+                            try_new_port, count_drop, ended, forgotten, peer_is_legacy>;
 
 /// What the shell has to do, in order.
 /// Shape: fixed capacity, no allocation; more than `capacity` is a bug

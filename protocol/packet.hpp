@@ -73,8 +73,9 @@ using packet_repr = std::variant<segment_repr, packet_too_big>;
                                                        const offload_repr& offload) noexcept;
 
 /// The header of one outgoing segment or super-segment, as the stream decided it.
-/// Shape: with flag::syn it carries MSS, NOP, NOP, SACK-permitted, NOP, window scale 14 (mss must
-///        be set); any other has no options
+/// Shape: with flag::syn and an mss it carries MSS, NOP, NOP, SACK-permitted, NOP, window scale 14;
+///        with flag::syn and no mss the older dialects' NOP, window scale 14 alone; any other has no
+///        options
 struct segment_header {
   four_tuple tuple; ///< local is the source
   seq_num seq;
@@ -85,7 +86,8 @@ struct segment_header {
   std::uint8_t flags = 0;
 
   std::size_t size() const noexcept {
-    return (tuple.local.address.is_v4() ? 20u : 40u) + 20u + ((flags & flag::syn) != 0 ? 12u : 0u);
+    const auto options = (flags & flag::syn) == 0 ? 0u : mss != 0 ? 12u : 4u;
+    return (tuple.local.address.is_v4() ? 20u : 40u) + 20u + options;
   }
 };
 

@@ -18,6 +18,8 @@ constexpr std::size_t tcp_checksum_at = 16;
 /// MSS, NOP, NOP, SACK-permitted, NOP, window scale 14: those of Linux with timestamps off and a
 /// receive limit of 1 GiB, in its order. Scale 14 gives trackers on the way 1 GiB of window.
 constexpr std::array<std::uint8_t, 12> syn_options{2, 4, 0, 0, 1, 1, 4, 2, 1, 3, 3, 14};
+/// NOP, window scale 14: all that a SYN of tonel 0.6.1 or phantun has.
+constexpr std::array<std::uint8_t, 4> plain_syn_options{1, 3, 3, 14};
 
 void write_v4(byte_span out, const segment_header& h, std::size_t total) noexcept {
   out[0] = 0x45;
@@ -70,8 +72,10 @@ std::size_t write_partial_header(byte_span out, const segment_header& header,
                                         static_cast<std::uint32_t>(total - ip_size));
   store_be16(t, tcp_checksum_at, pseudo.folded());
   store_be16(t, 18, 0); // urgent pointer
-  if (t.size() > tcp_header) {
-    assert(header.mss != 0);
+  if (t.size() == tcp_header) return size;
+  if (header.mss == 0) {
+    std::copy(plain_syn_options.begin(), plain_syn_options.end(), t.data() + tcp_header);
+  } else {
     std::copy(syn_options.begin(), syn_options.end(), t.data() + tcp_header);
     store_be16(t, tcp_header + 2, header.mss);
   }

@@ -48,6 +48,7 @@ effects stream::on_segment(const segment_repr& in, byte_view payload, time_point
 
 void stream::on_open(const segment_repr& in, byte_view payload, time_point now,
                      effects& out) noexcept {
+  if (!rules().hello) return on_legacy(in, now, out);
   if (in.has(flag::rst)) return on_reset(in, now, out);
   if (in.has(flag::syn)) {
     // The first SYN-ACK counts; another one (a repeat, or of a newer cookie) gets the ACK of it.
@@ -97,6 +98,7 @@ void stream::received(time_point now, effects& out) noexcept {
     else
       dead_at_ = now + config_.keepalive * 7 / 2;
   }
+  if (!client_ && rules().probes_end_server) await_answer(now);
   if (silent_) {
     silent_ = false;
     out.add(recovered{});
@@ -157,21 +159,28 @@ void stream::deliver_data(const segment_repr& in, std::int64_t at, time_point no
 
   last_datagram_ = now;
   // A download without uploads must notice a lost path, too.
-  if (client_) check_at_ = now + 3s;
+  if (client_ && rules().answers_probes) check_at_ = now + 3s;
   if (idle_) {
     idle_ = false;
     out.add(became_active{});
   }
 }
 
-std::uint64_t stream::send_bound() const noexcept {
+std::uint64_t stream::send_bound(time_point now) const noexcept {
+  if (!rules().hello) {
+    // No acks come: trackers alone know what is too much. A phantun server that has not spoken is
+    // waited for a little (see watch_window).
+    const bool waiting = client_ && config_.wire == profile::phantun && !peer_spoke_ &&
+                         (!opener_sent_ || now - answered_at_ < 1s);
+    return waiting ? first_window_ : std::numeric_limits<std::uint64_t>::max();
+  }
   return peer_spoke_ ? most_unacknowledged : first_window_;
 }
 
 std::uint32_t stream::admit(std::uint32_t size, std::uint32_t datagrams, time_point now) noexcept {
   if (!is_open()) return 0;
   if (size == 0) return datagrams;
-  const auto bound = send_bound();
+  const auto bound = send_bound(now);
   const auto in_flight = snd_end_ - acked_;
   const auto room = in_flight < bound ? (bound - in_flight) / size : 0;
   if (room >= datagrams) return datagrams;
@@ -187,7 +196,7 @@ std::uint32_t stream::admit(std::uint32_t size, std::uint32_t datagrams, time_po
 // DEVIATION RFC 9293 §3.8.6: the window announced is constant, as nothing is ever kept waiting.
 segment_header stream::data_header(std::uint32_t length, std::uint32_t datagrams,
                                    bool last_of_batch, time_point now) noexcept {
-  const bool push = last_of_batch || length == 0;
+  const bool push = has_push() && (last_of_batch || length == 0);
   auto out = header(snd_nxt(), static_cast<std::uint8_t>(flag::ack | (push ? flag::psh : 0)));
   ip_id_ = static_cast<std::uint16_t>(ip_id_ + datagrams - 1); // header() counted one
   snd_end_ += length;
@@ -197,6 +206,7 @@ segment_header stream::data_header(std::uint32_t length, std::uint32_t datagrams
     woke_ = true; // said by the next on_timer, which is due at once
   }
   await_answer(now);
+  if (!rules().hello && client_) watch_window(now);
   return out;
 }
 

@@ -3,6 +3,7 @@
 #include "protocol/effects.hpp"
 #include "protocol/hello.hpp"
 #include "protocol/packet.hpp"
+#include "protocol/profile.hpp"
 #include "protocol/seq.hpp"
 #include "protocol/time.hpp"
 #include "protocol/wire.hpp"
@@ -16,6 +17,8 @@
 #include <vector>
 
 namespace tonel::protocol {
+
+class syn_cookie;
 
 /// What a stream is started with; randomness is among it.
 struct stream_config {
@@ -36,14 +39,26 @@ struct stream_config {
   /// The shard's budget for challenge ACKs (100/s); it outlives the stream. Without one a stream
   /// has one per 5 s.
   rate_limit* challenge_limit = nullptr;
+
+  /// Client: the dialect to speak; legacy: tonel's SYN, and the SYN-ACK tells which of the two.
+  /// Server: what the acceptor said.
+  profile wire = profile::native;
+  /// Client of a tonel server: the group to join, the group_token() of its first stream; 0: none. The
+  /// older dialects' initial sequence numbers are these, and iss is not looked at.
+  std::uint16_t join_token = 0;
+  /// Native client: a SYN-ACK of an older dialect is told by peer_is_legacy instead of taken.
+  bool detect_legacy = false;
+  /// Legacy server: answers the SYN of a peer that starts anew from the same port. It outlives the
+  /// stream.
+  const syn_cookie* cookie = nullptr;
 };
 
-/// One native stream, client's or server's, as a pure state machine: events and time in, effects
+/// One stream of any profile, client's or server's, as a pure state machine: events and time in, effects
 /// and the next deadline out. The shell runs the effects in order, then arms its timer for
-/// deadline(). Shape:  a stream says `ended` once or `try_new_port` once, and after that
-/// `forgotten` once; it
-///         may be destroyed from then on
-/// Source: RFC 9293, RFC 5961; docs/wire.md
+/// deadline().
+/// Shape:  a stream says one of `ended`, `try_new_port` and `peer_is_legacy` once, and after that
+///         `forgotten` once; it may be destroyed from then on
+/// Source: RFC 9293, RFC 5961; docs/wire.md, docs/legacy.md
 class stream {
 public:
   /// Client: SYN-SENT. The effects of open() send the SYN.
@@ -52,6 +67,10 @@ public:
   /// segment that carried the hello is then given to on_segment like any other, which answers it.
   static stream accept(const stream_config& config, const hello_repr& hello, seq_num client_iss,
                        time_point now) noexcept;
+  /// Server: from an accept_legacy, with config.iss and config.wire as it says. The segment that
+  /// proved it is then given to on_segment, too.
+  static stream accept_legacy(const stream_config& config, seq_num client_iss,
+                              time_point now) noexcept;
 
   effects open(time_point now) noexcept;
   /// payload is the segment's; it is read for control only.
@@ -72,14 +91,27 @@ public:
   /// stream is open, not_open.
   std::uint32_t admit(std::uint32_t size, std::uint32_t datagrams, time_point now) noexcept;
   /// The header for a run that was admitted; advances SND.NXT and the IP ID.
-  /// last_of_batch: sets PSH (always set where length is 0: that is a zero-length datagram)
+  /// last_of_batch: sets PSH (always set where length is 0: that is a zero-length datagram), where
+  ///                the profile has it
   segment_header data_header(std::uint32_t length, std::uint32_t datagrams, bool last_of_batch,
                              time_point now) noexcept;
 
   /// Nothing: no timer needed. May have moved after any call above.
   std::optional<time_point> deadline() const noexcept;
   /// Datagrams may be sent.
-  bool is_open() const noexcept { return state_ == state::open && superseded_at_ == never; }
+  bool is_open() const noexcept {
+    return state_ == state::open && superseded_at_ == never && (rules().hello || greeted_);
+  }
+  /// What the peer is known to speak; legacy streams may learn more as they go.
+  profile wire() const noexcept { return config_.wire; }
+  /// PSH may be set on the last segment of a batch.
+  bool has_push() const noexcept { return rules().hello; }
+  /// What further streams of a client's session give as join_token; 0: the server has no groups, or
+  /// this stream is none's first.
+  std::uint16_t group_token() const noexcept {
+    return config_.wire == profile::tonel && config_.join_token == 0 ? token_in(irs_)
+                                                                     : std::uint16_t{0};
+  }
   /// The largest datagram that fits into a segment of the session's MTU.
   std::uint32_t max_datagram() const noexcept { return max_datagram_; }
   /// When a datagram last passed, either way.
@@ -119,6 +151,30 @@ private:
   void deliver_data(const segment_repr& in, std::int64_t at, time_point now, effects& out) noexcept;
   void received(time_point now, effects& out) noexcept;
 
+  // The older dialects (stream_legacy.cpp).
+  void establish_legacy(const segment_repr& in, time_point now, effects& out) noexcept;
+  void greet_legacy(time_point now, effects& out) noexcept;
+  void on_legacy(const segment_repr& in, time_point now, effects& out) noexcept;
+  void on_legacy_payload(const segment_repr& in, std::int64_t at, time_point now,
+                         effects& out) noexcept;
+  void on_legacy_empty(const segment_repr& in, std::int64_t at, std::int64_t newly_acked,
+                       time_point now, effects& out) noexcept;
+  void on_legacy_probe(const segment_repr& in, time_point now, effects& out) noexcept;
+  void on_legacy_reset(const segment_repr& in, time_point now, effects& out) noexcept;
+  void on_legacy_syn(const segment_repr& in, time_point now, effects& out) noexcept;
+  bool on_confirm_timer(time_point now, effects& out) noexcept;
+  bool starts_anew(const segment_repr& in, time_point now) const noexcept;
+  bool answer_new_syn(const segment_repr& in, time_point now, effects& out) noexcept;
+  void confirm(time_point now, effects& out) noexcept;
+  void learn(profile shown) noexcept;
+  void send_packet(effects& out) noexcept;
+  void send_probe(std::uint32_t seq, effects& out) noexcept;
+  void watch_window(time_point now) noexcept;
+  void on_window_timer(time_point now, effects& out) noexcept;
+  bool has_packet() const noexcept {
+    return config_.handshake_packet && !config_.handshake_packet->empty();
+  }
+
   // Liveness (stream_liveness.cpp).
   void on_open_timer(time_point now, effects& out) noexcept;
   bool on_probe_timer(time_point now, effects& out) noexcept;
@@ -142,11 +198,12 @@ private:
   segment_header header(seq_num seq, std::uint8_t flags) noexcept;
   void send_ack(effects& out) noexcept;
 
+  const profile_rules& rules() const noexcept { return rules_of(config_.wire); }
   bool is_v4() const noexcept { return config_.tuple.local.address.is_v4(); }
   seq_num iss_plus_1() const noexcept { return config_.iss + 1; }
   seq_num highest_ack() const noexcept { return iss_plus_1() + static_cast<std::uint32_t>(acked_); }
   time_point idle_at() const noexcept;
-  std::uint64_t send_bound() const noexcept;
+  std::uint64_t send_bound(time_point now) const noexcept;
 
   stream_config config_;
 
@@ -173,8 +230,11 @@ private:
   time_point answered_at_ = time_point::min(); ///< repeated first flight, RST while lingering
   time_point let_through_ = time_point::min(); ///< the last datagram over the bound
   time_point challenged_ = time_point::min();  ///< the last challenge ACK
+  time_point opener_at_ = never;               ///< legacy: the segment that opens trackers' windows
+  time_point syn_again_at_ = time_point::min(); ///< legacy server: a SYN of a new connection came
 
   seq_num irs_;
+  seq_num syn_again_; ///< that SYN's
   std::uint32_t held_bytes_ = 0;
   std::uint32_t held_segments_ = 0;
   std::uint32_t first_window_ = 60'000; ///< bound until the peer's first segment that is no SYN
@@ -192,7 +252,12 @@ private:
   bool idle_ = false;       ///< went_idle was said
   bool woke_ = false;       ///< became_active is to be said
   bool at_exit_ = false;
-  bool ended_ = false; ///< ended or try_new_port was said
+  bool ended_ = false;       ///< ended or try_new_port was said
+  bool fresh_ = false;       ///< legacy server: nothing was handled yet
+  bool third_seen_ = false;  ///< legacy server: the handshake's third segment came
+  bool opener_sent_ = false; ///< legacy: of opener_at_
+  bool rotate_ = false;      ///< legacy client: went_silent is to be said for want of acks
+  bool rotated_ = false;     ///< it was
   std::array<std::uint8_t, hello_size> hello_{};
 };
 

@@ -12,6 +12,9 @@ using namespace std::chrono_literals;
 constexpr std::array<duration, 4> fin_schedule{1s, 2s, 4s, 8s};
 constexpr std::array<duration, 2> exit_schedule{500ms, 1500ms};
 constexpr auto linger = 10s;
+/// The older dialects' peers may send on for minutes, with an ack field that no RST can be made
+/// from.
+constexpr auto legacy_linger = 2min;
 constexpr auto drain = 3s;
 constexpr auto challenge_interval = 5s;
 constexpr auto reset_interval = 100ms;
@@ -24,6 +27,12 @@ effects stream::close(time_point now, bool at_exit) noexcept {
     ended_ = true;
     out.add(ended{end_reason::closed_by_us});
     forget(out);
+  } else if (state_ == state::open && !rules().hello) {
+    // Those peers take a FIN for a datagram.
+    ended_ = true;
+    send_reset(now, out);
+    out.add(ended{end_reason::closed_by_us});
+    if (at_exit) forget(out);
   } else if (state_ == state::open) {
     at_exit_ = at_exit;
     state_ = state::fin_sent;
@@ -133,15 +142,16 @@ void stream::on_fin_timer(time_point now, effects& out) noexcept {
 void stream::send_reset(time_point now, effects& out) noexcept {
   out.add(send_segment{header(snd_nxt(), flag::rst | flag::ack), {}});
   state_ = state::reset_sent;
-  linger_until_ = now + linger;
+  linger_until_ = now + (rules().hello || client_ ? duration{linger} : duration{legacy_linger});
   answered_at_ = time_point::min();
 }
 
 void stream::on_closing(const segment_repr& in, time_point now, effects& out) noexcept {
   if (in.has(flag::syn)) {
     // A new connection of the same 4-tuple must not wait for our memory; its SYN is repeated.
-    if (!in.has(flag::ack)) forget(out);
-    return;
+    if (in.has(flag::ack)) return;
+    answer_new_syn(in, now, out);
+    return forget(out);
   }
   if (in.has(flag::rst)) {
     // TIME-WAIT obeys none (RFC 1337 §3); nothing answers a RST.

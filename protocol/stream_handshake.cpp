@@ -9,9 +9,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// Times since the first SYN, and since the first flight; the last one is where the port is given
-// up.
-constexpr std::array<duration, 4> syn_schedule{1s, 3s, 7s, 15s};
+// Times since the first flight; the last one is where the port is given up.
 constexpr std::array<duration, 4> flight_schedule{1s, 2s, 4s, 8s};
 /// Early data, or ACKs of another age, ask for a repeat at once, but not for a stream of them.
 constexpr auto repeat_interval = 200ms;
@@ -29,7 +27,11 @@ time_point next_of(const std::array<duration, N>& schedule, time_point start,
 
 } // namespace
 
-stream stream::connect(const stream_config& config) noexcept { return stream{config, true}; }
+stream stream::connect(const stream_config& config) noexcept {
+  stream s{config, true};
+  if (!s.rules().hello) s.config_.iss = {config.join_token};
+  return s;
+}
 
 stream stream::accept(const stream_config& config, const hello_repr& hello, seq_num client_iss,
                       time_point now) noexcept {
@@ -63,15 +65,18 @@ effects stream::open(time_point now) noexcept {
 
 /// The SYN, first or repeated: same sequence number, so that any SYN-ACK fits.
 void stream::on_syn_timer(time_point now, effects& out) noexcept {
-  if (now - started_ >= syn_schedule.back()) {
+  const auto& schedule = rules().syn_schedule;
+  if (now - started_ >= schedule.back()) {
     give_up_port(out);
     return forget(out);
   }
   auto syn = header(config_.iss, flag::syn);
-  syn.mss = mss_for(config_.mtu, is_v4());
-  syn.window = syn_window(syn.mss);
+  if (rules().hello) {
+    syn.mss = mss_for(config_.mtu, is_v4());
+    syn.window = syn_window(syn.mss);
+  }
   out.add(send_segment{syn, {}});
-  attempt_at_ = next_of(syn_schedule, started_, now);
+  attempt_at_ = next_of(schedule, started_, now);
 }
 
 void stream::give_up_port(effects& out) noexcept {
@@ -85,7 +90,9 @@ void stream::give_up_port(effects& out) noexcept {
 void stream::on_syn_sent(const segment_repr& in, time_point now, effects& out) noexcept {
   const bool of_our_syn = in.has(flag::ack) && in.ack == iss_plus_1();
   if (in.has(flag::rst)) {
-    if (!of_our_syn) {
+    // tonel's RST for a port where nobody listens does not count the SYN.
+    const bool uncounted = !rules().hello && in.has(flag::ack) && in.ack == config_.iss;
+    if (!of_our_syn && !uncounted) {
       out.add(count_drop{errc::out_of_window, 1});
       return;
     }
@@ -94,7 +101,7 @@ void stream::on_syn_sent(const segment_repr& in, time_point now, effects& out) n
     return forget(out);
   }
   if (of_our_syn && in.has(flag::syn)) return establish(in, now, out);
-  if (!in.has(flag::ack) || of_our_syn) {
+  if (!in.has(flag::ack) || of_our_syn || !rules().hello) {
     // DEVIATION RFC 9293 §3.5: no simultaneous open; a server never sends the first SYN.
     out.add(count_drop{errc::bad_flags, 1});
     return;
@@ -109,6 +116,15 @@ void stream::on_syn_sent(const segment_repr& in, time_point now, effects& out) n
 }
 
 void stream::establish(const segment_repr& in, time_point now, effects& out) noexcept {
+  if (!rules().hello) return establish_legacy(in, now, out);
+  if (config_.detect_legacy && !in.sack_permitted) {
+    // Neither tonel nor phantun permits SACK. A RST in the place of our third ACK frees their end.
+    ended_ = true;
+    irs_ = in.seq;
+    out.add(send_segment{header(iss_plus_1(), flag::rst | flag::ack), {}});
+    out.add(peer_is_legacy{token_in(in.seq) != 0 ? profile::tonel : profile::phantun});
+    return forget(out);
+  }
   irs_ = in.seq;
   state_ = state::open;
   // Trackers read the window of a SYN unscaled.
@@ -181,6 +197,7 @@ void stream::hold(const segment_repr& in, time_point now, effects& out) noexcept
 /// True when the port was given up.
 bool stream::on_flight_timer(time_point now, effects& out) noexcept {
   if (attempt_at_ > now) return false;
+  if (!rules().hello) return on_confirm_timer(now, out);
   if (now - started_ >= flight_schedule.back()) {
     // The server may have a stream that can't reach us.
     send_reset(now, out);

@@ -10,9 +10,6 @@ using namespace std::chrono_literals;
 
 constexpr auto delayed_ack = 1s;
 constexpr std::uint64_t most_unacked = std::uint64_t{64} << 20;
-constexpr auto first_probe = 3s; ///< a live peer acknowledges within 1 s
-constexpr auto probe_interval = 1s;
-constexpr std::uint8_t probe_count = 3;
 constexpr auto icmp_belief = 10min;
 
 } // namespace
@@ -56,6 +53,7 @@ void stream::on_open_timer(time_point now, effects& out) noexcept {
   }
   if (on_flight_timer(now, out)) return;
   if (on_probe_timer(now, out)) return;
+  if (!rules().hello) on_window_timer(now, out);
 
   if (now >= keepalive_at_ || now >= check_at_) {
     if (keepalive_at_ != never) keepalive_at_ = now + config_.keepalive;
@@ -90,15 +88,15 @@ bool stream::on_probe_timer(time_point now, effects& out) noexcept {
     silent_ = true;
     out.add(went_silent{});
   }
-  if (probes_ < probe_count) {
+  if (probes_ < rules().probe_count) {
     ++probes_;
-    probe_at_ = now + probe_interval;
+    probe_at_ = now + rules().probe_interval;
     send_keepalive(now, out);
     return false;
   }
-  // A server goes on sending: only the silence of 3.5 K ends its stream.
+  // A native server goes on sending: only the silence of 3.5 K ends its stream.
   probe_at_ = never;
-  if (!client_) return false;
+  if (!client_ && !rules().probes_end_server) return false;
   ended_ = true;
   send_reset(now, out);
   out.add(ended{end_reason::dead});
@@ -108,19 +106,29 @@ bool stream::on_probe_timer(time_point now, effects& out) noexcept {
 /// Below the peer's RCV.NXT even if all that is under way was lost, so it must answer.
 /// Source: RFC 9293 §3.8.4
 void stream::send_keepalive(time_point now, effects& out) noexcept {
-  // DEVIATION RFC 9293 §3.8.4: SEQ is the highest ack received - 1, not SND.NXT - 1.
-  out.add(send_segment{header(highest_ack() - 1, flag::ack), {}});
   check_at_ = never;
   if (keepalive_at_ != never) keepalive_at_ = now + config_.keepalive;
+  if (!rules().hello) {
+    // phantun answers nothing, and does not mind an ACK that keeps the path's memory fresh.
+    if (rules().answers_probes)
+      send_probe(0, out);
+    else
+      send_ack(out);
+    return;
+  }
+  // DEVIATION RFC 9293 §3.8.4: SEQ is the highest ack received - 1, not SND.NXT - 1.
+  out.add(send_segment{header(highest_ack() - 1, flag::ack), {}});
 }
 
 /// A datagram, hello or keepalive went out; the first since the peer was last heard starts the
 /// clock.
 void stream::await_answer(time_point now) noexcept {
-  if (awaiting_ || !greeted_ || !is_open()) return;
+  if (awaiting_ || !greeted_ || !is_open() || !rules().answers_probes) return;
   awaiting_ = true;
   probes_ = 0;
-  probe_at_ = now + first_probe;
+  // A live native peer acknowledges within 1 s. tonel's client probes after 3 s itself: let it.
+  const bool let_it = !client_ && !rules().hello;
+  probe_at_ = now + rules().first_probe + (let_it ? 1s : 0s);
 }
 
 /// Data came in. An entry with one unacknowledged octet has minutes to live in a tracker, and its
@@ -143,9 +151,9 @@ std::optional<time_point> stream::deadline() const noexcept {
   case state::last_ack: at = attempt_at_; break;
   case state::fin_sent: at = std::min(attempt_at_, ack_at_); break;
   case state::open:
-    if (woke_) return last_datagram_;
+    if (woke_ || rotate_) return last_datagram_;
     at = std::min({attempt_at_, ack_at_, keepalive_at_, check_at_, probe_at_, dead_at_, larger_at_,
-                   superseded_at_, idle_at()});
+                   superseded_at_, opener_at_, idle_at()});
     break;
   case state::time_wait:
   case state::reset_sent: at = linger_until_; break;
@@ -165,11 +173,11 @@ effects stream::on_resume(time_point now) noexcept {
     started_ = now;
     attempt_at_ = now;
     on_flight_timer(now, out);
-  } else if (is_open() && client_) {
+  } else if (is_open() && client_ && rules().answers_probes) {
     // The path may be another by now: the first probe at once, a second later the verdict on it.
     awaiting_ = true;
     probes_ = 1;
-    probe_at_ = now + probe_interval;
+    probe_at_ = now + rules().probe_interval;
     send_keepalive(now, out);
   } else if (state_ == state::open && !client_ && dead_at_ != never) {
     dead_at_ = now + config_.keepalive * 7 / 2;

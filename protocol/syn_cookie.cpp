@@ -44,7 +44,27 @@ seq_num cookie(const key& secret, const four_tuple& tuple, std::uint64_t epoch) 
   return {isn};
 }
 
+std::uint16_t token_of(const key& secret, const four_tuple& tuple, seq_num syn,
+                       std::uint64_t epoch) noexcept {
+  std::array<std::uint8_t, 40> input{};
+  store_be32(input, put(input, put(input, 0, tuple.local), tuple.remote), syn.raw);
+  return static_cast<std::uint16_t>(1 + siphash24(epoch_key(secret, epoch), input) % 65'535);
+}
+
 } // namespace
+
+std::uint16_t syn_cookie::token(const four_tuple& tuple, seq_num syn,
+                                time_point now) const noexcept {
+  return token_of(secret_, tuple, syn, epoch_of(now));
+}
+
+bool syn_cookie::proves_token(const four_tuple& tuple, seq_num syn, seq_num ack,
+                              time_point now) const noexcept {
+  if (ack.raw < 2 || ack.raw > 65'536) return false;
+  const auto epoch = epoch_of(now);
+  return token_of(secret_, tuple, syn, epoch) == ack.raw - 1 ||
+         (epoch > 0 && token_of(secret_, tuple, syn, epoch - 1) == ack.raw - 1);
+}
 
 seq_num syn_cookie::isn(const four_tuple& tuple, time_point now) const noexcept {
   return cookie(secret_, tuple, epoch_of(now));

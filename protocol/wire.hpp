@@ -42,6 +42,17 @@ inline constexpr std::uint32_t max_held_bytes = 64 * 1024;
   return out;
 }
 
+/// A SYN of tonel 0.6.1 or phantun, whatever MSS a router put in; a native one starts above 65,535.
+[[nodiscard]] inline bool is_legacy_syn(const segment_repr& in) noexcept {
+  return in.seq.raw <= 65'535 && in.window_scale == 14 && !in.sack_permitted && !in.timestamps;
+}
+
+/// Their SYN-ACK: no option but the window scale.
+[[nodiscard]] inline segment_header legacy_syn_ack(const segment_repr& in,
+                                                   std::uint16_t token) noexcept {
+  return answer_to(in, {token}, in.seq + 1, flag::syn | flag::ack);
+}
+
 /// At most so many a second, counted in whole seconds; shared by what lives on one thread.
 class rate_limit {
 public:

@@ -31,6 +31,10 @@ stream_config config_of(const script_setup& s) {
   c.keepalive = s.keepalive;
   c.idle_timeout = s.idle_timeout;
   c.last_port = s.last_port;
+  c.wire = s.wire;
+  c.detect_legacy = s.detect_legacy;
+  c.cookie = s.cookie;
+  if (s.client) c.join_token = static_cast<std::uint16_t>(s.iss);
   if (s.handshake_packet > 0)
     c.handshake_packet = std::make_shared<std::vector<std::uint8_t>>(s.handshake_packet, 'h');
   return c;
@@ -48,6 +52,7 @@ hello_repr peer_hello(const script_setup& s, std::uint32_t offset) {
 
 stream make(const script_setup& s) {
   if (s.client) return stream::connect(config_of(s));
+  if (s.wire != profile::native) return stream::accept_legacy(config_of(s), {s.irs}, start);
   return stream::accept(config_of(s), peer_hello(s, 0), {s.irs}, start);
 }
 
@@ -85,6 +90,9 @@ stream_script::stream_script(const script_setup& setup)
 std::string stream_script::describe(const segment_header& header, std::size_t length) {
   last_ = header;
   const bool ack = (header.flags & flag::ack) != 0;
+  if (setup_.wire != profile::native && header.flags == flag::ack && length == 0 &&
+      header.ack.raw == 0 && header.seq.raw <= 1)
+    return header.seq.raw == 0 ? "probe" : "reply";
   auto out = flags_of(header.flags) + ' ' + std::to_string(header.seq - seq_num{setup_.iss}) + ':' +
              std::to_string(ack ? header.ack - seq_num{setup_.irs} : 0);
   if (length > 0) out += '(' + std::to_string(length) + ')';
@@ -108,13 +116,29 @@ std::string stream_script::describe(const effects& list) {
     } else if (const auto* x = std::get_if<ended>(&e)) {
       out += std::string{"ended "} + to_string(x->why);
     } else {
-      constexpr const char* names[] = {"",        "",         "hold",      "replay", "opened",
-                                       "greeted", "silent",   "recovered", "idle",   "active",
-                                       "",        "new port", "",          "",       "forgotten"};
+      constexpr const char* names[] = {
+          "",     "",       "hold", "replay",   "opened", "greeted", "silent",    "recovered",
+          "idle", "active", "",     "new port", "",       "",        "forgotten", "peer is legacy"};
       out += names[e.index()];
     }
   }
   return out;
+}
+
+effects stream_script::receive_raw(const std::string& event) {
+  char letters[8] = {};
+  segment_repr in;
+  if (std::sscanf(event.c_str(), "%*s %7[A-Z] %u:%u", letters, &in.seq.raw, &in.ack.raw) != 3)
+    throw std::invalid_argument{event};
+  in.tuple = config_.tuple;
+  in.flags = flags_from(letters);
+  in.window = 65'535;
+  if (in.has(flag::syn)) in.window_scale = 14;
+  if (event.find(" native") != std::string::npos) in.sack_permitted = true;
+  in.payload_length = static_cast<std::uint32_t>(number_after(event, "(", 0));
+  in.datagram_size = static_cast<std::uint32_t>(number_after(event, "/", in.payload_length));
+  const std::vector<std::uint8_t> payload(in.payload_length);
+  return stream_.on_segment(in, payload, now_);
 }
 
 effects stream_script::receive(const std::string& event, bool hello) {
@@ -150,6 +174,7 @@ std::string stream_script::step(const char* text) {
   const auto word = event.substr(0, event.find(' '));
   if (word == "open") return describe(stream_.open(now_));
   if (word == "in") return describe(receive(event, false));
+  if (word == "raw") return describe(receive_raw(event));
   if (word == "hello") return describe(receive(event, true));
   if (word == "send" || word == "run") {
     unsigned size = 0, count = 1;

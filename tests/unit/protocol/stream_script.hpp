@@ -17,6 +17,7 @@ namespace tonel::test {
 /// Shape: events
 ///   open                       the client's start
 ///   in FLAGS SEQ:ACK(LEN)      a segment of zeros; "/N" behind it: merged from segments of N
+///   raw FLAGS SEQ:ACK(LEN)     a segment with absolute numbers; behind it " native" for a SYN of Linux
 ///   hello FLAGS SEQ:ACK(LEN)   the peer's hello at the start of LEN octets; "@N": at offset N
 ///   send LEN                   one datagram, if admitted; "!" behind it: last of its batch
 ///   run LEN COUNT              COUNT datagrams of LEN
@@ -29,6 +30,7 @@ struct row {
   const char* expected;
 };
 
+/// In answers "probe" and "reply" are tonel's keepalive and the answer to it.
 /// The ends' numbers and options.
 struct script_setup {
   bool client = true;
@@ -43,6 +45,10 @@ struct script_setup {
   std::uint16_t peer_mss = 1'460; ///< in its SYN-ACK
   std::uint16_t peer_window = 64'240;
   bool v6 = false;
+  // Older dialects. A client's iss is its join token then.
+  protocol::profile wire = protocol::profile::native;
+  bool detect_legacy = false;
+  const protocol::syn_cookie* cookie = nullptr;
 };
 
 class stream_script {
@@ -67,6 +73,7 @@ public:
 private:
   std::string describe(const protocol::segment_header& header, std::size_t length);
   protocol::effects receive(const std::string& event, bool hello);
+  protocol::effects receive_raw(const std::string& event);
 
   script_setup setup_;
   protocol::stream_config config_;

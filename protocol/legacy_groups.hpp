@@ -1,0 +1,59 @@
+#pragma once
+
+#include "protocol/address.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <unordered_map>
+#include <vector>
+
+namespace tonel::protocol {
+
+/// A group of tonel connections: those of one client that share its upstream socket.
+struct legacy_group {
+  std::uint16_t token = 0;      ///< the sequence number of the SYN-ACK of its first connection
+  std::uint16_t first_port = 0; ///< of that connection, at the client's end
+  std::uint64_t owner = 0;      ///< whatever the shell knows its session by
+};
+
+/// What the acceptor asks about the live groups of the process.
+class group_lookup {
+public:
+  virtual ~group_lookup() = default;
+  /// Those of one source address, at most legacy_groups::most_per_address.
+  virtual std::vector<legacy_group> groups_of(const ip_address& source) const = 0;
+
+protected:
+  group_lookup() = default;
+  group_lookup(const group_lookup&) = default;
+  group_lookup& operator=(const group_lookup&) = default;
+};
+
+/// The live groups by source address, as a join names them. One per process; a SYN, a third segment
+/// and the end of a group touch it, no datagram does.
+/// Shape:  at most most_per_address groups an address and `most` in all
+/// Thread: none of its own; the shell guards it where several shards share it
+class legacy_groups final : public group_lookup {
+public:
+  static constexpr std::size_t most_per_address = 64;
+
+  legacy_groups(address_hash hash, std::size_t most) : most_(most), by_address_(0, hash) {}
+
+  /// False: full, or another client behind the address has this token; the stream is to be refused
+  /// with a RST, and its client comes back from another port. A group of the same token and port is
+  /// replaced, since its client started anew.
+  [[nodiscard]] bool add(const ip_address& source, const legacy_group& group);
+  /// At the end of the group's session; an entry of another owner stays.
+  void remove(const ip_address& source, std::uint16_t token, std::uint64_t owner);
+  std::optional<legacy_group> find(const ip_address& source, std::uint16_t token) const;
+  std::vector<legacy_group> groups_of(const ip_address& source) const override;
+  std::size_t size() const noexcept { return size_; }
+
+private:
+  std::size_t most_;
+  std::size_t size_ = 0;
+  std::unordered_map<ip_address, std::vector<legacy_group>, address_hash> by_address_;
+};
+
+} // namespace tonel::protocol

@@ -1,0 +1,240 @@
+#include "protocol/acceptor.hpp"
+
+#include <boost/test/unit_test.hpp>
+
+#include <set>
+
+using namespace tonel::protocol;
+using namespace std::chrono_literals;
+
+namespace {
+
+const time_point start = time_point{100h};
+const ip_address client = ip_address::v4(198, 51, 100, 7);
+
+acceptor_config config_of(bool native, bool legacy, const group_lookup* groups) {
+  acceptor_config c;
+  c.secret = {1, 2, 3};
+  c.listen_port = 443;
+  c.native = native;
+  c.legacy = legacy;
+  c.groups = groups;
+  return c;
+}
+
+struct fixture {
+  legacy_groups groups{address_hash{1}, 1'000};
+  acceptor under_test{config_of(true, true, &groups)};
+  time_point now = start;
+
+  segment_repr segment(std::uint8_t flags, std::uint32_t seq, std::uint32_t ack,
+                       std::uint32_t length = 0, std::uint16_t port = 4'000) const {
+    segment_repr in;
+    in.tuple = {{ip_address::v4(192, 0, 2, 1), 443}, {client, port}};
+    in.flags = flags;
+    in.seq = {seq};
+    in.ack = {ack};
+    in.payload_length = in.datagram_size = length;
+    if (in.has(flag::syn)) in.window_scale = 14;
+    return in;
+  }
+  stray_answer give(const segment_repr& in) {
+    return under_test.on_stray(in, std::vector<std::uint8_t>(in.payload_length), now);
+  }
+  /// The token in the SYN-ACK; 0: none came.
+  std::uint16_t token(std::uint32_t seq, std::uint16_t port = 4'000) {
+    const auto answer = give(segment(flag::syn, seq, 0, 0, port));
+    const auto* reply = std::get_if<reply_stray>(&answer);
+    if (reply == nullptr || reply->header.flags != (flag::syn | flag::ack)) return 0;
+    BOOST_TEST(reply->header.ack.raw == seq + 1);
+    BOOST_TEST(reply->header.mss == 0u);
+    BOOST_TEST(reply->header.window == 65'535u);
+    return token_in(reply->header.seq);
+  }
+  std::optional<accept_legacy> proven(std::uint32_t seq, std::uint32_t ack, std::uint32_t length,
+                                      std::uint16_t port = 4'000) {
+    const auto answer = give(segment(flag::ack, seq, ack, length, port));
+    if (const auto* made = std::get_if<accept_legacy>(&answer)) return *made;
+    return std::nullopt;
+  }
+};
+
+} // namespace
+
+BOOST_FIXTURE_TEST_SUITE(legacy_acceptor_test, fixture)
+
+BOOST_AUTO_TEST_CASE(a_syn_is_told_by_its_form) {
+  auto in = segment(flag::syn, 0, 0);
+  BOOST_TEST(is_legacy_syn(in));
+  in.mss = 1'412; // put in by a router
+  BOOST_TEST(is_legacy_syn(in));
+  in.seq = {65'535};
+  BOOST_TEST(is_legacy_syn(in));
+  in.seq = {65'536};
+  BOOST_TEST(!is_legacy_syn(in));
+  in.seq = {7};
+  in.sack_permitted = true;
+  BOOST_TEST(!is_legacy_syn(in));
+  in.sack_permitted = false;
+  in.timestamps = true;
+  BOOST_TEST(!is_legacy_syn(in));
+  in.timestamps = false;
+  in.window_scale = 7;
+  BOOST_TEST(!is_legacy_syn(in));
+  for (const std::uint32_t random : {0u, 1u, 65'535u, 65'536u, 0xffff'ffffu})
+    BOOST_TEST(native_isn(random).raw > 65'535u);
+}
+
+BOOST_AUTO_TEST_CASE(syns_of_both_kinds_are_answered_in_theirs) {
+  auto native = segment(flag::syn, 0x1234'5678, 0);
+  native.sack_permitted = true;
+  native.mss = 1'460;
+  const auto answer = give(native);
+  const auto* reply = std::get_if<reply_stray>(&answer);
+  BOOST_REQUIRE(reply);
+  BOOST_TEST(reply->header.mss == 1'460u);
+  BOOST_TEST(reply->header.seq.raw > 65'535u);
+  BOOST_TEST(token(0) != 0u);
+}
+
+BOOST_AUTO_TEST_CASE(a_profile_that_is_not_served_is_refused_at_once) {
+  acceptor native_only{config_of(true, false, nullptr)},
+      legacy_only{config_of(false, true, &groups)};
+  auto in = segment(flag::syn, 0, 0);
+  const auto refused = native_only.on_stray(in, {}, now);
+  BOOST_REQUIRE(std::get_if<reply_stray>(&refused));
+  BOOST_TEST(std::get<reply_stray>(refused).header.flags == (flag::rst | flag::ack));
+  in = segment(flag::syn, 100'000, 0);
+  in.sack_permitted = true;
+  const auto refused_too = legacy_only.on_stray(in, {}, now);
+  BOOST_REQUIRE(std::get_if<reply_stray>(&refused_too));
+  BOOST_TEST(std::get<reply_stray>(refused_too).header.flags == (flag::rst | flag::ack));
+}
+
+BOOST_AUTO_TEST_CASE(tokens_are_never_zero_and_differ_by_port) {
+  std::set<std::uint16_t> seen;
+  for (std::uint16_t port = 1'000; port < 3'000; ++port) {
+    const auto t = token(0, port);
+    BOOST_TEST(t != 0u);
+    seen.insert(t);
+  }
+  BOOST_TEST(seen.size() > 1'900u);
+}
+
+BOOST_AUTO_TEST_CASE(the_third_ack_makes_the_first_stream_of_a_group) {
+  const auto t = token(0);
+  const auto made = proven(1, t + 1u, 0);
+  BOOST_REQUIRE(made);
+  BOOST_TEST(made->iss.raw == t);
+  BOOST_TEST(made->client_iss.raw == 0u);
+  BOOST_TEST(made->join == 0u);
+  BOOST_TEST((made->shown == profile::legacy));
+}
+
+BOOST_AUTO_TEST_CASE(data_makes_it_where_the_third_ack_was_lost) {
+  const auto t = token(0);
+  BOOST_TEST(proven(1, t + 1u, 500).has_value());
+  // The first datagram may be lost, too; a bare ACK has no place but the third's.
+  BOOST_TEST(proven(5'001, t + 1u, 500).has_value());
+  BOOST_TEST(!proven(5'001, t + 1u, 0).has_value());
+}
+
+BOOST_AUTO_TEST_CASE(what_proves_nothing_is_refused_without_state) {
+  const auto t = token(0);
+  BOOST_TEST(!proven(1, t + 2u, 100).has_value());
+  BOOST_TEST(!proven(1, t, 100).has_value());
+  BOOST_TEST(!proven(1, t + 1u, 100, 4'001).has_value());
+  // A FIN is not of those programs.
+  const auto fin = give(segment(flag::fin | flag::ack, 1, t + 1u));
+  BOOST_TEST(!std::get_if<accept_legacy>(&fin));
+  BOOST_TEST(under_test.held_bytes() == 0u);
+}
+
+BOOST_AUTO_TEST_CASE(a_handshake_may_span_one_change_of_keys_not_two) {
+  const auto t = token(0);
+  now += 15min;
+  BOOST_TEST(proven(1, t + 1u, 0).has_value());
+  now += 15min;
+  BOOST_TEST(!proven(1, t + 1u, 0).has_value());
+}
+
+BOOST_AUTO_TEST_CASE(a_join_needs_a_live_group_of_the_same_address) {
+  const auto t = token(0);
+  BOOST_TEST(token(t, 4'001) == 0u); // not yet
+  BOOST_REQUIRE(groups.add(client, {t, 4'000, 77}));
+  const auto second = token(t, 4'001);
+  BOOST_TEST(second != 0u);
+  const auto made = proven(t + 1u, second + 1u, 0, 4'001);
+  BOOST_REQUIRE(made);
+  BOOST_TEST(made->join == t);
+  BOOST_TEST(made->iss.raw == second);
+  BOOST_TEST(made->client_iss.raw == t);
+  BOOST_TEST((made->shown == profile::tonel));
+  // By its first data, as well.
+  BOOST_TEST(proven(t + 1u, second + 1u, 9, 4'001).value().join == t);
+  groups.remove(client, t, 78); // another's
+  BOOST_TEST(token(t, 4'002) != 0u);
+  groups.remove(client, t, 77);
+  BOOST_TEST(token(t, 4'002) == 0u);
+}
+
+BOOST_AUTO_TEST_CASE(a_token_of_another_clients_group_is_not_given_out) {
+  const auto t = token(0);
+  BOOST_REQUIRE(groups.add(client, {t, 4'000, 1}));
+  BOOST_TEST(token(0) == t); // its own client starts anew
+  groups.remove(client, t, 1);
+  BOOST_REQUIRE(groups.add(client, {t, 9'999, 2}));
+  BOOST_TEST(token(0) == 0u); // refused: its joins would reach the other
+}
+
+BOOST_AUTO_TEST_CASE(a_repeated_syn_is_phantuns) {
+  const auto t = token(0);
+  now += 1s;
+  BOOST_TEST(token(0) == t);
+  now += 1s;
+  BOOST_TEST(token(0) == t);
+  const auto made = proven(1, t + 1u, 100);
+  BOOST_REQUIRE(made);
+  BOOST_TEST((made->shown == profile::phantun));
+}
+
+BOOST_AUTO_TEST_CASE(a_copy_of_a_syn_shows_nothing_and_a_new_try_neither) {
+  auto t = token(0);
+  now += 20ms;
+  token(0);
+  BOOST_TEST((proven(1, t + 1u, 100).value().shown == profile::legacy));
+  now += 3s; // tonel's next attempt, should it come from the same port
+  t = token(0);
+  BOOST_TEST((proven(1, t + 1u, 100).value().shown == profile::legacy));
+}
+
+BOOST_AUTO_TEST_CASE(a_probe_to_a_closed_connection_draws_a_reset_that_passes_trackers) {
+  const auto t = token(0);
+  const auto answer = give(segment(flag::ack, 0, 0));
+  const auto* reply = std::get_if<reply_stray>(&answer);
+  BOOST_REQUIRE(reply);
+  BOOST_TEST(reply->header.flags == (flag::rst | flag::ack));
+  BOOST_TEST(reply->header.seq.raw == t + 1u);
+}
+
+BOOST_AUTO_TEST_CASE(groups_are_bounded_by_address_and_in_all) {
+  legacy_groups small{address_hash{1}, 100};
+  for (std::uint16_t i = 1; i <= 64; ++i)
+    BOOST_TEST(small.add(client, {i, i, i}));
+  BOOST_TEST(!small.add(client, {65, 65, 65}));
+  BOOST_TEST(small.add(client, {64, 64, 640})); // the client of this port starts anew
+  BOOST_TEST(!small.add(client, {64, 65, 650}));
+  BOOST_TEST(small.find(client, 64)->owner == 640u);
+  BOOST_TEST(small.groups_of(client).size() == 64u);
+  const auto other = ip_address::v4(198, 51, 100, 8);
+  for (std::uint16_t i = 1; i <= 36; ++i)
+    BOOST_TEST(small.add(other, {i, i, i}));
+  BOOST_TEST(!small.add(other, {37, 37, 37}));
+  small.remove(client, 1, 1);
+  BOOST_TEST(small.add(other, {37, 37, 37}));
+  BOOST_TEST(small.size() == 100u);
+  BOOST_TEST(!small.find(client, 1));
+  BOOST_TEST(small.groups_of(ip_address::v4(1, 2, 3, 4)).empty());
+}
+
+BOOST_AUTO_TEST_SUITE_END()
