@@ -125,8 +125,11 @@ void stream::send_packet(effects& out) noexcept {
 
 /// tonel's keepalive (seq 0) and the answer to it (seq 1): outside the connection's numbers.
 void stream::send_probe(std::uint32_t seq, effects& out) noexcept {
-  auto probe = header({seq}, flag::ack);
-  probe.ack = {};
+  segment_header probe;
+  probe.tuple = config_.tuple;
+  probe.seq = {seq};
+  probe.flags = flag::ack;
+  probe.ip_id = ip_id_++;
   out.add(send_segment{probe, {}});
 }
 
@@ -179,6 +182,7 @@ void stream::on_legacy_payload(const segment_repr& in, std::int64_t at, time_poi
   rcv_end_ = std::max(rcv_end_, end);
   if (rules().bare_acks) owe_ack(now, out);
   confirm(now, out);
+  if (client_) watch_window(now);
   if (has_packet()) {
     // The peer's handshake packet is what stands first in its numbers, not what comes first: so a
     // lost one takes no datagram along. phantun's servers need not have one.
@@ -303,7 +307,7 @@ bool stream::starts_anew(const segment_repr& in, time_point now) const noexcept 
 void stream::watch_window(time_point now) noexcept {
   if (config_.wire == profile::phantun && !peer_spoke_ && !opener_sent_ && snd_end_ >= opener_after)
     opener_at_ = std::min(opener_at_, now);
-  if (!rotated_ && snd_end_ - acked_ >= rotate_after) {
+  if (!rotated_ && (snd_end_ - acked_ >= rotate_after || rcv_end_ - ack_sent_ >= rotate_after)) {
     rotated_ = true;
     rotate_ = true;
   }

@@ -32,16 +32,17 @@ std::string conntrack::see(const packet& p) {
     if (e.now == state::close || e.now == state::time_wait) e = entry{};
     if (e.now == state::none) e.now = state::syn_sent;
     // Of a connection that is set up already: passed on without a look, the answer decides.
-    if (e.now != state::syn_sent) return {};
+    if (e.now != state::syn_sent) {
+      e.ignored_syn = true;
+      e.ignored_syn_end = p.header.seq.raw + 1;
+      e.syn = p;
+      return {};
+    }
     return check_window(e, p);
   }
   if (e.now == state::none) return "no connection";
   if (syn) {
-    if (p.from_client) return "SYN-ACK the wrong way";
-    if (e.now != state::syn_sent) return {};
-    auto why = check_window(e, p);
-    if (why.empty()) e.now = state::syn_recv;
-    return why;
+    return p.from_client ? "SYN-ACK the wrong way" : on_syn_ack(e, p);
   }
   const auto& other = e.sides[p.from_client ? 1 : 0];
   if (rst) {
@@ -57,6 +58,20 @@ std::string conntrack::see(const packet& p) {
   if (e.now == state::syn_recv && p.from_client) e.now = state::established;
   if (fin) e.now = e.now == state::closing ? state::time_wait : state::closing;
   return {};
+}
+
+std::string conntrack::on_syn_ack(entry& e, const packet& p) {
+  if (e.now != state::syn_sent) {
+    // It answers the SYN that was let through: the ends have begun anew.
+    if (!e.ignored_syn || p.header.ack.raw != e.ignored_syn_end) return {};
+    const auto syn = e.syn;
+    e = entry{};
+    e.now = state::syn_sent;
+    check_window(e, syn);
+  }
+  auto why = check_window(e, p);
+  if (why.empty()) e.now = state::syn_recv;
+  return why;
 }
 
 std::string conntrack::check_window(entry& e, const packet& p) {

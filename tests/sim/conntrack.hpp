@@ -50,7 +50,11 @@ private:
   struct entry {
     state now = state::none;
     std::array<side, 2> sides;
+    std::uint32_t ignored_syn_end = 0; ///< of a SYN that met a live connection
+    bool ignored_syn = false;
+    packet syn;
   };
+  std::string on_syn_ack(entry& e, const packet& p);
   static std::string check_window(entry& e, const packet& p);
 
   std::unordered_map<std::uint16_t, entry> entries_;

@@ -16,15 +16,18 @@ bool network::likely(double probability) {
   return probability > 0 && std::uniform_real_distribution<double>{0, 1}(random_) < probability;
 }
 
-void network::watch(std::size_t tracker, const packet& p, time_point now) {
+bool network::watch(std::size_t tracker, const packet& p, time_point now) {
   const auto why = trackers_[tracker].see(p);
-  if (why.empty() || !invalid_.empty()) return;
+  if (why.empty()) return true;
+  ++invalid_packets_;
+  if (!invalid_.empty()) return !options_.drop_invalid;
   invalid_ = why + ": tracker " + std::to_string(tracker) + ", from " +
              (p.from_client ? "client" : "server") + ", flags " + std::to_string(p.header.flags) +
              ", seq " + std::to_string(p.header.seq.raw) + ", ack " +
              std::to_string(p.header.ack.raw) + ", length " + std::to_string(p.payload.size()) +
              ", port " + std::to_string(p.client_port()) + ", at " +
              std::to_string(now.time_since_epoch() / std::chrono::milliseconds{1}) + " ms";
+  return !options_.drop_invalid;
 }
 
 void network::send(bool from_client, const segment_header& header, byte_view payload,
@@ -40,7 +43,11 @@ void network::send(bool from_client, const segment_header& header, byte_view pay
         payload.subview(offset, count == 1 ? length : std::min(datagram_size, length - offset));
     p.payload.assign(piece.begin(), piece.end());
     ++sent_;
-    watch(from_client ? 0 : 2, p, now);
+    if (!watch(from_client ? 0 : 2, p, now)) continue;
+    if (lose_ && lose_(p)) {
+      ++lost_;
+      continue;
+    }
     onto_link(std::move(p), false, now);
   }
 }
@@ -92,10 +99,10 @@ std::vector<packet> network::advance(time_point now) {
     auto p = std::move(slots_[due.slot]);
     free_.push_back(due.slot);
     if (due.last) {
-      watch(p.from_client ? 2 : 0, p, now);
+      if (!watch(p.from_client ? 2 : 0, p, now)) continue;
       arrived.push_back(std::move(p));
     } else {
-      watch(1, p, now);
+      if (!watch(1, p, now)) continue;
       onto_link(std::move(p), true, now);
     }
   }

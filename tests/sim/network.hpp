@@ -23,7 +23,8 @@ struct path_options {
   double duplicate = 0;
   double reorder = 0; ///< overtaken by what is sent up to 40 ms later
   duration delay = std::chrono::milliseconds{20};
-  duration jitter{0}; ///< order is kept
+  duration jitter{0};        ///< order is kept
+  bool drop_invalid = false; ///< what a tracker calls INVALID goes no further
 };
 
 /// Two links with a tracker at each end and one between: client, host's tracker, link, router's
@@ -40,6 +41,8 @@ public:
   /// Moves what is due at `now`; returns what reached an end at this instant, in order.
   std::vector<packet> advance(time_point now);
 
+  /// Packets for which it says so are lost at their start.
+  void set_filter(std::function<bool(const packet&)> lose) { lose_ = std::move(lose); }
   void set_loss(double loss) { options_.loss = loss; }
   /// Nothing passes that way until it is lifted.
   void set_blackout(bool up, bool down) { blackout_ = {down, up}; }
@@ -49,6 +52,7 @@ public:
   std::uint64_t duplicated() const { return duplicated_; }
   /// The first packet that a tracker called INVALID, with the reason; empty: none.
   const std::string& invalid() const { return invalid_; }
+  std::uint64_t invalid_packets() const { return invalid_packets_; }
   const conntrack& tracker(std::size_t i) const { return trackers_[i]; }
 
 private:
@@ -63,7 +67,8 @@ private:
   };
   void onto_link(packet p, bool last, time_point now);
   bool likely(double probability);
-  void watch(std::size_t tracker, const packet& p, time_point now);
+  /// False: to be dropped.
+  bool watch(std::size_t tracker, const packet& p, time_point now);
 
   std::mt19937_64 random_;
   path_options options_;
@@ -73,6 +78,8 @@ private:
   std::array<std::array<time_point, 2>, 2> latest_{}; ///< per link and direction
   std::array<conntrack, 3> trackers_;
   std::string invalid_;
+  std::uint64_t invalid_packets_ = 0;
+  std::function<bool(const packet&)> lose_;
   std::uint64_t order_ = 0, sent_ = 0, lost_ = 0, duplicated_ = 0;
   std::array<bool, 2> blackout_{}; ///< by direction: from the server, from the client
 };
