@@ -32,7 +32,8 @@ struct hold_segment {};
 struct replay_held {};
 /// Datagrams may be sent from now on.
 struct opened {};
-/// The peer's hello was read (the client learns the server's; once).
+/// The peer's hello was read (the client learns the server's; once). A client of an older dialect
+/// says it with `opened`, and the hello is empty.
 struct greeted {
   hello_repr hello;
 };

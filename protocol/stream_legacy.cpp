@@ -83,6 +83,7 @@ void stream::confirm(time_point now, effects& out) noexcept {
   last_datagram_ = now;
   if (config_.keepalive > duration::zero()) keepalive_at_ = now + config_.keepalive;
   out.add(opened{});
+  out.add(greeted{});
 }
 
 /// True when the port was given up.

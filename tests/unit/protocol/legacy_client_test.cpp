@@ -31,7 +31,7 @@ BOOST_AUTO_TEST_CASE(tonel_is_asked_before_data_goes) {
       {0ms, "open", "S 0:0"},
       {20ms, "raw SA 40001:1", "A 1:1 | probe"},
       {21ms, "send 100", "full"}, // not open
-      {40ms, "raw A 1:0", "opened"},
+      {40ms, "raw A 1:0", "opened | greeted"},
       {41ms, "send 100!", "A 1:1(100)"}, // no PSH
       {42ms, "send 0", "A 101:1"},
       {60ms, "raw A 40002:101(80)", "deliver 0+80"},
@@ -46,7 +46,7 @@ BOOST_AUTO_TEST_CASE(a_lost_probe_or_answer_is_repeated_and_a_lost_third_ack_cos
       {0ms, "open", "S 0:0"},
       {20ms, "raw SA 40001:1", "A 1:1 | probe"},
       {1'020ms, "timer", "probe"},
-      {1'040ms, "raw A 1:0", "opened"},
+      {1'040ms, "raw A 1:0", "opened | greeted"},
   });
   stream_script{to_tonel}.run({
       {0ms, "open", "S 0:0"},
@@ -78,7 +78,7 @@ BOOST_AUTO_TEST_CASE(phantun_gets_its_syn_again) {
       {0ms, "open", "S 0:0"},
       {1'000ms, "timer", "S 0:0"},
       {2'000ms, "timer", "S 0:0"},
-      {2'100ms, "raw SA 0:1", "A 1:1 | opened"},
+      {2'100ms, "raw SA 0:1", "A 1:1 | opened | greeted"},
       {2'101ms, "send 100!", "A 1:1(100)"},
       {3'000ms, "raw SA 0:1", "A 101:1"}, // our ACK was lost
       {3'001ms, "raw A 1:101(50)", "deliver 0+50"},
@@ -93,7 +93,7 @@ BOOST_AUTO_TEST_CASE(a_copy_of_tonels_syn_ack_is_not_answered) {
       {0ms, "open", "S 0:0"},
       {20ms, "raw SA 40001:1", "A 1:1 | probe"},
       {21ms, "raw SA 40001:1", "drop bad_flags"},
-      {40ms, "raw A 1:0", "opened"},
+      {40ms, "raw A 1:0", "opened | greeted"},
       {41ms, "raw SA 40001:1", "drop bad_flags"},
   });
 }
@@ -104,10 +104,10 @@ BOOST_AUTO_TEST_CASE(a_syn_ack_tells_tonel_from_phantun) {
   is_tonel.run({{0ms, "open", "S 0:0"}, {1ms, "raw SA 65535:1", "A 1:25535 | probe"}});
   BOOST_TEST((is_tonel.under_test().wire() == profile::tonel));
   BOOST_TEST(is_tonel.under_test().group_token() == 65'535u);
-  is_phantun.run({{0ms, "open", "S 0:0"}, {1ms, "raw SA 0:1", "A 1:-40000 | opened"}});
+  is_phantun.run({{0ms, "open", "S 0:0"}, {1ms, "raw SA 0:1", "A 1:-40000 | opened | greeted"}});
   BOOST_TEST((is_phantun.under_test().wire() == profile::phantun));
   // Something on the way has moved the numbers: no group, and no probe that it could move, too.
-  is_moved.run({{0ms, "open", "S 0:0"}, {1ms, "raw SA 70000:1", "A 1:30000 | opened"}});
+  is_moved.run({{0ms, "open", "S 0:0"}, {1ms, "raw SA 70000:1", "A 1:30000 | opened | greeted"}});
   BOOST_TEST(is_moved.under_test().group_token() == 0u);
 }
 
@@ -136,7 +136,7 @@ BOOST_AUTO_TEST_CASE(probes_are_answered_at_once_and_are_no_datagrams) {
   stream_script{to_tonel}.run({
       {0ms, "open", "S 0:0"},
       {20ms, "raw SA 40001:1", "A 1:1 | probe"},
-      {40ms, "raw A 1:0", "opened"},
+      {40ms, "raw A 1:0", "opened | greeted"},
       {3'040ms, "raw A 0:0", "reply"},
       {6'040ms, "raw A 0:0", "reply"},
       {6'041ms, "raw A 1:0", ""}, // late answers are no datagrams either
@@ -148,7 +148,7 @@ BOOST_AUTO_TEST_CASE(a_silent_tonel_is_replaced_after_the_first_probe_and_dead_a
   stream_script{to_tonel}.run({
       {0ms, "open", "S 0:0"},
       {20ms, "raw SA 40001:1", "A 1:1 | probe"},
-      {40ms, "raw A 1:0", "opened"},
+      {40ms, "raw A 1:0", "opened | greeted"},
       {100ms, "send 100!", "A 1:1(100)"},
       {3'100ms, "timer", "probe"},
       {6'100ms, "timer", "silent | probe"},
@@ -166,7 +166,7 @@ BOOST_AUTO_TEST_CASE(what_a_probe_does_to_tonels_ack_field_costs_no_datagram) {
   stream_script{to_tonel}.run({
       {0ms, "open", "S 0:0"},
       {20ms, "raw SA 40001:1", "A 1:1 | probe"},
-      {40ms, "raw A 1:0", "opened"},
+      {40ms, "raw A 1:0", "opened | greeted"},
       {41ms, "raw A 40002:1(80)", "deliver 0+80"}, // ack 1 is right, and what a late answer leaves
       {42ms, "send 50!", "A 1:81(50)"},
       {43ms, "raw A 40082:1(80)", "deliver 0+80"},
@@ -180,7 +180,7 @@ BOOST_AUTO_TEST_CASE(the_ack_never_goes_back) {
   stream_script{to_tonel}.run({
       {0ms, "open", "S 0:0"},
       {20ms, "raw SA 40001:1", "A 1:1 | probe"},
-      {40ms, "raw A 1:0", "opened"},
+      {40ms, "raw A 1:0", "opened | greeted"},
       {41ms, "raw A 40102:1(100)", "deliver 0+100"},
       {42ms, "raw A 40002:1(100)", "deliver 0+100"},
       {43ms, "send 10!", "A 1:201(10)"},
@@ -192,7 +192,7 @@ BOOST_AUTO_TEST_CASE(closing_is_a_reset_in_place) {
   s.run({
       {0ms, "open", "S 0:0"},
       {20ms, "raw SA 40001:1", "A 1:1 | probe"},
-      {40ms, "raw A 1:0", "opened"},
+      {40ms, "raw A 1:0", "opened | greeted"},
       {41ms, "send 100!", "A 1:1(100)"},
       {42ms, "close", "RA 101:1 | ended closed_by_us"},
       // However spoilt their ack fields are, late segments are answered in place.
@@ -203,7 +203,7 @@ BOOST_AUTO_TEST_CASE(closing_is_a_reset_in_place) {
   stream_script{to_tonel}.run({
       {0ms, "open", "S 0:0"},
       {20ms, "raw SA 40001:1", "A 1:1 | probe"},
-      {40ms, "raw A 1:0", "opened"},
+      {40ms, "raw A 1:0", "opened | greeted"},
       {41ms, "exit", "RA 1:1 | ended closed_by_us | forgotten"},
   });
 }
@@ -214,7 +214,7 @@ BOOST_AUTO_TEST_CASE(a_reset_counts_in_its_place_and_tonels_own_draws_a_question
     out->run({
         {0ms, "open", "S 0:0"},
         {20ms, "raw SA 40001:1", "A 1:1 | probe"},
-        {40ms, "raw A 1:0", "opened"},
+        {40ms, "raw A 1:0", "opened | greeted"},
         {41ms, "raw A 40002:1(100)", "deliver 0+100"},
     });
     return out;
@@ -232,7 +232,7 @@ BOOST_AUTO_TEST_CASE(a_fin_is_nobodys) {
   stream_script{to_tonel}.run({
       {0ms, "open", "S 0:0"},
       {20ms, "raw SA 40001:1", "A 1:1 | probe"},
-      {40ms, "raw A 1:0", "opened"},
+      {40ms, "raw A 1:0", "opened | greeted"},
       {41ms, "raw FA 40002:1", "drop bad_flags"},
   });
 }
@@ -243,7 +243,7 @@ BOOST_AUTO_TEST_CASE(the_servers_handshake_packet_is_told_by_its_place) {
   stream_script{s}.run({
       {0ms, "open", "S 0:0"},
       {20ms, "raw SA 40001:1", "A 1:1 | A 1:1(37)"},
-      {40ms, "raw A 40002:38(38)", "opened"},
+      {40ms, "raw A 40002:38(38)", "opened | greeted"},
       {41ms, "send 100!", "A 38:39(100)"},
       {42ms, "raw A 40002:38(38)", ""}, // a copy
       {43ms, "raw A 40040:138(50)", "deliver 0+50"},
@@ -252,13 +252,13 @@ BOOST_AUTO_TEST_CASE(the_servers_handshake_packet_is_told_by_its_place) {
   stream_script{s}.run({
       {0ms, "open", "S 0:0"},
       {20ms, "raw SA 40001:1", "A 1:1 | A 1:1(37)"},
-      {40ms, "raw A 40040:38(50)", "opened | deliver 0+50"},
+      {40ms, "raw A 40040:38(50)", "opened | greeted | deliver 0+50"},
   });
   // Merged with the datagram behind it.
   stream_script{s}.run({
       {0ms, "open", "S 0:0"},
       {20ms, "raw SA 40001:1", "A 1:1 | A 1:1(37)"},
-      {40ms, "raw A 40002:38(60)/38", "opened | deliver 38+22"},
+      {40ms, "raw A 40002:38(60)/38", "opened | greeted | deliver 38+22"},
   });
 }
 
@@ -274,7 +274,7 @@ BOOST_AUTO_TEST_CASE(a_lost_handshake_packet_costs_the_port_but_no_datagram) {
   stream_script{s}.run({
       {0ms, "open", "S 0:0"},
       {20ms, "raw SA 40001:1", "A 1:1 | A 1:1(37)"},
-      {3'020ms, "timer", "opened"},
+      {3'020ms, "timer", "opened | greeted"},
   });
 }
 
@@ -283,7 +283,7 @@ BOOST_AUTO_TEST_CASE(phantuns_handshake_packets_go_both_ways_unasked) {
   s.handshake_packet = 37;
   stream_script{s}.run({
       {0ms, "open", "S 0:0"},
-      {20ms, "raw SA 0:1", "A 1:1 | A 1:1(37) | opened"},
+      {20ms, "raw SA 0:1", "A 1:1 | A 1:1(37) | opened | greeted"},
       {40ms, "raw A 1:38(50)", "deliver 0+50"}, // its server may have none
   });
 }
@@ -291,7 +291,7 @@ BOOST_AUTO_TEST_CASE(phantuns_handshake_packets_go_both_ways_unasked) {
 BOOST_AUTO_TEST_CASE(an_upload_to_phantun_gets_one_ack_out_of_it_before_trackers_stop_it) {
   stream_script{to_phantun}.run({
       {0ms, "open", "S 0:0"},
-      {20ms, "raw SA 0:1", "A 1:1 | opened"},
+      {20ms, "raw SA 0:1", "A 1:1 | opened | greeted"},
       {21ms, "run 1000 16", "A 1:1(16000)"},
       {22ms, "run 1000 10", "A 16001:1(10000)"},
       {22ms, "timer", "probe"},
@@ -303,7 +303,7 @@ BOOST_AUTO_TEST_CASE(an_upload_to_phantun_gets_one_ack_out_of_it_before_trackers
   // The answer was lost: no more waiting. Where nothing tracks, nothing stops.
   stream_script{to_phantun}.run({
       {0ms, "open", "S 0:0"},
-      {20ms, "raw SA 0:1", "A 1:1 | opened"},
+      {20ms, "raw SA 0:1", "A 1:1 | opened | greeted"},
       {21ms, "run 1000 60", "A 1:1(60000)"},
       {21ms, "timer", "probe"},
       {1'020ms, "send 1000", "full"},
@@ -316,7 +316,7 @@ BOOST_AUTO_TEST_CASE(a_client_moves_to_a_new_stream_before_trackers_close_the_ol
   s.run({
       {0ms, "open", "S 0:0"},
       {20ms, "raw SA 40001:1", "A 1:1 | probe"},
-      {40ms, "raw A 1:0", "opened"},
+      {40ms, "raw A 1:0", "opened | greeted"},
   });
   std::uint64_t sent = 0;
   while (sent < (std::uint64_t{512} << 20)) {
