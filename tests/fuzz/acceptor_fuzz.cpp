@@ -51,6 +51,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   acceptor_config config;
   config.secret = {1, 2, 3};
   config.listen_port = 443;
+  config.legacy = true;
+  legacy_groups groups{address_hash{1}, 100};
+  config.groups = &groups;
   acceptor under_test{config};
   const syn_cookie cookie{config.secret};
   time_point now{100h};
@@ -69,6 +72,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     in.flags = e[2];
     in.seq = {load_be32(e, 3)};
     in.ack = cookie.isn(in.tuple, now) + e[7];
+    // The older dialects' numbers, now and then.
+    if ((e[9] & 0xc0) == 0xc0) {
+      in.seq = {in.seq.raw & 0xffff};
+      in.ack = seq_num{cookie.token(in.tuple, {in.seq.raw & 0xff}, now)} + 1;
+    }
+    if (in.has(flag::syn)) in.window_scale = 14;
     octets payload((e[8] & 0x7fu) * 500u);
     if ((e[8] & with_hello) != 0 && payload.size() >= hello_size) {
       hello_repr hello;
@@ -91,6 +100,14 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       check(cookie.proven(in.tuple, in.ack, now).has_value(), "only proven hellos make a stream");
       check(in.tuple.local.port == 443, "only the listening port accepts");
       check(made->held.size() <= max_held_segments, "what was held is bounded");
+    } else if (const auto* old = std::get_if<accept_legacy>(&answer)) {
+      check(cookie.proves_token(in.tuple, old->client_iss, in.ack, now), "only proven ones count");
+      check(in.seq >= old->client_iss + 1, "a stream starts before what it is made of");
+      check(old->join == 0 || groups.find(in.tuple.remote.address, old->join).has_value(),
+            "joins are of live groups");
+      if (old->join == 0)
+        (void)groups.add(in.tuple.remote.address,
+                         {token_in(old->iss), in.tuple.remote.port, in.seq.raw});
     }
   }
   return 0;
