@@ -81,7 +81,7 @@ client_session_state::member client_session_state::connect(const slot& s, bool s
   start.tuple.remote = *given.remote;
   protocol::stream_config machine;
   machine.tuple = start.tuple;
-  machine.iss = {given.where->random<std::uint32_t>()};
+  machine.iss = protocol::native_isn(given.where->random<std::uint32_t>());
   machine.ip_id = given.where->random<std::uint16_t>();
   machine.mtu = tun.mtu;
   machine.session = id;
