@@ -10,6 +10,7 @@
 #include <chrono>
 #include <cstring>
 #include <stdexcept>
+#include <utility>
 
 namespace tonel::actors {
 
@@ -139,7 +140,10 @@ void tun_queue_state::stray(const protocol::segment_repr& header, sys::chunk&& p
 }
 
 void tun_queue_state::adopt(protocol::accept_stream&& accepted, inbound_segment&& hello) {
-  if (supervisors.empty()) return; // the shards are not all up yet: the client repeats its hello
+  if (supervisors.empty()) { // the shards are not all up yet, a matter of milliseconds
+    if (early.size() < max_waiting) early.push_back({std::move(accepted), std::move(hello)});
+    return;
+  }
   // The session's shard follows from its id alone, so that no registry is needed.
   std::uint64_t id = 0;
   std::memcpy(&id, accepted.hello.session.data(), sizeof id);
@@ -300,6 +304,10 @@ void tun_queue_state::set_peers(peers_changed& peers) {
     for (std::size_t i = 0; i < queues.size(); ++i)
       if (i != where->index)
         self->send(queues[i], stream_up{tuple, caf::actor_cast<caf::actor>(r.stream), false});
+  }
+  for (auto& each : std::exchange(early, {})) {
+    if (routes->count(each.hello.header.tuple) != 0) continue; // repeated meanwhile
+    adopt(std::move(each.accepted), std::move(each.hello));
   }
 }
 

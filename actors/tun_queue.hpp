@@ -64,6 +64,12 @@ private:
   std::unique_ptr<route_map> routes;
   std::unordered_map<caf::actor_id, protocol::four_tuple> tuples;
   std::size_t adopting = 0; ///< routes that wait
+  /// A hello that came before the shards knew of each other.
+  struct early_hello {
+    protocol::accept_stream accepted;
+    inbound_segment hello;
+  };
+  std::vector<early_hello> early;
   protocol::time_point sweep_at{};
   std::vector<route*> touched;
   protocol::four_tuple last_tuple;
