@@ -1,6 +1,7 @@
 #include "actors/counters.hpp"
 #include "actors/runs.hpp"
 #include "actors/session_limits.hpp"
+#include "actors/tun_queue.hpp"
 #include "actors/udp_listener.hpp"
 #include "tests/unit/actors/world.hpp"
 
@@ -27,7 +28,7 @@ sys::chunk piece(std::uint32_t length, std::uint32_t size) { return {{}, 0, leng
 
 /// What came to an actor that stands for all others.
 struct seen {
-  std::size_t opened = 0, datagrams = 0;
+  std::size_t opened = 0, datagrams = 0, adopted = 0;
 };
 struct recorder_state {
   static inline const char* name = "recorder";
@@ -36,6 +37,7 @@ caf::behavior recorder(pinned<recorder_state>*, seen* got) {
   return {
       [got](const open_session&) { ++got->opened; },
       [got](const datagram_batch& batch) { got->datagrams += batch.chunks.size(); },
+      [got](const adopt_stream&) { ++got->adopted; },
   };
 }
 
@@ -199,6 +201,60 @@ BOOST_AUTO_TEST_CASE(the_end_of_an_applications_old_session_does_not_touch_its_n
   BOOST_TEST(where.stats.get(counter::pending_dropped) == 0u);
 
   for (auto* a : {&listener, &other}) {
+    caf::anon_send_exit(*a, caf::exit_reason::kill);
+    *a = nullptr;
+  }
+  step();
+  BOOST_TEST(system.registry().running() == 0u);
+}
+
+BOOST_AUTO_TEST_CASE(a_hello_that_comes_before_the_shards_are_all_up_is_kept) {
+  caf::actor_system_config config;
+  config.set("scheduler.policy", caf::atom("sharing"));
+  caf::actor_system system{config};
+  auto now = t0;
+  reactor r{system, std::make_unique<test::virtual_loop>(now)};
+  process_context context;
+  context.settings.tunnel.side = role::server;
+  context.settings.tunnel.local_port = 443;
+  sys::slab_pool pool{8};
+  sys::memory_packet_device tun;
+  actors::shard where{0, context, r, pool, tun};
+  const auto step = [&] {
+    for (int i = 0; i < 5; ++i)
+      r.run_once(protocol::duration{-1});
+  };
+  seen got;
+  auto supervisor = r.spawn(recorder, &got);
+  auto queue = r.spawn(tun_queue, &where);
+  step();
+
+  protocol::segment_header client;
+  client.tuple = {{there, 40'000}, {here, 443}};
+  client.seq = {1'000'000};
+  client.flags = protocol::flag::syn;
+  client.mss = 1'460;
+  tun.push({client, {}, 0});
+  step();
+  BOOST_TEST_REQUIRE(tun.written.size() == 1u);
+  client.seq = client.seq + 1;
+  client.ack = tun.written.front().header.seq + 1;
+  client.flags = protocol::flag::ack | protocol::flag::psh;
+  client.mss = 0;
+  protocol::hello_repr hello;
+  hello.control_length = protocol::hello_size;
+  hello.mtu = 1'500;
+  const auto octets = protocol::encode_hello(hello);
+  for (int repeats = 0; repeats < 2; ++repeats)
+    tun.push({client, {octets.begin(), octets.end()}, protocol::hello_size});
+  step();
+  BOOST_TEST(got.adopted == 0u);
+
+  caf::anon_send(queue, peers_changed{{queue}, {supervisor}});
+  step();
+  BOOST_TEST(got.adopted == 1u);
+
+  for (auto* a : {&queue, &supervisor}) {
     caf::anon_send_exit(*a, caf::exit_reason::kill);
     *a = nullptr;
   }
