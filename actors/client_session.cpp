@@ -50,7 +50,7 @@ void client_session_state::start(const client_session_start& s) {
   given.where->process.random(id);
   last_use = std::make_shared<protocol::time_point>(self->now());
   given.where->stats.add(counter::sessions_opened);
-  slots.resize(given.where->process.settings.tunnel.streams);
+  slots.resize(given.tunnel->streams);
   if (given.remote)
     for (auto& each : slots)
       open(each, false);
@@ -70,6 +70,7 @@ client_session_state::member client_session_state::connect(const slot& s, bool s
   const auto& tun = context.settings.tun;
   stream_start start;
   start.where = given.where;
+  start.tunnel = given.tunnel;
   start.side = role::client;
   start.path = given.path;
   start.queue = given.queue;
@@ -89,12 +90,12 @@ client_session_state::member client_session_state::connect(const slot& s, bool s
   machine.stream_index = static_cast<std::uint8_t>(&s - slots.data());
   machine.stream_count = static_cast<std::uint8_t>(slots.size());
   machine.last_port = second_port;
-  machine.keepalive = context.settings.tunnel.keepalive;
-  machine.idle_timeout = context.settings.tunnel.idle_timeout;
-  machine.handshake_packet = context.settings.tunnel.handshake_packet;
+  machine.keepalive = context.settings.keepalive;
+  machine.idle_timeout = given.tunnel->idle_timeout;
+  machine.handshake_packet = given.tunnel->handshake_packet;
   start.machine = protocol::stream::connect(machine);
   start.used = last_use;
-  if (const auto deadline = context.settings.tunnel.deadline; deadline.count() != 0) {
+  if (const auto deadline = given.tunnel->deadline; deadline.count() != 0) {
     start.ends_at = self->now() + deadline;
     start.ages_at = *start.ends_at - renewal_lead(deadline);
   }
@@ -243,7 +244,7 @@ void client_session_state::retry(slot& s) {
 void client_session_state::aging(slot& s, std::uint64_t stream) {
   if (s.current.id != stream || closing) return;
   // New streams know nothing of the session's age: without this it would never be idle.
-  const auto timeout = given.where->process.settings.tunnel.idle_timeout;
+  const auto timeout = given.tunnel->idle_timeout;
   if (self->now() - *last_use >= timeout)
     close(false);
   else if (!s.next && !s.wanted)
@@ -322,7 +323,7 @@ void client_session_state::on_timer() {
   const auto now = self->now();
   for (auto& s : slots)
     if (s.retry_at && *s.retry_at <= now) open(s, false);
-  const auto timeout = given.where->process.settings.tunnel.idle_timeout;
+  const auto timeout = given.tunnel->idle_timeout;
   if (streamless_since && now - *streamless_since >= timeout) close(false);
   arm();
   finish_if_done();
@@ -371,8 +372,7 @@ void client_session_state::arm() {
   };
   for (const auto& s : slots)
     if (s.retry_at) earlier(*s.retry_at);
-  if (streamless_since && !closing)
-    earlier(*streamless_since + given.where->process.settings.tunnel.idle_timeout);
+  if (streamless_since && !closing) earlier(*streamless_since + given.tunnel->idle_timeout);
   self->arm(at);
 }
 

@@ -21,6 +21,7 @@ struct client_session_state;
 /// What a client's session is spawned with.
 struct client_session_start {
   shard* where = nullptr;
+  tunnel_ptr tunnel;
   sys::datagram_path path;
   std::optional<protocol::endpoint> remote; ///< nothing yet: waits for remote_resolved
   caf::actor queue, listener;

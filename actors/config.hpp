@@ -45,12 +45,11 @@ struct host_port {
 
 /// One tunnel: what is listened on, where it goes, and how it behaves.
 struct tunnel_config {
-  role side = role::client;
+  std::string name;             ///< of its section; empty: the only one
   protocol::endpoint local_udp; ///< client: the UDP address that applications send to
   std::uint16_t local_port = 0; ///< server: the TCP port that clients connect to
   host_port remote;             ///< client: the server's TCP port; server: the upstream's UDP port
   std::chrono::seconds idle_timeout{180};
-  std::chrono::seconds keepalive{20}; ///< client: 0 is off
   /// A stream lives no longer; 0: as long as it works.
   std::chrono::seconds deadline{0};
   std::size_t streams = 1;        ///< client: streams a session, 1..255
@@ -60,6 +59,15 @@ struct tunnel_config {
   /// Applied to datagrams alone, never to what a stream says of itself; none: they go as they are.
   std::shared_ptr<const protocol::xor_cipher> cipher;
 };
+
+/// A tunnel at work; never changed. Who it is, the address of its settings tells: a reload puts others
+/// in the place of those that it changes.
+using tunnel_ptr = std::shared_ptr<const tunnel_config>;
+
+/// "tunnel NAME: " for the log, or nothing where there is only one.
+inline std::string label(const tunnel_config& tunnel) {
+  return tunnel.name.empty() ? std::string{} : "tunnel " + tunnel.name + ": ";
+}
 
 /// The TUN device of the process.
 struct tun_config {
@@ -76,7 +84,9 @@ struct tun_config {
 
 /// Everything the actors are started with.
 struct config {
-  tunnel_config tunnel;
+  role side = role::client;
+  std::vector<tunnel_ptr> tunnels;    ///< no two on one local address or port
+  std::chrono::seconds keepalive{20}; ///< client: 0 is off
   tun_config tun;
   limits bounds;
   offload_switches offload;

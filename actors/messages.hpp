@@ -1,5 +1,6 @@
 #pragma once
 
+#include "actors/config.hpp"
 #include "protocol/acceptor.hpp"
 #include "protocol/effects.hpp"
 #include "protocol/packet.hpp"
@@ -48,6 +49,7 @@ struct stream_up {
 };
 /// A hello was proven: make a stream of it, on the shard of its session.
 struct adopt_stream {
+  tunnel_ptr tunnel; ///< that of the port
   protocol::four_tuple tuple;
   protocol::accept_stream accepted;
   inbound_segment hello;
@@ -69,6 +71,7 @@ struct child_up {
 
 /// An application has sent a first datagram: make a session for it.
 struct open_session {
+  tunnel_ptr tunnel;
   sys::datagram_path path;
 };
 /// The session of this path exists, or (null) the one named by `ended` does no more.
@@ -125,8 +128,9 @@ struct probe_stream {};
 struct close_session {
   bool at_exit = false;
 };
-/// The remote's address, now or anew.
+/// The address of a tunnel's remote, now or anew.
 struct remote_resolved {
+  tunnel_ptr tunnel;
   protocol::endpoint address;
 };
 /// Wind down: close sessions, then end.

@@ -20,8 +20,8 @@ caf::behavior root_supervisor(pinned<root_supervisor_state>* self, const root_st
       [self](timer_event) { self->state.on_timer(); },
       [self](probe_stream) { self->state.probe(); },
       [self](const child_up& up) { self->state.on_child(up); },
-      [self](const remote_resolved& r) { self->state.resolved(r.address); },
-      [self](const resolve_failed& failure) { self->state.not_resolved(failure.reason); },
+      [self](const remote_resolved& r) { self->state.resolved(r); },
+      [self](const resolve_failed& failure) { self->state.not_resolved(failure); },
   };
 }
 
@@ -31,7 +31,12 @@ void root_supervisor_state::start(const root_start& s) {
   for (std::size_t i = 0; i < children.size(); ++i)
     spawn(i);
   if (given.signal_fd >= 0) self->watch(given.signal_fd);
-  if (given.resolve) given.resolve(caf::actor_cast<caf::actor>(self));
+  remotes.reserve(given.tunnels.size());
+  for (const auto& tunnel : given.tunnels) {
+    remotes.emplace_back();
+    remotes.back().tunnel = tunnel;
+    resolve(remotes.back());
+  }
 }
 
 void root_supervisor_state::spawn(std::size_t index) {
@@ -40,7 +45,9 @@ void root_supervisor_state::spawn(std::size_t index) {
   c.supervisor = given.shards[index]->loop.spawn(shard_supervisor, given.shards[index],
                                                  caf::actor_cast<caf::actor>(self));
   self->monitor(c.supervisor);
-  if (remote) self->send(as<shard_supervisor_actor>(c.supervisor), remote_resolved{*remote});
+  for (const auto& r : remotes)
+    if (r.address)
+      self->send(as<shard_supervisor_actor>(c.supervisor), remote_resolved{r.tunnel, *r.address});
 }
 
 void root_supervisor_state::on_child(const child_up& up) {
@@ -111,19 +118,34 @@ void root_supervisor_state::finish_if_done() {
   if (stopping && std::all_of(children.begin(), children.end(), gone)) self->quit();
 }
 
-void root_supervisor_state::resolved(const protocol::endpoint& address) {
-  if (!remote || *remote != address) log_info("the remote is ", address);
-  remote = address;
-  resolve_wait.reset();
-  for (const auto& c : children)
-    if (c.supervisor)
-      self->send(as<shard_supervisor_actor>(c.supervisor), remote_resolved{address});
+void root_supervisor_state::resolve(remote& r) {
+  r.resolve_at.reset();
+  if (given.resolve) given.resolve(r.tunnel, caf::actor_cast<caf::actor>(self));
 }
 
-void root_supervisor_state::not_resolved(const std::string& reason) {
-  if (!std::exchange(told_unresolved, true))
-    log_warn("the remote's name does not resolve now (", reason, "); it is tried again");
-  resolve_at = self->now() + resolve_wait.next();
+root_supervisor_state::remote* root_supervisor_state::find(const tunnel_ptr& tunnel) {
+  for (auto& r : remotes)
+    if (r.tunnel == tunnel) return &r;
+  return nullptr;
+}
+
+void root_supervisor_state::resolved(const remote_resolved& found) {
+  auto* r = find(found.tunnel);
+  if (r == nullptr) return;
+  if (r->address != found.address) log_info(label(*found.tunnel), "the remote is ", found.address);
+  r->address = found.address;
+  r->wait.reset();
+  for (const auto& c : children)
+    if (c.supervisor) self->send(as<shard_supervisor_actor>(c.supervisor), found);
+}
+
+void root_supervisor_state::not_resolved(const resolve_failed& failure) {
+  auto* r = find(failure.tunnel);
+  if (r == nullptr) return;
+  if (!std::exchange(r->told_unresolved, true))
+    log_warn(label(*failure.tunnel), "the remote's name does not resolve now (", failure.reason,
+             "); it is tried again");
+  r->resolve_at = self->now() + r->wait.next();
   arm();
 }
 
@@ -131,15 +153,15 @@ void root_supervisor_state::on_timer() {
   const auto now = self->now();
   for (std::size_t i = 0; i < children.size(); ++i)
     if (children[i].restart_at && *children[i].restart_at <= now) spawn(i);
-  if (resolve_at && *resolve_at <= now) {
-    resolve_at.reset();
-    given.resolve(caf::actor_cast<caf::actor>(self));
-  }
+  for (auto& r : remotes)
+    if (r.resolve_at && *r.resolve_at <= now) resolve(r);
   arm();
 }
 
 void root_supervisor_state::arm() {
-  auto at = resolve_at;
+  std::optional<protocol::time_point> at;
+  for (const auto& r : remotes)
+    if (r.resolve_at && (!at || *r.resolve_at < *at)) at = r.resolve_at;
   for (const auto& c : children)
     if (c.restart_at && (!at || *c.restart_at < *at)) at = c.restart_at;
   self->arm(at);

@@ -14,8 +14,9 @@
 
 namespace tonel::actors {
 
-/// A try to resolve the remote's name has failed; it is tried again.
+/// A try to resolve the name of a tunnel's remote has failed; it is tried again.
 struct resolve_failed {
+  tunnel_ptr tunnel;
   std::string reason;
 };
 
@@ -25,8 +26,10 @@ struct root_start {
   /// A descriptor readable when signals wait (-1: none), and the signals.
   int signal_fd = -1;
   std::function<std::vector<int>()> take_signals;
-  /// Resolves the remote without blocking and sends remote_resolved or resolve_failed to the handle.
-  std::function<void(caf::actor)> resolve;
+  std::vector<tunnel_ptr> tunnels;
+  /// Resolves the tunnel's remote without blocking and sends remote_resolved or resolve_failed to the
+  /// handle.
+  std::function<void(const tunnel_ptr&, caf::actor)> resolve;
   /// Writes the counters to the log.
   std::function<void()> report;
   std::atomic<int>* exit_code = nullptr;
@@ -47,8 +50,8 @@ struct root_supervisor_state {
   void on_child(const child_up& up);
   void on_down(const caf::down_msg& down);
   void on_timer();
-  void resolved(const protocol::endpoint& address);
-  void not_resolved(const std::string& reason);
+  void resolved(const remote_resolved& found);
+  void not_resolved(const resolve_failed& failure);
   void probe();
   void stop(int code);
 
@@ -61,7 +64,17 @@ private:
     backoff wait{std::chrono::milliseconds{100}, std::chrono::milliseconds{100},
                  std::chrono::seconds{10}};
   };
+  /// What is known of a tunnel's remote.
+  struct remote {
+    tunnel_ptr tunnel;
+    std::optional<protocol::endpoint> address;
+    std::optional<protocol::time_point> resolve_at;
+    backoff wait{std::chrono::seconds{1}, std::chrono::seconds{1}, std::chrono::seconds{30}};
+    bool told_unresolved = false;
+  };
   void spawn(std::size_t index);
+  void resolve(remote& r);
+  remote* find(const tunnel_ptr& tunnel);
   void announce();
   void arm();
   void finish_if_done();
@@ -69,10 +82,7 @@ private:
   pinned<root_supervisor_state>* self;
   root_start given;
   std::vector<child> children;
-  std::optional<protocol::endpoint> remote;
-  std::optional<protocol::time_point> resolve_at;
-  backoff resolve_wait{std::chrono::seconds{1}, std::chrono::seconds{1}, std::chrono::seconds{30}};
-  bool told_unresolved = false;
+  std::vector<remote> remotes; ///< of all tunnels
   bool stopping = false;
 };
 

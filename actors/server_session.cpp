@@ -12,9 +12,10 @@
 
 namespace tonel::actors {
 
-caf::behavior server_session(pinned<server_session_state>* self, shard* where, caf::actor queue,
+caf::behavior server_session(pinned<server_session_state>* self, shard* where,
+                             const tunnel_ptr& tunnel, caf::actor queue,
                              const upstream_sockets& sockets) {
-  self->state.start(where, queue, sockets);
+  self->state.start(where, tunnel, queue, sockets);
   self->set_down_handler([self](const caf::down_msg& down) { self->state.on_down(down); });
   return {
       [self](adopt_stream& hello) { self->state.adopt(hello); },
@@ -25,9 +26,10 @@ caf::behavior server_session(pinned<server_session_state>* self, shard* where, c
   };
 }
 
-void server_session_state::start(shard* s, const caf::actor& tun_queue,
-                                 const upstream_sockets& udp) {
+void server_session_state::start(shard* s, const tunnel_ptr& session_tunnel,
+                                 const caf::actor& tun_queue, const upstream_sockets& udp) {
   where = s;
+  tunnel = session_tunnel;
   queue = tun_queue;
   sockets = udp;
   where->stats.add(counter::sessions_opened);
@@ -70,10 +72,11 @@ void server_session_state::adopt(adopt_stream& hello) {
   config.challenge_limit = &where->challenges;
   config.stream_index = greeting.stream_index;
   config.stream_count = greeting.stream_count;
-  config.idle_timeout = where->process.settings.tunnel.idle_timeout;
-  config.handshake_packet = where->process.settings.tunnel.handshake_packet;
+  config.idle_timeout = tunnel->idle_timeout;
+  config.handshake_packet = tunnel->handshake_packet;
   stream_start start;
   start.where = where;
+  start.tunnel = tunnel;
   start.side = role::server;
   start.tuple = hello.tuple;
   start.queue = queue;
@@ -83,7 +86,7 @@ void server_session_state::adopt(adopt_stream& hello) {
       protocol::stream::accept(config, greeting, hello.accepted.client_iss, self->now());
   start.hello = std::move(hello.hello);
   start.held = std::move(hello.accepted.held);
-  if (const auto deadline = where->process.settings.tunnel.deadline; deadline.count() != 0)
+  if (const auto deadline = tunnel->deadline; deadline.count() != 0)
     start.ends_at = self->now() + deadline;
   const auto spawned = self->spawn<caf::monitored>(stream, start);
   const member added{as<stream_actor>(spawned), spawned.id(), hello.tuple, false};
@@ -163,7 +166,7 @@ void server_session_state::on_down(const caf::down_msg& down) {
 void server_session_state::note_streamless() {
   if (!members.empty() || closing || streamless_since) return;
   streamless_since = self->now();
-  self->arm(self->now() + where->process.settings.tunnel.idle_timeout);
+  self->arm(self->now() + tunnel->idle_timeout);
 }
 
 void server_session_state::on_timer() {

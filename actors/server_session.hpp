@@ -21,14 +21,16 @@ struct server_session_state;
 /// One peer's session at the server: owns its UDP sockets, takes the streams that join it.
 /// sockets: connected to the upstream; the session's for all its life, so that the upstream sees the
 /// same peer whatever happens to streams
-caf::behavior server_session(pinned<server_session_state>* self, shard* where, caf::actor queue,
+caf::behavior server_session(pinned<server_session_state>* self, shard* where,
+                             const tunnel_ptr& tunnel, caf::actor queue,
                              const upstream_sockets& sockets);
 
 struct server_session_state {
   static inline const char* name = "session";
 
   explicit server_session_state(pinned<server_session_state>* owner) : self(owner) {}
-  void start(shard* s, const caf::actor& tun_queue, const upstream_sockets& udp);
+  void start(shard* s, const tunnel_ptr& session_tunnel, const caf::actor& tun_queue,
+             const upstream_sockets& udp);
   void adopt(adopt_stream& hello);
   void on_event(const stream_event& event);
   void on_down(const caf::down_msg& down);
@@ -52,6 +54,7 @@ private:
 
   pinned<server_session_state>* self;
   shard* where = nullptr;
+  tunnel_ptr tunnel;
   caf::actor queue;
   upstream_sockets sockets;
   caf::actor endpoint;

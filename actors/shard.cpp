@@ -52,6 +52,12 @@ shard::shard(std::size_t number, const process_context& context, reactor& r, sys
   loop.set_between_passes([this] { pool.collect(); });
 }
 
+shard_tunnel* shard::find(const tunnel_ptr& tunnel) noexcept {
+  for (auto& each : tunnels)
+    if (each.settings == tunnel) return &each;
+  return nullptr;
+}
+
 std::size_t shard::share(std::size_t whole) const noexcept {
   return std::max<std::size_t>(1, whole / process.shards);
 }

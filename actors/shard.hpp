@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <vector>
 
 namespace tonel::actors {
@@ -33,6 +34,13 @@ struct process_context {
   /// A UDP socket connected to the upstream (server).
   std::function<sys::result<std::shared_ptr<sys::datagram_socket>>(const protocol::endpoint&)>
       open_upstream;
+};
+
+/// A tunnel as one shard has it.
+struct shard_tunnel {
+  tunnel_ptr settings;
+  std::shared_ptr<sys::datagram_socket> listener; ///< client: this shard's
+  std::optional<protocol::endpoint> remote;       ///< nothing: not resolved yet
 };
 
 /// Stops readers while a shard has no slab free, and lets them go on together.
@@ -78,12 +86,14 @@ struct shard {
   sys::slab_pool& pool;
   sys::slab_writer slabs;
   sys::packet_device& tun;
-  std::shared_ptr<sys::datagram_socket> listener; ///< client
+  std::vector<shard_tunnel> tunnels; ///< listening sockets among them: not the actors'
   counters stats;
   reader_gate gate;
   port_pool ports;                 ///< client
   protocol::rate_limit challenges; ///< challenge ACKs of all streams together (RFC 5961 §7)
 
+  /// The tunnel's entry, or null.
+  shard_tunnel* find(const tunnel_ptr& tunnel) noexcept;
   /// An even share of a bound on the whole process, at least 1.
   std::size_t share(std::size_t whole) const noexcept;
   template <class Integer> Integer random() const {

@@ -9,6 +9,7 @@
 #include <caf/exit_reason.hpp>
 #include <caf/send.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <cstring>
 #include <utility>
@@ -33,7 +34,7 @@ caf::behavior shard_supervisor(pinned<shard_supervisor_state>* self, shard* wher
       [self](adopt_stream& hello) { self->state.adopt(hello); },
       [self](const open_session& request) { self->state.open(request); },
       [self](const peers_changed& peers) { self->state.set_peers(peers); },
-      [self](const remote_resolved& r) { self->state.resolved(r.address); },
+      [self](const remote_resolved& r) { self->state.resolved(r); },
       [self](probe_stream) { self->state.probe(); },
       [self](stop_shard) { self->state.stop(); },
       [self](timer_event) { self->state.on_timer(); },
@@ -41,10 +42,10 @@ caf::behavior shard_supervisor(pinned<shard_supervisor_state>* self, shard* wher
 }
 
 std::size_t
-shard_supervisor_state::session_hash::operator()(const protocol::session_id& id) const noexcept {
+shard_supervisor_state::session_hash::operator()(const session_key& key) const noexcept {
   // Random, but chosen by the peer: mixed with a secret of ours.
   std::uint64_t halves[2];
-  std::memcpy(halves, id.data(), sizeof halves);
+  std::memcpy(halves, key.id.data(), sizeof halves);
   auto x = (halves[0] ^ seed) * 0x9e3779b97f4a7c15u;
   x = (x ^ (x >> 32) ^ halves[1]) * 0xd6e8feb86659fd93u;
   return x ^ (x >> 32);
@@ -54,7 +55,7 @@ void shard_supervisor_state::start(shard* s, const caf::actor& root_supervisor) 
   where = s;
   root = root_supervisor;
   const auto& context = s->process;
-  by_id = std::make_unique<std::unordered_map<protocol::session_id, caf::actor, session_hash>>(
+  by_id = std::make_unique<std::unordered_map<session_key, caf::actor, session_hash>>(
       0, session_hash{context.hash.seed});
   const auto& bounds = context.settings.bounds;
   limits = std::make_unique<session_limits>(
@@ -62,6 +63,13 @@ void shard_supervisor_state::start(shard* s, const caf::actor& root_supervisor) 
                              s->share(bounds.max_sessions),
                              s->share(bounds.max_new_sessions_per_second)},
       context.hash);
+  admits = std::make_shared<admission>(
+      admission{session_limits{session_limits::bounds{s->share(bounds.max_sessions),
+                                                      bounds.max_sessions_per_source,
+                                                      s->share(bounds.max_opening_sessions),
+                                                      s->share(bounds.max_new_sessions_per_second)},
+                               context.hash},
+                0});
   start_children();
 }
 
@@ -72,8 +80,17 @@ void shard_supervisor_state::start_children() {
     self->send(as<root_supervisor_actor>(root), child_up{where->index, queue});
     if (peers) set_peers(*peers);
   }
-  if (where->listener && !listener)
-    listener = self->spawn<caf::monitored>(udp_listener, where, caf::actor_cast<caf::actor>(self));
+  for (const auto& tunnel : where->tunnels) {
+    if (!tunnel.listener || listener_of(tunnel.settings)) continue;
+    listeners[tunnel.settings.get()] = self->spawn<caf::monitored>(
+        udp_listener, udp_listener_start{where, tunnel.settings, tunnel.listener, admits,
+                                         caf::actor_cast<caf::actor>(self)});
+  }
+}
+
+caf::actor shard_supervisor_state::listener_of(const tunnel_ptr& tunnel) const {
+  const auto found = listeners.find(tunnel.get());
+  return found == listeners.end() ? nullptr : found->second;
 }
 
 void shard_supervisor_state::set_peers(const peers_changed& changed) {
@@ -81,22 +98,28 @@ void shard_supervisor_state::set_peers(const peers_changed& changed) {
   if (queue) self->send(as<tun_queue_actor>(queue), changed);
 }
 
-void shard_supervisor_state::resolved(const protocol::endpoint& address) {
-  remote = address;
+void shard_supervisor_state::resolved(const remote_resolved& changed) {
+  auto* tunnel = where->find(changed.tunnel);
+  if (tunnel == nullptr) return;
+  tunnel->remote = changed.address;
   for (auto& [id, entry] : client_sessions)
-    self->send(as<session_actor>(entry.session), remote_resolved{address});
+    if (entry.tunnel == changed.tunnel) self->send(as<session_actor>(entry.session), changed);
 }
 
 void shard_supervisor_state::open(const open_session& request) {
-  if (now_in != stage::running) return; // the listener that asks is about to go
+  const auto* tunnel = where->find(request.tunnel);
+  const auto listener = listener_of(request.tunnel);
+  if (now_in != stage::running || tunnel == nullptr || !listener)
+    return; // the listener that asks is about to go
   client_session_start start;
   start.where = where;
+  start.tunnel = request.tunnel;
   start.path = request.path;
-  start.remote = remote;
+  start.remote = tunnel->remote;
   start.queue = queue;
   start.listener = listener;
   const auto session = self->spawn<caf::monitored>(client_session, start);
-  client_sessions.emplace(session.id(), client_entry{session, request.path});
+  client_sessions.emplace(session.id(), client_entry{session, request.tunnel, request.path});
   self->send(as<udp_listener_actor>(listener), session_changed{request.path, session, 0});
 }
 
@@ -105,12 +128,13 @@ void shard_supervisor_state::adopt(adopt_stream& hello) {
     where->stats.add(counter::session_refused);
     self->send(as<tun_queue_actor>(hello.queue), stream_refused{hello.tuple});
   };
-  if (now_in != stage::running || !remote) {
+  const auto* tunnel = where->find(hello.tunnel);
+  if (now_in != stage::running || tunnel == nullptr || !tunnel->remote) {
     refuse();
     return;
   }
-  const auto& id = hello.accepted.hello.session;
-  auto known = by_id->find(id);
+  const session_key key{hello.tunnel.get(), hello.accepted.hello.session};
+  auto known = by_id->find(key);
   if (known == by_id->end()) {
     const auto source = hello.tuple.remote.address;
     if (!limits->admit(source, self->now())) {
@@ -118,8 +142,8 @@ void shard_supervisor_state::adopt(adopt_stream& hello) {
       return;
     }
     upstream_sockets sockets;
-    while (sockets.size() < where->process.settings.tunnel.upstream_ports) {
-      auto socket = where->process.open_upstream(*remote);
+    while (sockets.size() < hello.tunnel->upstream_ports) {
+      auto socket = where->process.open_upstream(*tunnel->remote);
       if (socket) {
         sockets.push_back(std::move(*socket));
         continue;
@@ -132,9 +156,10 @@ void shard_supervisor_state::adopt(adopt_stream& hello) {
       return;
     }
     limits->opened();
-    const auto session = self->spawn<caf::monitored>(server_session, where, queue, sockets);
-    server_sessions.emplace(session.id(), server_entry{session, id, source});
-    known = by_id->emplace(id, session).first;
+    const auto session =
+        self->spawn<caf::monitored>(server_session, where, hello.tunnel, queue, sockets);
+    server_sessions.emplace(session.id(), server_entry{session, key, source});
+    known = by_id->emplace(key, session).first;
   }
   self->send(as<session_actor>(known->second), std::move(hello));
 }
@@ -145,16 +170,20 @@ void shard_supervisor_state::probe() {
 
 void shard_supervisor_state::on_down(const caf::down_msg& down) {
   const auto child = down.source.id();
-  if ((queue && queue.id() == child) || (listener && listener.id() == child))
-    child_failed(down);
+  const auto listener = std::find_if(listeners.begin(), listeners.end(),
+                                     [&](const auto& l) { return l.second.id() == child; });
+  const bool was_queue = queue && queue.id() == child;
+  const bool was_listener = listener != listeners.end();
+  if (was_queue) queue = nullptr;
+  if (was_listener) listeners.erase(listener);
+  if (was_queue || was_listener)
+    child_failed(was_queue);
   else
     session_ended(down);
   if (idle()) cleared();
 }
 
-void shard_supervisor_state::child_failed(const caf::down_msg& down) {
-  const bool was_queue = queue && queue.id() == down.source.id();
-  (was_queue ? queue : listener) = nullptr;
+void shard_supervisor_state::child_failed(bool was_queue) {
   if (now_in == stage::clearing && was_queue) keep_queue = false;
   if (now_in != stage::running) return;
   if (!restarts.take(self->now())) {
@@ -172,12 +201,12 @@ void shard_supervisor_state::session_ended(const caf::down_msg& down) {
   const auto child = down.source.id();
   if (const auto s = server_sessions.find(child); s != server_sessions.end()) {
     where->stats.add(counter::sessions_closed);
-    by_id->erase(s->second.id);
+    by_id->erase(s->second.key);
     limits->closed(s->second.source, true);
     server_sessions.erase(s);
   } else if (const auto c = client_sessions.find(child); c != client_sessions.end()) {
     where->stats.add(counter::sessions_closed);
-    if (listener)
+    if (const auto listener = listener_of(c->second.tunnel))
       self->send(as<udp_listener_actor>(listener), session_changed{c->second.path, nullptr, child});
     client_sessions.erase(c);
   } else {
@@ -197,7 +226,8 @@ void shard_supervisor_state::abandon() {
 
 void shard_supervisor_state::clear() {
   each_session([this](const session_actor& s) { self->send_exit(s, caf::exit_reason::kill); });
-  if (listener) self->send_exit(listener, caf::exit_reason::kill);
+  for (const auto& [tunnel, listener] : listeners)
+    self->send_exit(listener, caf::exit_reason::kill);
   if (queue && !keep_queue) self->send_exit(queue, caf::exit_reason::kill);
 }
 
@@ -207,8 +237,8 @@ bool shard_supervisor_state::idle() const {
   case stage::running:
   case stage::waiting: return false;
   case stage::stopping: return true;
-  case stage::clearing: return !listener && (keep_queue || !queue);
-  case stage::ending: return !listener && !queue;
+  case stage::clearing: return listeners.empty() && (keep_queue || !queue);
+  case stage::ending: return listeners.empty() && !queue;
   }
   return false;
 }

@@ -5,6 +5,7 @@
 #include "actors/session_limits.hpp"
 #include "actors/shard.hpp"
 #include "actors/supervision.hpp"
+#include "actors/udp_listener.hpp"
 #include "protocol/hello.hpp"
 
 #include <caf/behavior.hpp>
@@ -32,7 +33,7 @@ struct shard_supervisor_state {
   void adopt(adopt_stream& hello);
   void open(const open_session& request);
   void set_peers(const peers_changed& peers);
-  void resolved(const protocol::endpoint& address);
+  void resolved(const remote_resolved& changed);
   void probe();
   void stop();
   /// Ends all children, unawaited: this actor is about to end by a fault.
@@ -43,22 +44,32 @@ struct shard_supervisor_state {
 private:
   // In order of start.
   enum class stage : std::uint8_t { running, clearing, waiting, stopping, ending };
+  /// A peer may use one id for two tunnels.
+  struct session_key {
+    const tunnel_config* tunnel = nullptr; ///< the session's, which keeps it
+    protocol::session_id id{};
+    bool operator==(const session_key& o) const noexcept {
+      return tunnel == o.tunnel && id == o.id;
+    }
+  };
   struct server_entry {
     caf::actor session;
-    protocol::session_id id{};
+    session_key key;
     protocol::ip_address source;
   };
   struct client_entry {
     caf::actor session;
+    tunnel_ptr tunnel;
     sys::datagram_path path;
   };
   struct session_hash {
     std::uint64_t seed = 0;
-    std::size_t operator()(const protocol::session_id& id) const noexcept;
+    std::size_t operator()(const session_key& key) const noexcept;
   };
 
   void start_children();
-  void child_failed(const caf::down_msg& down);
+  caf::actor listener_of(const tunnel_ptr& tunnel) const;
+  void child_failed(bool was_queue);
   void session_ended(const caf::down_msg& down);
   void clear();
   void cleared();
@@ -74,14 +85,15 @@ private:
   shard* where = nullptr;
   caf::actor root;
   stage now_in = stage::running;
-  caf::actor queue, listener;
+  caf::actor queue;
+  std::unordered_map<const tunnel_config*, caf::actor> listeners; ///< client
   bool keep_queue = false; ///< while clearing: only what was started after the queue goes
-  std::optional<protocol::endpoint> remote;
   std::optional<peers_changed> peers;
   std::unordered_map<caf::actor_id, server_entry> server_sessions;
   std::unordered_map<caf::actor_id, client_entry> client_sessions;
-  std::unique_ptr<std::unordered_map<protocol::session_id, caf::actor, session_hash>> by_id;
-  std::unique_ptr<session_limits> limits; ///< server; the client's listener has its own
+  std::unique_ptr<std::unordered_map<session_key, caf::actor, session_hash>> by_id;
+  std::unique_ptr<session_limits> limits; ///< server
+  std::shared_ptr<admission> admits;      ///< client: the listeners'
   restart_budget restarts{3, std::chrono::seconds{30}};
   restart_budget session_faults{100, std::chrono::seconds{30}};
   backoff wait{std::chrono::milliseconds{100}, std::chrono::milliseconds{100},

@@ -171,7 +171,7 @@ void stream_state::replay() {
 }
 
 void stream_state::cipher(const sys::chunk& datagrams) const {
-  const auto& xor_key = given->where->process.settings.tunnel.cipher;
+  const auto& xor_key = given->tunnel->cipher;
   if (xor_key && datagrams.length > 0)
     xor_key->apply({datagrams.slab.data() + datagrams.offset, datagrams.length},
                    datagrams.datagram_size);

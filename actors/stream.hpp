@@ -16,6 +16,7 @@ namespace tonel::actors {
 /// What a stream actor is spawned with.
 struct stream_start {
   shard* where = nullptr;
+  tunnel_ptr tunnel;
   std::optional<protocol::stream>
       machine; ///< always set; an optional for want of a stream without a start
   protocol::four_tuple tuple;

@@ -47,12 +47,23 @@ void tun_queue_state::start(shard* s) {
   protocol::acceptor_config accept;
   accept.secret = context.cookie_secret;
   accept.mtu = context.settings.tun.mtu;
-  if (context.settings.tunnel.side == role::server)
-    accept.listen_port = context.settings.tunnel.local_port;
+  accept.ports = serve();
   acceptor = std::make_unique<protocol::acceptor>(accept);
   routes = std::make_unique<route_map>(0, context.hash);
   offload_was_on = s->tun.offload();
   if (s->tun.fd() >= 0) watch = self->watch(s->tun.fd());
+}
+
+protocol::served_ports tun_queue_state::serve() {
+  protocol::served_ports ports;
+  served.clear();
+  if (where->process.settings.side != role::server) return ports;
+  for (const auto& tunnel : where->tunnels) {
+    const auto port = tunnel.settings->local_port;
+    served[port] = tunnel.settings;
+    ports[port];
+  }
+  return ports;
 }
 
 void tun_queue_state::read() {
@@ -144,6 +155,8 @@ void tun_queue_state::adopt(protocol::accept_stream&& accepted, inbound_segment&
     if (early.size() < max_waiting) early.push_back({std::move(accepted), std::move(hello)});
     return;
   }
+  const auto tunnel = served.find(hello.header.tuple.local.port);
+  if (tunnel == served.end()) return; // not served any more
   // The session's shard follows from its id alone, so that no registry is needed.
   std::uint64_t id = 0;
   std::memcpy(&id, accepted.hello.session.data(), sizeof id);
@@ -157,7 +170,7 @@ void tun_queue_state::adopt(protocol::accept_stream&& accepted, inbound_segment&
   r.rcv_nxt = hello.header.end();
   if (adopting++ == 0) sweep_at = r.since + adoption_time;
   last_route = nullptr;
-  self->send(supervisor, adopt_stream{tuple, std::move(accepted), std::move(hello),
+  self->send(supervisor, adopt_stream{tunnel->second, tuple, std::move(accepted), std::move(hello),
                                       caf::actor_cast<caf::actor>(self)});
 }
 
@@ -211,7 +224,7 @@ void tun_queue_state::stream_gone(const caf::down_msg& down) {
     where->stats.add(counter::streams_failed);
     // In the stream's name, at once: the client replaces it within a round trip. A client's own
     // stream is replaced by its session, whose hello takes the old one's place.
-    if (where->process.settings.tunnel.side == role::server) reset(tuple, r);
+    if (where->process.settings.side == role::server) reset(tuple, r);
   }
   // What is on its way to the stream in this wake-up is lost with it.
   touched.erase(std::remove(touched.begin(), touched.end(), &found->second), touched.end());

@@ -46,6 +46,7 @@ private:
   };
   using route_map = std::unordered_map<protocol::four_tuple, route, protocol::address_hash>;
 
+  protocol::served_ports serve();
   void take(sys::received_packet& packet);
   void stray(const protocol::segment_repr& header, sys::chunk&& packet);
   void too_big(const protocol::packet_too_big& icmp);
@@ -61,6 +62,7 @@ private:
   shard* where = nullptr;
   reactor::watch_id watch = 0;
   std::unique_ptr<protocol::acceptor> acceptor;
+  std::unordered_map<std::uint16_t, tunnel_ptr> served; ///< server: by the port
   std::unique_ptr<route_map> routes;
   std::unordered_map<caf::actor_id, protocol::four_tuple> tuples;
   std::size_t adopting = 0; ///< routes that wait

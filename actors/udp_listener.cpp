@@ -18,8 +18,8 @@ constexpr std::size_t max_datagrams = 512;
 
 } // namespace
 
-caf::behavior udp_listener(pinned<udp_listener_state>* self, shard* where, caf::actor supervisor) {
-  self->state.start(where, supervisor);
+caf::behavior udp_listener(pinned<udp_listener_state>* self, const udp_listener_start& start) {
+  self->state.start(start);
   return {
       [self](const fd_event&) { self->state.read(); },
       [self](timer_event) { self->state.on_timer(); },
@@ -29,22 +29,27 @@ caf::behavior udp_listener(pinned<udp_listener_state>* self, shard* where, caf::
   };
 }
 
-void udp_listener_state::start(shard* s, const caf::actor& supervisor_handle) {
-  where = s;
-  supervisor = as<shard_supervisor_actor>(supervisor_handle);
-  const auto& bounds = s->process.settings.bounds;
-  peers = std::make_unique<peer_map>(0, path_hash{s->process.hash});
-  limits = std::make_unique<session_limits>(
-      session_limits::bounds{s->share(bounds.max_sessions), bounds.max_sessions_per_source,
-                             s->share(bounds.max_opening_sessions),
-                             s->share(bounds.max_new_sessions_per_second)},
-      s->process.hash);
-  watch = self->watch(s->listener->fd(), s->listener);
+void udp_listener_state::start(const udp_listener_start& s) {
+  given = s;
+  where = s.where;
+  supervisor = as<shard_supervisor_actor>(s.supervisor);
+  peers = std::make_unique<peer_map>(0, path_hash{where->process.hash});
+  watch = self->watch(s.socket->fd(), s.socket);
+}
+
+udp_listener_state::~udp_listener_state() {
+  if (!peers) return;
+  // The other tunnels' share grows by what this one had.
+  for (const auto& [path, p] : *peers) {
+    given.bounds->sessions.closed(path.peer.address, p.opened);
+    given.bounds->pending_total -= p.pending_bytes;
+    where->stats.add(counter::pending_dropped, p.pending.size());
+  }
 }
 
 void udp_listener_state::read() {
   received.clear();
-  const auto state = where->listener->receive(where->slabs, received, max_datagrams);
+  const auto state = given.socket->receive(where->slabs, received, max_datagrams);
   if (!state) throw std::runtime_error(state.error().to_string());
   // Before anything of this wake-up is given back: the first slab to return calls the reader again.
   if (*state == sys::read_state::no_slab) {
@@ -92,10 +97,10 @@ void udp_listener_state::take(sys::received_datagrams& datagrams) {
 }
 
 udp_listener_state::peer_map::iterator udp_listener_state::admit(const sys::datagram_path& path) {
-  if (!limits->admit(path.peer.address, self->now())) return peers->end();
+  if (!given.bounds->sessions.admit(path.peer.address, self->now())) return peers->end();
   const auto added = peers->try_emplace(path).first;
   added->second.asked = true;
-  self->send(supervisor, open_session{path});
+  self->send(supervisor, open_session{given.tunnel, path});
   return added;
 }
 
@@ -108,14 +113,15 @@ void udp_listener_state::hold(peer& p, const sys::chunk& datagrams) {
     const auto from = std::size_t{i} * datagrams.datagram_size;
     const auto size = std::min<std::size_t>(datagrams.datagram_size, datagrams.length - from);
     if (p.pending.size() >= bounds.pending_datagrams ||
-        p.pending_bytes + size > bounds.pending_bytes || pending_total + size > total) {
+        p.pending_bytes + size > bounds.pending_bytes ||
+        given.bounds->pending_total + size > total) {
       where->stats.add(counter::pending_dropped, count - i);
       break;
     }
     const auto datagram = bytes.subview(from, size);
     p.pending.push_back({self->now(), {datagram.begin(), datagram.end()}});
     p.pending_bytes += size;
-    pending_total += size;
+    given.bounds->pending_total += size;
     ++pending_count;
   }
   if (!p.asked && p.session) {
@@ -141,7 +147,7 @@ void udp_listener_state::flush_pending(peer& p) {
       p.inbound.push_back(std::move(chunk));
     else
       where->stats.add(counter::pending_dropped);
-    pending_total -= oldest.octets.size();
+    given.bounds->pending_total -= oldest.octets.size();
     --pending_count;
     p.pending.pop_front();
   }
@@ -176,7 +182,7 @@ void udp_listener_state::streams(streams_changed& changed) {
   }
   if (!p.opened) {
     p.opened = true;
-    limits->opened();
+    given.bounds->sessions.opened();
   }
   flush_pending(p);
 }
@@ -185,14 +191,14 @@ void udp_listener_state::drop_pending(peer& p, std::size_t datagrams) {
   where->stats.add(counter::pending_dropped, datagrams);
   for (; datagrams > 0; --datagrams) {
     p.pending_bytes -= p.pending.front().octets.size();
-    pending_total -= p.pending.front().octets.size();
+    given.bounds->pending_total -= p.pending.front().octets.size();
     --pending_count;
     p.pending.pop_front();
   }
 }
 
 void udp_listener_state::erase(peer_map::iterator found) {
-  limits->closed(found->first.peer.address, found->second.opened);
+  given.bounds->sessions.closed(found->first.peer.address, found->second.opened);
   peers->erase(found);
 }
 
@@ -217,7 +223,7 @@ void udp_listener_state::on_timer() {
 }
 
 void udp_listener_state::send(datagram_batch& batch) {
-  send_datagrams(*where, *where->listener, batch, runs);
+  send_datagrams(*where, *given.socket, batch, runs);
 }
 
 } // namespace tonel::actors

@@ -17,14 +17,33 @@ namespace tonel::actors {
 
 struct udp_listener_state;
 
-/// The client's UDP socket: application -> session, and back.
-caf::behavior udp_listener(pinned<udp_listener_state>* self, shard* where, caf::actor supervisor);
+/// What the listeners of a shard's tunnels have to share.
+/// Thread: the shard's
+struct admission {
+  session_limits sessions;
+  std::size_t pending_total = 0; ///< octets that wait for their sessions
+};
+
+/// What a listener is spawned with.
+struct udp_listener_start {
+  shard* where = nullptr;
+  tunnel_ptr tunnel;
+  std::shared_ptr<sys::datagram_socket> socket;
+  std::shared_ptr<admission> bounds;
+  caf::actor supervisor;
+};
+
+/// The client's UDP socket of one tunnel: application -> session, and back.
+caf::behavior udp_listener(pinned<udp_listener_state>* self, const udp_listener_start& start);
 
 struct udp_listener_state {
   static inline const char* name = "udp_listener";
 
   explicit udp_listener_state(pinned<udp_listener_state>* owner) : self(owner) {}
-  void start(shard* s, const caf::actor& supervisor_handle);
+  ~udp_listener_state();
+  udp_listener_state(const udp_listener_state&) = delete;
+  udp_listener_state& operator=(const udp_listener_state&) = delete;
+  void start(const udp_listener_start& s);
   void read();
   void send(datagram_batch& batch);
   void session(const session_changed& changed);
@@ -67,14 +86,13 @@ private:
 
   pinned<udp_listener_state>* self;
   shard* where = nullptr;
+  udp_listener_start given;
   shard_supervisor_actor supervisor;
   reactor::watch_id watch = 0;
   std::unique_ptr<peer_map> peers;
-  std::unique_ptr<session_limits> limits;
   std::vector<sys::received_datagrams> received;
   std::vector<peer_map::value_type*> touched;
   std::vector<sys::outgoing_run> runs;
-  std::size_t pending_total = 0; ///< octets
   std::size_t pending_count = 0; ///< datagrams
   bool armed = false;
 };

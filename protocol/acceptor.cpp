@@ -43,20 +43,33 @@ segment_header reset_for(const segment_repr& in) noexcept {
 
 acceptor::acceptor(const acceptor_config& config)
     : config_(config), cookie_(config.secret), resets_(resets_per_second),
-      early_(0, address_hash{siphash24(config.secret, {})}),
-      recent_(config.legacy ? recent_syns : 0) {}
+      early_(0, address_hash{siphash24(config.secret, {})}) {
+  serve(config.ports);
+}
+
+void acceptor::serve(served_ports ports) {
+  config_.ports = std::move(ports);
+  const auto legacy = [](const auto& entry) { return entry.second.legacy; };
+  if (std::any_of(config_.ports.begin(), config_.ports.end(), legacy)) recent_.resize(recent_syns);
+}
+
+const served_port* acceptor::port_of(const segment_repr& in) const noexcept {
+  const auto found = config_.ports.find(in.tuple.local.port);
+  return found == config_.ports.end() ? nullptr : &found->second;
+}
 
 stray_answer acceptor::on_stray(const segment_repr& in, byte_view payload, time_point now) {
   if (in.has(flag::rst)) return ignore_stray{};
   if (contradictory(in)) return ignore_stray{errc::bad_flags};
-  const bool ours = config_.listen_port != 0 && in.tuple.local.port == config_.listen_port;
-  if (!ours || (in.has(flag::syn) && in.has(flag::ack))) return refuse(in, errc::no_stream, now);
+  const auto* port = port_of(in);
+  if (port == nullptr || (in.has(flag::syn) && in.has(flag::ack)))
+    return refuse(in, errc::no_stream, now);
   if (in.has(flag::syn)) {
-    if (is_legacy_syn(in)) return on_legacy_syn(in, now);
-    return config_.native ? stray_answer{syn_ack(in, now)} : refuse(in, errc::no_stream, now);
+    if (is_legacy_syn(in)) return on_legacy_syn(in, *port, now);
+    return port->native ? stray_answer{syn_ack(in, now)} : refuse(in, errc::no_stream, now);
   }
-  if (config_.legacy)
-    if (const auto made = proven_legacy(in, now)) return *made;
+  if (port->legacy)
+    if (const auto made = proven_legacy(in, *port, now)) return *made;
 
   if (const auto iss = cookie_.proven(in.tuple, in.ack, now))
     return on_proven(in, payload, *iss, now);
@@ -74,11 +87,12 @@ reply_stray acceptor::syn_ack(const segment_repr& in, time_point now) const noex
   return {out, std::nullopt};
 }
 
-stray_answer acceptor::on_legacy_syn(const segment_repr& in, time_point now) {
-  if (!config_.legacy) return refuse(in, errc::no_stream, now);
+stray_answer acceptor::on_legacy_syn(const segment_repr& in, const served_port& port,
+                                     time_point now) {
+  if (!port.legacy) return refuse(in, errc::no_stream, now);
   const auto token = cookie_.token(in.tuple, in.seq, now);
-  const auto groups = config_.groups ? config_.groups->groups_of(in.tuple.remote.address)
-                                     : std::vector<legacy_group>{};
+  const auto groups =
+      port.groups ? port.groups->groups_of(in.tuple.remote.address) : std::vector<legacy_group>{};
   const auto has = [&groups](std::uint16_t t, auto&& and_also) {
     return std::any_of(groups.begin(), groups.end(),
                        [&](const legacy_group& g) { return g.token == t && and_also(g); });
@@ -104,7 +118,8 @@ stray_answer acceptor::on_legacy_syn(const segment_repr& in, time_point now) {
 
 /// Which SYN the sender of `in` has had an answer to, if any. Nothing was kept of it: it had 0 or a
 /// live group's token as its sequence number, of which the nearest below `in` is taken.
-std::optional<accept_legacy> acceptor::proven_legacy(const segment_repr& in, time_point now) const {
+std::optional<accept_legacy>
+acceptor::proven_legacy(const segment_repr& in, const served_port& port, time_point now) const {
   if (in.has(flag::fin) || in.ack.raw < 2 || in.ack.raw > 65'536) return std::nullopt;
   std::optional<accept_legacy> out;
   auto nearest = static_cast<std::int32_t>(receive_window);
@@ -119,8 +134,8 @@ std::optional<accept_legacy> acceptor::proven_legacy(const segment_repr& in, tim
     out = accept_legacy{in.ack - 1, syn, join, join != 0 ? profile::tonel : profile::legacy};
   };
   consider(0);
-  if (config_.groups != nullptr)
-    for (const auto& g : config_.groups->groups_of(in.tuple.remote.address))
+  if (port.groups != nullptr)
+    for (const auto& g : port.groups->groups_of(in.tuple.remote.address))
       consider(g.token);
   if (!out || out->join != 0 || recent_.empty()) return out;
   const auto hash = early_.hash_function()(in.tuple);
@@ -136,8 +151,8 @@ stray_answer acceptor::refuse(const segment_repr& in, std::optional<errc> reason
   auto out = reset_for(in);
   // tonel's probe, or a datagram whose ack field one has spoilt: a RST from that would have sequence
   // number 0 or 1, which trackers drop. Where this server has sent no datagram, this one passes.
-  if (config_.legacy && in.ack.raw <= 1 && !in.has(flag::syn) && in.has(flag::ack) &&
-      in.tuple.local.port == config_.listen_port)
+  const auto* port = port_of(in);
+  if (port != nullptr && port->legacy && in.ack.raw <= 1 && !in.has(flag::syn) && in.has(flag::ack))
     out.seq = seq_num{cookie_.token(in.tuple, {}, now)} + 1;
   return reply_stray{out, reason};
 }

@@ -79,13 +79,18 @@ struct accept_legacy {
 };
 using stray_answer = std::variant<ignore_stray, reply_stray, accept_stream, accept_legacy>;
 
-struct acceptor_config {
-  std::array<std::uint8_t, 16> secret{}; ///< one per process: any queue may see any segment
-  std::uint16_t listen_port = 0;         ///< 0: a client, which accepts nothing
-  std::uint16_t mtu = 1500;              ///< of the TUN
-  bool native = true;                    ///< which profiles are served
+/// Which profiles a port accepts.
+struct served_port {
+  bool native = true;
   bool legacy = false;
   const group_lookup* groups = nullptr; ///< where legacy is served; it outlives the acceptor
+};
+using served_ports = std::unordered_map<std::uint16_t, served_port>;
+
+struct acceptor_config {
+  std::array<std::uint8_t, 16> secret{}; ///< one per process: any queue may see any segment
+  std::uint16_t mtu = 1500;              ///< of the TUN
+  served_ports ports;                    ///< none: a client, which accepts nothing
 };
 
 /// Answers segments that belong to no stream: SYNs by a cookie, hellos by a new stream, health
@@ -95,6 +100,8 @@ struct acceptor_config {
 class acceptor {
 public:
   explicit acceptor(const acceptor_config& config);
+  /// Serves these ports from now on, and no others; streams that exist are not its business.
+  void serve(served_ports ports);
   stray_answer on_stray(const segment_repr& in, byte_view payload, time_point now);
   /// RSTs for tuples whose hello never came. Call at deadline().
   std::vector<segment_header> on_timer(time_point now);
@@ -120,9 +127,11 @@ private:
   };
   using early_map = std::unordered_map<four_tuple, early, address_hash>;
 
+  const served_port* port_of(const segment_repr& in) const noexcept;
   reply_stray syn_ack(const segment_repr& in, time_point now) const noexcept;
-  stray_answer on_legacy_syn(const segment_repr& in, time_point now);
-  std::optional<accept_legacy> proven_legacy(const segment_repr& in, time_point now) const;
+  stray_answer on_legacy_syn(const segment_repr& in, const served_port& port, time_point now);
+  std::optional<accept_legacy> proven_legacy(const segment_repr& in, const served_port& port,
+                                             time_point now) const;
   stray_answer refuse(const segment_repr& in, std::optional<errc> reason, time_point now) noexcept;
   stray_answer on_proven(const segment_repr& in, byte_view payload, seq_num iss, time_point now);
   stray_answer hold(const segment_repr& in, byte_view payload, time_point now);

@@ -14,8 +14,8 @@ namespace {
 /// The largest payload of a segment over the device. Over which IP a name will be reached is not
 /// known yet, nor how clients reach a server, so IPv6 counts where it is possible.
 std::size_t segment_size(const config& run) {
-  const auto remote = protocol::ip_address::parse(run.tunnel.remote.host);
-  const bool v4 = !run.tun.ipv6 || (run.tunnel.side == role::client && remote && remote->is_v4());
+  const auto remote = protocol::ip_address::parse(run.tunnels.front()->remote.host);
+  const bool v4 = !run.tun.ipv6 || (run.side == role::client && remote && remote->is_v4());
   return run.tun.mtu - (v4 ? 40u : 60u);
 }
 
@@ -40,8 +40,9 @@ expected<void, option_error> read_handshake_packet(settings& chosen) {
   if (content.empty()) return refuse("is empty");
   if (content.size() > most)
     return refuse("has more than the " + std::to_string(most) + " bytes that fit one packet");
-  chosen.run.tunnel.handshake_packet =
-      std::make_shared<const std::vector<std::uint8_t>>(std::move(content));
+  auto tunnel = *chosen.run.tunnels.front();
+  tunnel.handshake_packet = std::make_shared<const std::vector<std::uint8_t>>(std::move(content));
+  chosen.run.tunnels.front() = std::make_shared<const tunnel_config>(std::move(tunnel));
   return {};
 }
 

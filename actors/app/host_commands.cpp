@@ -36,8 +36,8 @@ private:
 };
 
 /// The packets that come from the network to this tunnel.
-std::string from_network(const tunnel_config& tunnel) {
-  if (tunnel.side == role::server) return "tcp dport " + std::to_string(tunnel.local_port);
+std::string from_network(role side, const tunnel_config& tunnel) {
+  if (side == role::server) return "tcp dport " + std::to_string(tunnel.local_port);
   const auto port = "tcp sport " + std::to_string(tunnel.remote.port);
   // A name may resolve to another address tomorrow; then the port has to do.
   const auto address = ip_address::parse(tunnel.remote.host);
@@ -47,18 +47,21 @@ std::string from_network(const tunnel_config& tunnel) {
 
 /// A packet that connection tracking calls invalid is not translated. Coming in it would reach this
 /// host's own TCP, whose RST ends the stream; going out it would leave with the TUN's address.
-void drop_invalid(table_builder& table, const tunnel_config& tunnel, std::string_view tun) {
+void drop_invalid(table_builder& table, const config& run, std::string_view tun) {
   const std::string drop = " ct state invalid drop";
   const auto from_tun = "iifname " + quoted(tun) + " meta l4proto tcp" + drop;
   const auto to_tun = "oifname " + quoted(tun) + " meta l4proto tcp" + drop;
-  const auto outside = "iifname != " + quoted(tun) + ' ' + from_network(tunnel) + drop;
+  const auto outside = [&](const char* chain) {
+    for (const auto& tunnel : run.tunnels)
+      table.rule(chain, "iifname != " + quoted(tun) + ' ' + from_network(run.side, *tunnel) + drop);
+  };
   table.chain("input", "filter", "filter");
   table.rule("input", from_tun);
-  table.rule("input", outside);
+  outside("input");
   table.chain("forward", "filter", "filter");
   table.rule("forward", from_tun);
   table.rule("forward", to_tun);
-  table.rule("forward", outside);
+  outside("forward");
 }
 
 /// While the program is away its address is behind no device, and what peers still send to it would
@@ -85,7 +88,6 @@ void redirect(table_builder& table, const tunnel_config& tunnel, const tun_confi
               std::string_view tun) {
   const auto port = std::to_string(tunnel.local_port);
   const auto to_us = " iifname != " + quoted(tun) + " fib daddr type local tcp dport " + port;
-  table.chain("prerouting", "nat", "dstnat");
   table.rule("prerouting",
              "meta nfproto ipv4" + to_us + " dnat ip to " + device.peer4.to_string() + ':' + port);
   if (device.ipv6) {
@@ -106,12 +108,14 @@ std::vector<std::string> nft_statements(const config& run, std::string_view tun)
   table_builder table{table_of(tun)};
   // The drops come first, since they also start connection tracking: at no moment is there
   // translation without them.
-  drop_invalid(table, run.tunnel, tun);
+  drop_invalid(table, run, tun);
   keep_in(table, run.tun, tun);
-  if (run.tunnel.side == role::client) {
+  if (run.side == role::client) {
     masquerade(table, run.tun, tun);
   } else {
-    redirect(table, run.tunnel, run.tun, tun);
+    table.chain("prerouting", "nat", "dstnat");
+    for (const auto& tunnel : run.tunnels)
+      redirect(table, *tunnel, run.tun, tun);
   }
   return table.take();
 }

@@ -21,6 +21,7 @@
 #include <caf/actor_system_config.hpp>
 #include <caf/send.hpp>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cerrno>
@@ -98,7 +99,7 @@ private:
   void limit_sessions();
   void make_context();
   void probe_offload();
-  void resolve(const caf::actor& root);
+  void resolve(const tunnel_ptr& tunnel, const caf::actor& root);
   void say_host_commands();
   void say_ready();
 
@@ -106,7 +107,8 @@ private:
   sys::kernel& kernel_ = sys::real_kernel();
   // Before any thread exists, so that all inherit the blocked signals.
   std::optional<sys::signal_source> signals_;
-  std::vector<std::shared_ptr<sys::datagram_socket>> listeners_;
+  /// Client: by tunnel, then by shard.
+  std::vector<std::vector<std::shared_ptr<sys::datagram_socket>>> listeners_;
   std::optional<sys::tun_device> tun_;
   process_context context_;
   std::unique_ptr<sys::worker> worker_;
@@ -149,9 +151,10 @@ std::optional<start_error> runtime::open() {
 void runtime::limit_sessions() {
   const auto limit = sys::raise_fd_limit();
   auto& bounds = chosen_.run.bounds;
-  if (chosen_.run.tunnel.side != role::server || limit == 0)
-    return; // a client's sessions share sockets
-  const auto each = chosen_.run.tunnel.upstream_ports;
+  if (chosen_.run.side != role::server || limit == 0) return; // a client's sessions share sockets
+  std::size_t each = 1;
+  for (const auto& tunnel : chosen_.run.tunnels)
+    each = std::max(each, tunnel->upstream_ports);
   const auto room = (limit > 2 * other_descriptors ? limit - other_descriptors : limit / 2) / each;
   if (room >= bounds.max_sessions) return;
   log_info("at most ", room, " sessions, not ", bounds.max_sessions,
@@ -170,19 +173,22 @@ void runtime::probe_offload() {
 
 std::optional<start_error> runtime::open_listeners() {
   const auto& run = chosen_.run;
-  if (run.tunnel.side != role::client) return std::nullopt;
+  if (run.side != role::client) return std::nullopt;
   sys::udp_options options;
   options.gso = run.offload.udp_gso;
   options.gro = run.offload.udp_gro;
   options.reuse_port = run.tun.queues > 1; // one alone: an address in use is told
   options.buffer = sys::listener_buffer;
-  for (std::size_t i = 0; i < run.tun.queues; ++i) {
-    auto socket = sys::udp_socket::listen(kernel_, run.tunnel.local_udp, options);
-    if (!socket)
-      return start_error{"cannot listen on " + run.tunnel.local_udp.to_string() + ": " +
-                             socket.error().to_string(),
-                         {}};
-    listeners_.push_back(std::move(*socket));
+  for (const auto& tunnel : run.tunnels) {
+    auto& sockets = listeners_.emplace_back();
+    while (sockets.size() < run.tun.queues) {
+      auto socket = sys::udp_socket::listen(kernel_, tunnel->local_udp, options);
+      if (!socket)
+        return start_error{label(*tunnel) + "cannot listen on " + tunnel->local_udp.to_string() +
+                               ": " + socket.error().to_string(),
+                           {}};
+      sockets.push_back(std::move(*socket));
+    }
   }
   return std::nullopt;
 }
@@ -209,17 +215,17 @@ void runtime::make_context() {
   };
 }
 
-void runtime::resolve(const caf::actor& root) {
-  const auto& remote = chosen_.run.tunnel.remote;
-  const auto wanted = chosen_.run.tunnel.side == role::client && !chosen_.run.tun.ipv6
+void runtime::resolve(const tunnel_ptr& tunnel, const caf::actor& root) {
+  const auto& remote = tunnel->remote;
+  const auto wanted = chosen_.run.side == role::client && !chosen_.run.tun.ipv6
                           ? sys::address_filter::v4
                           : sys::address_filter::any;
   worker_->run([remote, wanted] { return sys::resolve(remote.host, remote.port, wanted); },
-               [root](sys::result<std::vector<protocol::endpoint>> found) {
+               [root, tunnel](sys::result<std::vector<protocol::endpoint>> found) {
                  if (found)
-                   caf::anon_send(root, remote_resolved{found->front()});
+                   caf::anon_send(root, remote_resolved{tunnel, found->front()});
                  else
-                   caf::anon_send(root, resolve_failed{found.error().to_string()});
+                   caf::anon_send(root, resolve_failed{tunnel, found.error().to_string()});
                });
 }
 
@@ -235,15 +241,18 @@ void runtime::say_host_commands() {
 
 void runtime::say_ready() {
   const auto& run = chosen_.run;
-  if (run.tunnel.side == role::client && run.tunnel.upstream_ports > 1)
+  const auto spread = [](const tunnel_ptr& tunnel) { return tunnel->upstream_ports > 1; };
+  if (run.side == role::client && std::any_of(run.tunnels.begin(), run.tunnels.end(), spread))
     log_info("--udp-connections has no effect here; tonels has ports towards its upstream");
   log_info("device ", tun_->name(), ", ", tun_->queues(),
            tun_->queues() == 1 ? " queue" : " queues", ", offload ",
            tun_->queue(0).offload() ? "on" : "off");
-  if (run.tunnel.side == role::client)
-    log_info("listening on ", run.tunnel.local_udp);
-  else
-    log_info("serving TCP port ", run.tunnel.local_port);
+  for (const auto& tunnel : run.tunnels) {
+    if (run.side == role::client)
+      log_info(label(*tunnel), "listening on ", tunnel->local_udp);
+    else
+      log_info(label(*tunnel), "serving TCP port ", tunnel->local_port);
+  }
 }
 
 int runtime::run(const std::function<void()>& on_ready) {
@@ -277,7 +286,9 @@ int runtime::run(const std::function<void()>& on_ready) {
     l.pool = std::make_unique<sys::slab_pool>(chosen_.run.bounds.pool_mib * slabs_per_mib,
                                               [r = l.loop.get()] { r->nudge(); });
     l.state = std::make_unique<shard>(i, context_, *l.loop, *l.pool, tun_->queue(i));
-    if (!listeners_.empty()) l.state->listener = listeners_[i];
+    for (std::size_t t = 0; t < chosen_.run.tunnels.size(); ++t)
+      l.state->tunnels.push_back(
+          {chosen_.run.tunnels[t], listeners_.empty() ? nullptr : listeners_[t][i], std::nullopt});
     start.shards.push_back(l.state.get());
     stats.push_back(&l.state->stats);
     lanes.push_back(std::move(l));
@@ -295,7 +306,10 @@ int runtime::run(const std::function<void()>& on_ready) {
   };
   start.signal_fd = signals_->fd();
   start.take_signals = [this] { return signals_->take(); };
-  start.resolve = [this](const caf::actor& root) { resolve(root); };
+  start.tunnels = chosen_.run.tunnels;
+  start.resolve = [this](const tunnel_ptr& tunnel, const caf::actor& root) {
+    resolve(tunnel, root);
+  };
   start.report = report;
   start.exit_code = &exit_code;
 

@@ -441,25 +441,26 @@ expected<settings, std::vector<option_error>> validate(role side, const command_
   reader in{side, line};
   settings out;
   auto& run = out.run;
-  run.tunnel.side = side;
-  read_local(in, side, run.tunnel);
+  run.side = side;
+  tunnel_config tunnel;
+  read_local(in, side, tunnel);
   // The remote is judged against the TUN's networks, but reported before them, in --help's order.
   const auto before_tun = in.errors().size();
   read_tun(in, run.tun);
   const auto after_tun = in.errors().size();
-  read_remote(in, side, run.tun, run.tunnel.remote);
+  read_remote(in, side, run.tun, tunnel.remote);
   auto& errors = in.errors();
   const auto offset = [&](std::size_t n) {
     return errors.begin() + static_cast<std::ptrdiff_t>(n);
   };
   std::rotate(offset(before_tun), offset(after_tun), errors.end());
-  run.tunnel.idle_timeout = std::chrono::seconds{in.number("idle-timeout")};
-  run.tunnel.keepalive = std::chrono::seconds{in.number("keepalive")};
+  tunnel.idle_timeout = std::chrono::seconds{in.number("idle-timeout")};
+  run.keepalive = std::chrono::seconds{in.number("keepalive")};
   const auto streams = in.size("tcp-connections");
-  if (side == role::client) run.tunnel.streams = streams;
-  run.tunnel.upstream_ports = in.size("udp-connections");
-  if (in.given("deadline")) run.tunnel.deadline = std::chrono::seconds{in.number("deadline")};
-  read_encryption(in, run.tunnel);
+  if (side == role::client) tunnel.streams = streams;
+  tunnel.upstream_ports = in.size("udp-connections");
+  if (in.given("deadline")) tunnel.deadline = std::chrono::seconds{in.number("deadline")};
+  read_encryption(in, tunnel);
   read_offload(in, run.offload);
   if (in.text("coalesce-us") != "auto")
     run.coalesce = std::chrono::microseconds{in.number("coalesce-us")};
@@ -469,6 +470,7 @@ expected<settings, std::vector<option_error>> validate(role side, const command_
   out.pid_path = std::string{in.text("pid-file")};
   out.handshake_path = std::string{in.text("handshake-packet")};
   if (!errors.empty()) return unexpected{std::move(errors)};
+  run.tunnels.push_back(std::make_shared<const tunnel_config>(std::move(tunnel)));
   return out;
 }
 

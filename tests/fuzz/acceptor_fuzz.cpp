@@ -50,10 +50,8 @@ std::vector<octets> tonel::fuzz::seeds() {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   acceptor_config config;
   config.secret = {1, 2, 3};
-  config.listen_port = 443;
-  config.legacy = true;
   legacy_groups groups{address_hash{1}, 100};
-  config.groups = &groups;
+  config.ports[443] = {true, true, &groups};
   acceptor under_test{config};
   const syn_cookie cookie{config.secret};
   time_point now{100h};

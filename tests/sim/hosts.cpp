@@ -217,7 +217,7 @@ void host::close(time_point now) {
 
 client_host::client_host(std::uint64_t seed, network& net, traffic& out, traffic& in,
                          std::size_t handshake_packet)
-    : host(true, net, out, in), random_(seed), acceptor_({{}, 0, 1'500}) {
+    : host(true, net, out, in), random_(seed), acceptor_(acceptor_config{}) {
   if (handshake_packet > 0)
     handshake_packet_ = std::make_shared<std::vector<std::uint8_t>>(handshake_packet, 'h');
 }
@@ -270,7 +270,7 @@ acceptor server_host::make_acceptor() {
   acceptor_config config;
   for (auto& octet : config.secret)
     octet = static_cast<std::uint8_t>(random_());
-  config.listen_port = server_port;
+  config.ports[server_port];
   return acceptor{config};
 }
 

@@ -185,10 +185,8 @@ void our_server::start() {
   acceptor_config config;
   for (auto& octet : config.secret)
     octet = static_cast<std::uint8_t>(random_());
-  config.listen_port = port_;
-  config.legacy = true;
   groups_.emplace(address_hash{random_()}, 1'000);
-  config.groups = &*groups_;
+  config.ports[port_] = {true, true, &*groups_};
   cookie_.emplace(config.secret);
   acceptor_.emplace(config);
 }

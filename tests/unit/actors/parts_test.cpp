@@ -178,14 +178,15 @@ BOOST_AUTO_TEST_CASE(the_end_of_an_applications_old_session_does_not_touch_its_n
   sys::memory_packet_device tun;
   actors::shard where{0, context, r, pool, tun};
   const auto socket = std::make_shared<test::socket>();
-  where.listener = socket;
+  const auto bounds =
+      std::make_shared<admission>(admission{session_limits{{10, 10, 10, 10}, context.hash}, 0});
   const auto step = [&] {
     for (int i = 0; i < 5; ++i)
       r.run_once(protocol::duration{-1});
   };
   seen got;
   auto other = r.spawn(recorder, &got);
-  auto listener = r.spawn(udp_listener, &where, other);
+  auto listener = r.spawn(udp_listener, udp_listener_start{&where, nullptr, socket, bounds, other});
   step();
 
   const auto path = test::process::app(5001);
@@ -215,11 +216,13 @@ BOOST_AUTO_TEST_CASE(a_hello_that_comes_before_the_shards_are_all_up_is_kept) {
   auto now = t0;
   reactor r{system, std::make_unique<test::virtual_loop>(now)};
   process_context context;
-  context.settings.tunnel.side = role::server;
-  context.settings.tunnel.local_port = 443;
+  context.settings.side = role::server;
+  tunnel_config settings;
+  settings.local_port = 443;
   sys::slab_pool pool{8};
   sys::memory_packet_device tun;
   actors::shard where{0, context, r, pool, tun};
+  where.tunnels.push_back({std::make_shared<const tunnel_config>(settings), nullptr, std::nullopt});
   const auto step = [&] {
     for (int i = 0; i < 5; ++i)
       r.run_once(protocol::duration{-1});

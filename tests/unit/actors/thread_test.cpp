@@ -100,8 +100,10 @@ struct threads {
     config.set("scheduler.policy", caf::atom("sharing"));
     config.set("scheduler.max-threads", std::size_t{1});
     system = std::make_unique<caf::actor_system>(config);
-    context.settings.tunnel.side = side;
-    context.settings.tunnel.local_port = 443;
+    context.settings.side = side;
+    tunnel_config settings;
+    settings.local_port = 443;
+    tunnel = std::make_shared<const tunnel_config>(settings);
     context.settings.tun.peer4 = protocol::ip_address::v4(192, 168, 200, 2);
     context.random = [this](protocol::byte_span out) {
       random.note();
@@ -114,7 +116,7 @@ struct threads {
     };
     loop = std::make_unique<reactor>(*system, real_loop());
     where = std::make_unique<actors::shard>(0, context, *loop, pool, device);
-    if (side == role::client) where->listener = socket;
+    where->tunnels.push_back({tunnel, side == role::client ? socket : nullptr, std::nullopt});
     loop->set_between_passes([this] { passes.note(); });
     loop->start();
     loop_thread = passes.await(1).front();
@@ -155,6 +157,7 @@ struct threads {
   caf::actor_system_config config;
   std::unique_ptr<caf::actor_system> system;
   process_context context;
+  tunnel_ptr tunnel;
   sys::slab_pool pool{16};
   noting_device device;
   std::shared_ptr<noting_socket> socket = std::make_shared<noting_socket>();
@@ -188,6 +191,7 @@ stream_start client_stream(threads& t, const caf::actor& queue, const caf::actor
   machine.tuple = tuple();
   stream_start start;
   start.where = t.where.get();
+  start.tunnel = t.tunnel;
   start.tuple = tuple();
   start.machine = protocol::stream::connect(machine);
   start.queue = queue;
@@ -213,7 +217,8 @@ BOOST_AUTO_TEST_CASE(tun_queue_runs_on_its_reactor) {
 
 BOOST_AUTO_TEST_CASE(udp_listener_runs_on_its_reactor) {
   threads t{role::client};
-  const auto listener = t.spawn(udp_listener, t.where.get(), t.nobody());
+  const auto listener = t.spawn(
+      udp_listener, udp_listener_start{t.where.get(), t.tunnel, t.socket, nullptr, t.nobody()});
   caf::anon_send(listener, one_datagram());
   t.socket->ready.set(true);
   t.all_on_loop(t.socket->seen, 2);
@@ -244,18 +249,20 @@ BOOST_AUTO_TEST_CASE(client_session_runs_on_its_reactor) {
   threads t{role::client};
   client_session_start start;
   start.where = t.where.get();
+  start.tunnel = t.tunnel;
   start.queue = t.nobody();
   start.listener = t.nobody();
   const auto session = t.spawn(client_session, start);
-  caf::anon_send(session, remote_resolved{tuple().remote}); // draws a port and an ISN
+  caf::anon_send(session, remote_resolved{t.tunnel, tuple().remote}); // draws a port and an ISN
   t.all_on_loop(t.random, 3);
 }
 
 BOOST_AUTO_TEST_CASE(server_session_runs_on_its_reactor) {
   threads t{role::server};
   const auto session =
-      t.spawn(server_session, t.where.get(), t.nobody(), upstream_sockets{t.socket});
+      t.spawn(server_session, t.where.get(), t.tunnel, t.nobody(), upstream_sockets{t.socket});
   adopt_stream hello;
+  hello.tunnel = t.tunnel;
   hello.tuple = tuple();
   hello.queue = t.nobody();
   caf::anon_send(session, hello); // draws an IP ID
@@ -265,8 +272,9 @@ BOOST_AUTO_TEST_CASE(server_session_runs_on_its_reactor) {
 BOOST_AUTO_TEST_CASE(shard_supervisor_runs_on_its_reactor) {
   threads t{role::server};
   const auto supervisor = t.spawn(shard_supervisor, t.where.get(), t.nobody());
-  caf::anon_send(supervisor, remote_resolved{tuple().remote});
+  caf::anon_send(supervisor, remote_resolved{t.tunnel, tuple().remote});
   adopt_stream hello;
+  hello.tunnel = t.tunnel;
   hello.tuple = tuple();
   hello.queue = t.nobody();
   caf::anon_send(supervisor, hello);
@@ -296,10 +304,11 @@ BOOST_AUTO_TEST_CASE(root_supervisor_runs_on_its_reactor_and_shards_on_theirs) {
     asked.note();
     return {15};
   };
-  start.resolve = [&](caf::actor) { resolving.note(); };
+  start.tunnels = {t.tunnel};
+  start.resolve = [&](const tunnel_ptr&, caf::actor) { resolving.note(); };
   start.exit_code = &code;
   auto root = control_loop.spawn(root_supervisor, start);
-  caf::anon_send(root, remote_resolved{tuple().remote});
+  caf::anon_send(root, remote_resolved{t.tunnel, tuple().remote});
   t.device.ready.set(true);
   t.all_on_loop(t.device.seen, 1);
   signals.set(true);

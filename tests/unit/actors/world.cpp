@@ -127,8 +127,9 @@ process::process(world& w, const actors::config& settings, std::size_t slabs)
   static std::uint64_t seed = 0;
   random_.seed(++seed);
   const auto count = settings.tun.queues;
-  const bool client = settings.tunnel.side == actors::role::client;
+  const bool client = settings.side == actors::role::client;
   context_.settings = settings;
+  tunnel_ = settings.tunnels.front();
   context_.hash.seed = random_();
   context_.shards = count;
   context_.random = [this](protocol::byte_span out) {
@@ -155,9 +156,8 @@ process::process(world& w, const actors::config& settings, std::size_t slabs)
     pools_.push_back(std::make_unique<sys::slab_pool>(slabs));
     shards_.push_back(
         std::make_unique<actors::shard>(i, context_, *reactors_[i], *pools_[i], *tuns[i]));
-    if (!client) continue;
-    listeners.push_back(std::make_shared<socket>());
-    shards_.back()->listener = listeners.back();
+    if (client) listeners.push_back(std::make_shared<socket>());
+    shards_.back()->tunnels.push_back({tunnel_, client ? listeners.back() : nullptr, std::nullopt});
   }
 }
 
@@ -172,7 +172,8 @@ void process::start() {
     signal_ready_->set(false);
     return std::exchange(signals_, {});
   };
-  start.resolve = [this](caf::actor asker) { resolve(asker); };
+  start.tunnels = {tunnel_};
+  start.resolve = [this](const actors::tunnel_ptr&, caf::actor asker) { resolve(asker); };
   start.report = [this] { ++reports; };
   start.exit_code = &exit_code;
   reactors_.back()->spawn(actors::root_supervisor, start);
@@ -182,11 +183,12 @@ void process::resolve(const caf::actor& asker) {
   ++resolve_calls;
   if (resolve_failures > 0) {
     --resolve_failures;
-    caf::anon_send(asker, actors::resolve_failed{"no such host"});
+    caf::anon_send(asker, actors::resolve_failed{tunnel_, "no such host"});
     return;
   }
-  const bool client = context_.settings.tunnel.side == actors::role::client;
-  caf::anon_send(asker, actors::remote_resolved{client ? server_address : upstream_address});
+  const bool client = context_.settings.side == actors::role::client;
+  caf::anon_send(asker,
+                 actors::remote_resolved{tunnel_, client ? server_address : upstream_address});
 }
 
 void process::signal(int number) {
@@ -252,17 +254,19 @@ world::~world() {
 
 std::unique_ptr<process> world::make_client() {
   actors::config c;
-  c.tunnel.side = actors::role::client;
-  c.tunnel.idle_timeout = options_.idle_timeout;
-  c.tunnel.keepalive = options_.keepalive;
-  c.tunnel.streams = options_.streams;
+  c.side = actors::role::client;
+  actors::tunnel_config tunnel;
+  tunnel.idle_timeout = options_.idle_timeout;
+  c.keepalive = options_.keepalive;
+  tunnel.streams = options_.streams;
   c.tun.peer4 = client_tun;
   if (!options_.client_packet.empty())
-    c.tunnel.handshake_packet = std::make_shared<const octets>(bytes_of(options_.client_packet));
-  c.tunnel.deadline = options_.client_deadline;
-  if (!options_.key.empty()) c.tunnel.cipher = std::make_shared<protocol::xor_cipher>(options_.key);
+    tunnel.handshake_packet = std::make_shared<const octets>(bytes_of(options_.client_packet));
+  tunnel.deadline = options_.client_deadline;
+  if (!options_.key.empty()) tunnel.cipher = std::make_shared<protocol::xor_cipher>(options_.key);
   c.tun.queues = options_.client_shards;
   c.bounds = options_.client_bounds;
+  c.tunnels = {std::make_shared<const actors::tunnel_config>(tunnel)};
   auto p = std::make_unique<process>(*this, c, options_.slabs);
   p->resolve_failures = options_.client_resolve_failures;
   p->start();
@@ -271,17 +275,19 @@ std::unique_ptr<process> world::make_client() {
 
 std::unique_ptr<process> world::make_server() {
   actors::config c;
-  c.tunnel.side = actors::role::server;
-  c.tunnel.local_port = server_address.port;
-  c.tunnel.upstream_ports = options_.upstream_ports;
-  c.tunnel.idle_timeout = options_.idle_timeout;
+  c.side = actors::role::server;
+  actors::tunnel_config tunnel;
+  tunnel.local_port = server_address.port;
+  tunnel.upstream_ports = options_.upstream_ports;
+  tunnel.idle_timeout = options_.idle_timeout;
   c.tun.peer4 = server_tun;
   if (!options_.server_packet.empty())
-    c.tunnel.handshake_packet = std::make_shared<const octets>(bytes_of(options_.server_packet));
-  c.tunnel.deadline = options_.server_deadline;
-  if (!options_.key.empty()) c.tunnel.cipher = std::make_shared<protocol::xor_cipher>(options_.key);
+    tunnel.handshake_packet = std::make_shared<const octets>(bytes_of(options_.server_packet));
+  tunnel.deadline = options_.server_deadline;
+  if (!options_.key.empty()) tunnel.cipher = std::make_shared<protocol::xor_cipher>(options_.key);
   c.tun.queues = options_.server_shards;
   c.bounds = options_.server_bounds;
+  c.tunnels = {std::make_shared<const actors::tunnel_config>(tunnel)};
   auto p = std::make_unique<process>(*this, c, options_.slabs);
   p->start();
   return p;

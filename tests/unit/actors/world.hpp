@@ -134,6 +134,7 @@ private:
 
   world& world_;
   actors::process_context context_;
+  actors::tunnel_ptr tunnel_;
   caf::actor_system_config config_;
   caf::actor_system system_;
   std::vector<virtual_loop*> loops_; ///< of the shards, then the control reactor's

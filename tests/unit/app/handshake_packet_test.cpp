@@ -16,9 +16,17 @@ namespace {
 struct file_fixture {
   std::string path = "/tmp/tonel_handshake_test." + std::to_string(getpid());
   settings chosen;
-  file_fixture() { chosen.handshake_path = path; }
+  file_fixture() {
+    chosen.handshake_path = path;
+    set_remote("");
+  }
   ~file_fixture() { std::remove(path.c_str()); }
 
+  void set_remote(const std::string& host) {
+    tunnel_config tunnel;
+    tunnel.remote.host = host;
+    chosen.run.tunnels = {std::make_shared<const tunnel_config>(tunnel)};
+  }
   void write(const std::string& content) { std::ofstream{path, std::ios::binary} << content; }
   /// What is wrong; empty: nothing.
   std::string problem() {
@@ -34,14 +42,14 @@ BOOST_FIXTURE_TEST_SUITE(handshake_packet_test, file_fixture)
 BOOST_AUTO_TEST_CASE(none_is_read_where_none_is_named) {
   chosen.handshake_path.clear();
   BOOST_TEST(problem() == "");
-  BOOST_TEST(!chosen.run.tunnel.handshake_packet);
+  BOOST_TEST(!chosen.run.tunnels.front()->handshake_packet);
 }
 
 BOOST_AUTO_TEST_CASE(the_content_is_taken_octet_for_octet) {
   const std::string content{"GET / HTTP/1.1\r\n\0\xff\n", 19};
   write(content);
   BOOST_TEST(problem() == "");
-  const auto& packet = *chosen.run.tunnel.handshake_packet;
+  const auto& packet = *chosen.run.tunnels.front()->handshake_packet;
   BOOST_TEST((std::string{packet.begin(), packet.end()} == content));
 }
 
@@ -67,8 +75,8 @@ BOOST_AUTO_TEST_CASE(it_fits_one_segment_of_the_address_family_that_may_be_used)
         row{role::client, "host.example", false, 1'460},
         row{role::server, "127.0.0.1", true, 1'440},
         row{role::server, "127.0.0.1", false, 1'460}}) {
-    chosen.run.tunnel.side = row.side;
-    chosen.run.tunnel.remote.host = row.remote;
+    chosen.run.side = row.side;
+    set_remote(row.remote);
     chosen.run.tun.ipv6 = row.ipv6;
     write(std::string(row.most, 'x'));
     BOOST_TEST(problem() == "", row.remote);

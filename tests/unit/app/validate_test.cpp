@@ -60,12 +60,13 @@ BOOST_AUTO_TEST_CASE(defaults_are_those_of_the_configuration) {
     const auto r = judge(side, {});
     BOOST_TEST_REQUIRE(r.has_value(), errors_of(r));
     const config fresh;
+    const tunnel_config fresh_tunnel;
     const auto& run = r->run;
-    BOOST_TEST((run.tunnel.side == side));
-    BOOST_TEST((run.tunnel.idle_timeout == fresh.tunnel.idle_timeout));
-    BOOST_TEST((run.tunnel.keepalive == fresh.tunnel.keepalive));
-    BOOST_TEST(run.tunnel.streams == fresh.tunnel.streams);
-    BOOST_TEST((run.tunnel.deadline == 0s));
+    BOOST_TEST((run.side == side));
+    BOOST_TEST((run.tunnels.front()->idle_timeout == fresh_tunnel.idle_timeout));
+    BOOST_TEST((run.keepalive == fresh.keepalive));
+    BOOST_TEST(run.tunnels.front()->streams == fresh_tunnel.streams);
+    BOOST_TEST((run.tunnels.front()->deadline == 0s));
     BOOST_TEST(run.tun.name == "");
     BOOST_TEST(run.tun.ipv6);
     BOOST_TEST(!run.tun.ipv6_required);
@@ -126,9 +127,9 @@ BOOST_AUTO_TEST_CASE(given_values_arrive) {
                          "--handshake-packet=h"});
   BOOST_TEST_REQUIRE(r.has_value(), errors_of(r));
   const auto& run = r->run;
-  BOOST_TEST(run.tunnel.local_udp.to_string() == "[::1]:51820");
-  BOOST_TEST(run.tunnel.remote.host == "2001:db8::1");
-  BOOST_TEST(run.tunnel.remote.port == 8443);
+  BOOST_TEST(run.tunnels.front()->local_udp.to_string() == "[::1]:51820");
+  BOOST_TEST(run.tunnels.front()->remote.host == "2001:db8::1");
+  BOOST_TEST(run.tunnels.front()->remote.port == 8443);
   BOOST_TEST(run.tun.name == "vpn0");
   BOOST_TEST(run.tun.local4.to_string() == "10.9.8.1");
   BOOST_TEST(run.tun.peer4.to_string() == "10.9.8.77");
@@ -138,10 +139,10 @@ BOOST_AUTO_TEST_CASE(given_values_arrive) {
   BOOST_TEST(run.tun.queues == 4u);
   BOOST_TEST(run.tun.mtu == 1420);
   BOOST_TEST(run.tun.txqueuelen == 100u);
-  BOOST_TEST((run.tunnel.idle_timeout == 60s));
-  BOOST_TEST((run.tunnel.keepalive == 0s));
-  BOOST_TEST(run.tunnel.streams == 4u);
-  BOOST_TEST((run.tunnel.deadline == 90s));
+  BOOST_TEST((run.tunnels.front()->idle_timeout == 60s));
+  BOOST_TEST((run.keepalive == 0s));
+  BOOST_TEST(run.tunnels.front()->streams == 4u);
+  BOOST_TEST((run.tunnels.front()->deadline == 90s));
   BOOST_TEST(run.bounds.max_sessions == 100u);
   BOOST_TEST(run.bounds.max_sessions_per_source == 10u);
   BOOST_TEST(run.bounds.max_opening_sessions == 9u);
@@ -155,8 +156,8 @@ BOOST_AUTO_TEST_CASE(given_values_arrive) {
   BOOST_TEST(r->daemonize);
   BOOST_TEST(r->pid_path == "x.pid");
   BOOST_TEST(r->handshake_path == "h");
-  BOOST_TEST(server({"-l", "65535"})->run.tunnel.local_port == 65535);
-  BOOST_TEST(server({"--udp-connections=3"})->run.tunnel.upstream_ports == 3u);
+  BOOST_TEST(server({"-l", "65535"})->run.tunnels.front()->local_port == 65535);
+  BOOST_TEST(server({"--udp-connections=3"})->run.tunnels.front()->upstream_ports == 3u);
 }
 
 BOOST_AUTO_TEST_CASE(numbers_are_strict_and_bounded) {
@@ -366,7 +367,7 @@ BOOST_AUTO_TEST_CASE(offloads_are_switched_one_by_one) {
 }
 
 BOOST_AUTO_TEST_CASE(the_key_is_what_follows_the_first_colon_in_small_letters) {
-  BOOST_TEST(!client()->run.tunnel.cipher);
+  BOOST_TEST(!client()->run.tunnels.front()->cipher);
   struct row {
     const char* text;
     const char* key;
@@ -377,7 +378,7 @@ BOOST_AUTO_TEST_CASE(the_key_is_what_follows_the_first_colon_in_small_letters) {
     const auto r = client({"--encryption", row.text});
     BOOST_TEST_REQUIRE(r.has_value(), errors_of(r));
     std::vector<std::uint8_t> zeros(std::string_view{row.key}.size());
-    r->run.tunnel.cipher->apply(zeros, 100);
+    r->run.tunnels.front()->cipher->apply(zeros, 100);
     BOOST_TEST((std::string{zeros.begin(), zeros.end()} == row.key), row.text);
   }
   for (const char* value : {"xor", "xor:", "key", "aes:key", "xor;key", ":key", "xor:\xff",

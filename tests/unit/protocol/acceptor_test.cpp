@@ -17,7 +17,7 @@ constexpr std::uint32_t client_iss = 0xffff'fff0; // the numbers wrap within the
 acceptor_config server_config() {
   acceptor_config c;
   c.secret = {1, 2, 3};
-  c.listen_port = 443;
+  c.ports[443];
   return c;
 }
 
@@ -144,7 +144,7 @@ BOOST_AUTO_TEST_CASE(another_port_and_a_client_only_refuse) {
   BOOST_TEST(tell(give(A, 1, 1, octets(10))) == "RA 1:11 no_stream");
 
   auto config = server_config();
-  config.listen_port = 0;
+  config.ports.clear();
   under_test = acceptor{config};
   tuple.local.port = 443;
   BOOST_TEST(tell(give(S, 0, 0)) == "RA 0:1 no_stream");

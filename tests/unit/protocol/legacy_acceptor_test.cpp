@@ -15,10 +15,7 @@ const ip_address client = ip_address::v4(198, 51, 100, 7);
 acceptor_config config_of(bool native, bool legacy, const group_lookup* groups) {
   acceptor_config c;
   c.secret = {1, 2, 3};
-  c.listen_port = 443;
-  c.native = native;
-  c.legacy = legacy;
-  c.groups = groups;
+  c.ports[443] = {native, legacy, groups};
   return c;
 }
 
