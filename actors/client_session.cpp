@@ -53,7 +53,7 @@ void client_session_state::start(const client_session_start& s) {
   slots.resize(given.tunnel->streams);
   if (given.remote)
     for (auto& each : slots)
-      open(each, false);
+      open(each);
   else
     streamless_since = self->now();
   arm();
@@ -65,7 +65,7 @@ client_session_state::slot* client_session_state::slot_of(std::uint64_t stream) 
   return nullptr;
 }
 
-client_session_state::member client_session_state::connect(const slot& s, bool second_port) {
+client_session_state::member client_session_state::connect(const slot& s, unsigned port) {
   const auto& context = given.where->process;
   const auto& tun = context.settings.tun;
   stream_start start;
@@ -89,7 +89,11 @@ client_session_state::member client_session_state::connect(const slot& s, bool s
   machine.challenge_limit = &given.where->challenges;
   machine.stream_index = static_cast<std::uint8_t>(&s - slots.data());
   machine.stream_count = static_cast<std::uint8_t>(slots.size());
-  machine.last_port = second_port;
+  machine.last_port = port >= ports_to_try(wire);
+  machine.wire = wire;
+  // Always: what a native stream says to an older server would be a datagram to that.
+  machine.detect_legacy = true;
+  machine.join_token = token;
   machine.keepalive = context.settings.keepalive;
   machine.idle_timeout = given.tunnel->idle_timeout;
   machine.handshake_packet = given.tunnel->handshake_packet;
@@ -102,33 +106,41 @@ client_session_state::member client_session_state::connect(const slot& s, bool s
   const auto spawned = self->spawn<caf::monitored>(stream, start);
   const auto handle = as<stream_actor>(spawned);
   alive.emplace(spawned.id(), handle);
-  return {handle, spawned.id(), second_port, false};
+  return {handle, spawned.id(), *given.remote, wire, port, generation, token != 0, false};
 }
 
-void client_session_state::open(slot& s, bool second_port) {
-  if (!s.trying_since) s.trying_since = self->now();
-  s.wanted = false;
+void client_session_state::open(slot& s, unsigned port) {
+  if (closing) return;
   s.retry_at.reset();
-  s.next = connect(s, second_port);
+  if (pioneer == 0 && !has_stream()) choose_wire();
+  if (must_wait()) {
+    s.wanted = true;
+    s.trying_since.reset();
+    return;
+  }
+  s.wanted = false;
+  if (!s.trying_since) s.trying_since = self->now();
+  const bool first = decides_for_all();
+  if (first) ++generation;
+  s.next = connect(s, port);
+  if (first) pioneer = s.next.id;
   if (s.next) return;
   given.where->stats.add(counter::session_refused); // no port is free
   retry(s);
 }
 
 void client_session_state::on_event(const stream_event& event) {
+  using kind = stream_event::kind;
+  if (event.what == kind::ended || event.what == kind::legacy || event.what == kind::try_new_port)
+    stream_over(event.stream);
   auto* s = slot_of(event.stream);
   if (s == nullptr) return; // of a stream that was replaced
-  using kind = stream_event::kind;
   switch (event.what) {
-  case kind::opened: opened(*s, event.stream); break;
-  case kind::greeted:
-    s->trying_since.reset();
-    s->wait.reset();
-    if (s->next.id == event.stream) promote(*s);
-    break;
+  case kind::opened: opened(*s, event); break;
+  case kind::greeted: greeted(*s, event); break;
   case kind::silent:
     // The path may be lost: prepare another before this one is given up.
-    if (s->current.id == event.stream && !s->next && !closing) open(*s, false);
+    if (s->current.id == event.stream && !s->next && !closing) open(*s);
     mark_silent(*s, event.stream, true);
     break;
   case kind::recovered: mark_silent(*s, event.stream, false); break;
@@ -142,6 +154,7 @@ void client_session_state::on_event(const stream_event& event) {
   case kind::aging: aging(*s, event.stream); break;
   case kind::try_new_port: try_new_port(*s, event.stream); break;
   case kind::ended: ended(*s, event); break;
+  case kind::legacy: found_legacy(*s, event); break;
   case kind::too_large:
     if (!std::exchange(told_too_large, true))
       log_warn("session of ", given.path.peer, ": a datagram of ", event.size,
@@ -158,11 +171,26 @@ void client_session_state::mark_silent(slot& s, std::uint64_t stream, bool silen
   announce();
 }
 
-void client_session_state::opened(slot& s, std::uint64_t stream) {
+void client_session_state::opened(slot& s, const stream_event& event) {
   // A replacement has to show first that its hello passes: the one before may still work.
-  if (s.next.id != stream) return;
+  if (s.next.id != event.stream) return;
   s.next.opened = true;
+  if (event.wire != protocol::profile::native) legacy_opened(s.next, event);
   if (!s.current) promote(s);
+}
+
+void client_session_state::greeted(slot& s, const stream_event& event) {
+  s.trying_since.reset();
+  s.wait.reset();
+  const auto& m = s.next.id == event.stream ? s.next : s.current;
+  if (event.wire == protocol::profile::native) given.where->process.dialects->saw_native(m.remote);
+  if (s.next.id == event.stream) promote(s);
+  if (pioneer == event.stream) {
+    pioneer = 0;
+    follow(s);
+  } else if (token != 0 && s.current.generation != generation && !s.next) {
+    open(s); // it joined a group that was being left
+  }
 }
 
 void client_session_state::promote(slot& s) {
@@ -179,22 +207,21 @@ void client_session_state::promote(slot& s) {
 
 void client_session_state::try_new_port(slot& s, std::uint64_t stream) {
   const bool is_next = s.next.id == stream;
-  auto& m = is_next ? s.next : s.current;
-  const bool second_port = m.second_port;
-  m = {}; // it ends by itself
+  const auto m = std::exchange(is_next ? s.next : s.current, {}); // it ends by itself
   if (!is_next) {
     s.open = false;
     announce();
   }
-  if (!second_port)
-    open(s, true);
-  else
-    give_up(s);
+  leave_group(m);
+  if (m.port >= ports_to_try(m.wire)) return give_up(s);
+  if (!m.joins) return open(s, m.port + 1);
+  s.retry_port = m.port + 1; // without haste: it may be refused each time
+  retry(s);
 }
 
 void client_session_state::ended(slot& s, const stream_event& event) {
   const bool was_next = s.next.id == event.stream;
-  (was_next ? s.next : s.current) = {};
+  const auto m = std::exchange(was_next ? s.next : s.current, {});
   if (!was_next) {
     s.open = false;
     announce();
@@ -214,9 +241,13 @@ void client_session_state::ended(slot& s, const stream_event& event) {
     return;
   }
   if (!s.current && s.next.opened) promote(s);
-  if (s.current || s.next) return; // the other one goes on
+  if (s.current || s.next) { // the other one goes on
+    leave_group(m);
+    if (m.joins && !s.next) retry(s);
+    return;
+  }
   if (event.why == protocol::end_reason::refused || event.why == protocol::end_reason::timed_out)
-    retry(s);
+    not_answered(s, m, event.why);
   else
     lost(s, event.recent);
 }
@@ -248,7 +279,7 @@ void client_session_state::aging(slot& s, std::uint64_t stream) {
   if (self->now() - *last_use >= timeout)
     close(false);
   else if (!s.next && !s.wanted)
-    open(s, false);
+    open(s);
 }
 
 void client_session_state::give_up(slot& s) {
@@ -276,6 +307,7 @@ void client_session_state::give_up(slot& s) {
 void client_session_state::on_down(const caf::down_msg& down) {
   const auto stream = down.source.id();
   if (alive.erase(stream) == 0) return;
+  stream_over(stream);
   if (auto* s = slot_of(stream)) { // it did not say that it ended: a fault of ours
     const bool was_next = s->next.id == stream;
     (was_next ? s->next : s->current) = {};
@@ -304,11 +336,16 @@ void client_session_state::want() {
 
 void client_session_state::resolved(const protocol::endpoint& remote) {
   const bool first = !given.remote;
+  const bool moved = !first && *given.remote != remote;
   given.remote = remote;
+  if (moved) {
+    guessing = false;
+    choose_wire();
+  }
   if (first && !closing) {
     streamless_since.reset();
     for (auto& s : slots)
-      open(s, false);
+      open(s);
   }
   arm();
 }
@@ -322,7 +359,7 @@ void client_session_state::probe() {
 void client_session_state::on_timer() {
   const auto now = self->now();
   for (auto& s : slots)
-    if (s.retry_at && *s.retry_at <= now) open(s, false);
+    if (s.retry_at && *s.retry_at <= now) open(s, std::exchange(s.retry_port, 1));
   const auto timeout = given.tunnel->idle_timeout;
   if (streamless_since && now - *streamless_since >= timeout) close(false);
   arm();
@@ -351,11 +388,15 @@ void client_session_state::close(bool at_exit) {
 
 void client_session_state::announce() {
   streams_changed now{given.path, self->id(), {}};
+  // One port at the upstream at a time: streams of an older group are on their way out.
+  std::uint32_t newest = 0;
+  for (const auto& s : slots)
+    if (s.open && s.current) newest = std::max(newest, s.current.generation);
   // Those that seem dead are left out, unless they are all there is.
   for (const bool silent : {false, true}) {
     if (!now.streams.empty()) break;
     for (const auto& s : slots)
-      if (s.open && s.current && s.silent == silent)
+      if (s.open && s.current && s.current.generation == newest && s.silent == silent)
         now.streams.push_back(caf::actor_cast<caf::actor>(s.current.stream));
   }
   self->send(as<udp_listener_actor>(given.listener), std::move(now));

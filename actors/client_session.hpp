@@ -47,7 +47,11 @@ private:
   struct member {
     stream_actor stream;
     caf::actor_id id = 0;
-    bool second_port = false;
+    protocol::endpoint remote;
+    protocol::profile wire = protocol::profile::native; ///< as it was opened
+    unsigned port = 1;                                  ///< the how manieth of this handshake
+    std::uint32_t generation = 0;
+    bool joins = false; ///< the group of another
     bool opened = false;
     explicit operator bool() const noexcept { return id != 0; }
   };
@@ -60,24 +64,42 @@ private:
     member next;
     bool wanted = false; ///< a replacement is due at retry_at
     std::optional<protocol::time_point> retry_at;
+    unsigned retry_port = 1; ///< the how manieth of its handshake that will be
     std::optional<protocol::time_point> trying_since;
     backoff wait{protocol::duration::zero(), std::chrono::milliseconds{200},
                  std::chrono::seconds{5}};
+    bool waits() const noexcept { return wanted && !retry_at; } ///< for the pioneer
   };
 
   slot* slot_of(std::uint64_t stream);
-  member connect(const slot& s, bool second_port);
-  void open(slot& s, bool second_port);
+  member connect(const slot& s, unsigned port);
+  void open(slot& s, unsigned port = 1);
   void lost(slot& s, bool replace_now);
   void retry(slot& s);
   void aging(slot& s, std::uint64_t stream);
   void try_new_port(slot& s, std::uint64_t stream);
   void mark_silent(slot& s, std::uint64_t stream, bool silent);
-  void opened(slot& s, std::uint64_t stream);
+  void opened(slot& s, const stream_event& event);
+  void greeted(slot& s, const stream_event& event);
   void promote(slot& s);
   void ended(slot& s, const stream_event& event);
   void announce();
   void give_up(slot& s);
+
+  // The older dialects (client_session_wire.cpp).
+  void choose_wire();
+  bool decides_for_all() const;
+  bool must_wait() const;
+  bool single() const;
+  bool group_is_well() const;
+  bool is_automatic() const;
+  unsigned ports_to_try(protocol::profile of) const;
+  void legacy_opened(const member& m, const stream_event& event);
+  void follow(const slot& pioneers);
+  void leave_group(const member& failed);
+  void stream_over(caf::actor_id stream);
+  void found_legacy(slot& s, const stream_event& event);
+  void not_answered(slot& s, const member& m, protocol::end_reason why);
   void arm();
   bool has_stream() const;
   void finish_if_done();
@@ -89,6 +111,16 @@ private:
   std::unordered_map<caf::actor_id, stream_actor> alive; ///< those that have not ended yet
   restart_budget faults{3, std::chrono::seconds{30}};
   std::optional<protocol::time_point> streamless_since;
+  protocol::profile wire = protocol::profile::native; ///< of the next stream
+  bool guessing = false;    ///< the native SYN was refused by a host that we know nothing of
+  bool no_groups = false;   ///< the server gave no token
+  std::uint16_t token = 0;  ///< what further streams join the group of `leader` with; 0: none
+  caf::actor_id leader = 0; ///< the group is gone with it
+  std::optional<protocol::time_point> leader_asked; ///< whether it is still there
+  /// The stream whose fate decides how the other slots are opened; they wait for it.
+  caf::actor_id pioneer = 0;
+  /// Counts pioneers: streams of an older one have another port at the upstream.
+  std::uint32_t generation = 0;
   bool ever_open = false;
   bool closing = false;
   bool told_too_large = false;

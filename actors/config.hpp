@@ -16,6 +16,9 @@ namespace tonel::actors {
 /// Which end of the tunnel this process is.
 enum class role : std::uint8_t { client, server };
 
+/// Which dialect a client speaks: `automatic` tries the native one and falls back to what it finds.
+enum class wire_choice : std::uint8_t { automatic, native, tonel, phantun };
+
 /// Bounds on what peers and applications can make this process hold (docs/design.md, "Limits").
 /// Units: counts, octets, seconds; each is per process and shared out evenly among the shards.
 struct limits {
@@ -52,8 +55,9 @@ struct tunnel_config {
   std::chrono::seconds idle_timeout{180};
   /// A stream lives no longer; 0: as long as it works.
   std::chrono::seconds deadline{0};
-  std::size_t streams = 1;        ///< client: streams a session, 1..255
-  std::size_t upstream_ports = 1; ///< server: UDP source ports a session, 1..255
+  wire_choice wire = wire_choice::automatic; ///< client
+  std::size_t streams = 1;                   ///< client: streams a session, 1..255
+  std::size_t upstream_ports = 1;            ///< server: UDP source ports a session, 1..255
   /// The first segment of each stream's direction, ahead of what the program says itself; none: none.
   std::shared_ptr<const std::vector<std::uint8_t>> handshake_packet;
   /// Applied to datagrams alone, never to what a stream says of itself; none: they go as they are.

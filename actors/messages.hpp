@@ -105,6 +105,7 @@ struct stream_event {
     ended,        ///< see why
     aging,        ///< client: its deadline is near
     too_large,    ///< a datagram did not fit: size, limit
+    legacy,       ///< client: in place of ended; the server speaks an older dialect, `wire`
   };
   kind what = kind::opened;
   std::uint64_t stream = 0; ///< caf::actor_id
@@ -112,6 +113,8 @@ struct stream_event {
   bool recent = false; ///< ended: a datagram passed in the last 30 s
   std::uint32_t size = 0;
   std::uint32_t limit = 0;
+  protocol::profile wire = protocol::profile::native; ///< that of the stream
+  std::uint16_t token = 0; ///< client: what further streams join a tonel server's group with
 };
 
 /// Close by FIN.

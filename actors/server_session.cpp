@@ -129,7 +129,8 @@ void server_session_state::on_event(const stream_event& event) {
   case kind::silent:
   case kind::recovered:
   case kind::aging:
-  case kind::try_new_port: break; // the client's to act on
+  case kind::try_new_port:
+  case kind::legacy: break; // the client's to act on
   }
   finish_if_done();
 }

@@ -3,6 +3,7 @@
 #include "actors/config.hpp"
 #include "actors/counters.hpp"
 #include "actors/reactor.hpp"
+#include "actors/remote_dialects.hpp"
 #include "protocol/address.hpp"
 #include "protocol/bytes.hpp"
 #include "protocol/wire.hpp"
@@ -29,6 +30,8 @@ struct process_context {
   protocol::address_hash hash;
   std::array<std::uint8_t, 16> cookie_secret{};
   std::size_t shards = 1;
+  /// Client: what its remotes speak.
+  std::unique_ptr<remote_dialects> dialects = std::make_unique<remote_dialects>();
   /// Random octets (getrandom); an argument, so that tests decide.
   std::function<void(protocol::byte_span)> random;
   /// A UDP socket connected to the upstream (server).

@@ -121,9 +121,10 @@ void stream_state::run(const protocol::effects& effects, const inbound_segment* 
                      tell(stream_event::kind::ended, end.why);
                    },
                    [&](const p::forgotten&) { over = true; },
-                   [&](const p::peer_is_legacy&) {
+                   [&](const p::peer_is_legacy& found) {
+                     given->where->stats.add(counter::streams_ended);
                      said_ended = true;
-                     tell(stream_event::kind::ended, p::end_reason::refused);
+                     tell(stream_event::kind::legacy, p::end_reason::refused, found.shown);
                    },
                },
                e);
@@ -253,10 +254,16 @@ void stream_state::transmit(datagram_batch& batch) {
 }
 
 void stream_state::tell(stream_event::kind what, protocol::end_reason why) {
+  tell(what, why, machine().wire());
+}
+
+void stream_state::tell(stream_event::kind what, protocol::end_reason why, protocol::profile wire) {
   stream_event event;
   event.what = what;
   event.stream = self->id();
   event.why = why;
+  event.wire = wire;
+  event.token = machine().group_token();
   event.recent = self->now() - machine().last_datagram() <= recent_time;
   self->send(as<session_actor>(given->session), event);
 }

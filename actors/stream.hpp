@@ -61,6 +61,7 @@ private:
   void hold(const inbound_segment& in);
   void replay();
   void tell(stream_event::kind what, protocol::end_reason why = protocol::end_reason::reset);
+  void tell(stream_event::kind what, protocol::end_reason why, protocol::profile wire);
   void put(const protocol::send_segment& out);
   /// Encrypts or decrypts in place: the octets of a chunk belong to the batch that carries it.
   void cipher(const sys::chunk& datagrams) const;

@@ -1,6 +1,8 @@
 #include "actors/app/handshake_packet.hpp"
 
+#include <algorithm>
 #include <cerrno>
+#include <cstdint>
 #include <fstream>
 #include <memory>
 #include <string>
@@ -14,9 +16,13 @@ namespace {
 /// The largest payload of a segment over the device. Over which IP a name will be reached is not
 /// known yet, nor how clients reach a server, so IPv6 counts where it is possible.
 std::size_t segment_size(const config& run) {
-  const auto remote = protocol::ip_address::parse(run.tunnels.front()->remote.host);
+  const auto& tunnel = *run.tunnels.front();
+  const auto remote = protocol::ip_address::parse(tunnel.remote.host);
   const bool v4 = !run.tun.ipv6 || (run.side == role::client && remote && remote->is_v4());
-  return run.tun.mtu - (v4 ? 40u : 60u);
+  // tonel 0.6.1 and phantun have room for an Ethernet frame.
+  const bool older = tunnel.wire == wire_choice::tonel || tunnel.wire == wire_choice::phantun;
+  const auto mtu = older ? std::min<std::uint16_t>(run.tun.mtu, 1'500) : run.tun.mtu;
+  return mtu - (v4 ? 40u : 60u);
 }
 
 } // namespace

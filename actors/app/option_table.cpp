@@ -46,6 +46,15 @@ std::vector<option_group> make_groups() {
             {"probe the server when nothing was received for so long; 0 is off",
              "not used: each client says how often it probes. Accepted so that both sides can "
              "share their options"}},
+           {"wire",
+            0,
+            "DIALECT",
+            {"auto", ""},
+            0,
+            0,
+            {"what to speak: native, tonel (a server of version 0.6.1), phantun (a server of that "
+             "program), or auto: native where the server can, else what it is found to speak",
+             "not used: each client chooses. Accepted so that both sides can share their options"}},
            {"tcp-connections",
             0,
             "N",

@@ -351,6 +351,17 @@ void read_encryption(reader& in, tunnel_config& out) {
   out.cipher = std::make_shared<protocol::xor_cipher>(std::string_view{*text}.substr(colon + 1));
 }
 
+void read_wire(reader& in, role side, tunnel_config& out) {
+  static constexpr const char* names[] = {"auto", "native", "tonel", "phantun"};
+  const auto text = in.text("wire");
+  if (text.empty()) return;
+  const auto at = std::find(std::begin(names), std::end(names), text);
+  if (at == std::end(names))
+    in.refuse("wire", "must be auto, native, tonel or phantun");
+  else if (side == role::client)
+    out.wire = static_cast<wire_choice>(at - std::begin(names));
+}
+
 void read_offload(reader& in, offload_switches& out) {
   const auto text = in.text("offload");
   if (text == "auto") return;
@@ -456,6 +467,7 @@ expected<settings, std::vector<option_error>> validate(role side, const command_
   std::rotate(offset(before_tun), offset(after_tun), errors.end());
   tunnel.idle_timeout = std::chrono::seconds{in.number("idle-timeout")};
   run.keepalive = std::chrono::seconds{in.number("keepalive")};
+  read_wire(in, side, tunnel);
   const auto streams = in.size("tcp-connections");
   if (side == role::client) tunnel.streams = streams;
   tunnel.upstream_ports = in.size("udp-connections");

@@ -10,6 +10,10 @@ _tonel() {
       mapfile -t COMPREPLY < <(compgen -W "off error warn info debug trace" -- "$word")
       return
       ;;
+    --wire)
+      mapfile -t COMPREPLY < <(compgen -W "auto native tonel phantun" -- "$word")
+      return
+      ;;
     --handshake-packet | --log-output | --pid-file)
       mapfile -t COMPREPLY < <(compgen -f -- "$word")
       return

@@ -259,6 +259,7 @@ std::unique_ptr<process> world::make_client() {
   tunnel.idle_timeout = options_.idle_timeout;
   c.keepalive = options_.keepalive;
   tunnel.streams = options_.streams;
+  tunnel.wire = options_.wire;
   c.tun.peer4 = client_tun;
   if (!options_.client_packet.empty())
     tunnel.handshake_packet = std::make_shared<const octets>(bytes_of(options_.client_packet));
@@ -352,8 +353,11 @@ bool world::until(const std::function<bool()>& done, protocol::duration limit) {
       for (auto* l : p->loops_)
         if (const auto at = l->timers().next(); at && *at < next) next = *at;
     }
+    if (instead_of_server != nullptr)
+      if (const auto at = instead_of_server->deadline(); at && *at < next) next = *at;
     if (now == end) return false;
     now = std::max(next, now + 1ns);
+    if (instead_of_server != nullptr) instead_of_server->on_timer();
   }
 }
 
@@ -365,17 +369,47 @@ void world::carry(process& from, std::size_t queue,
   const auto& remote = segment.header.tuple.remote;
   // The kernel remembers which queue last wrote to a flow.
   last_writer_[{t.from_client, local.to_string() + remote.to_string()}] = queue;
-  t.lost = !from.connected || !to || !to->connected || (lose && lose(t));
+  const bool stands_in = t.from_client && instead_of_server != nullptr;
+  t.lost = !from.connected || (!stands_in && (!to || !to->connected)) || (lose && lose(t));
   trace.push_back(t);
   if (t.lost) return;
-  std::size_t into = 0;
-  if (queue_of) {
-    into = queue_of(t);
-  } else {
-    const auto known = last_writer_.find({!t.from_client, remote.to_string() + local.to_string()});
-    if (known != last_writer_.end()) into = known->second;
-  }
-  to->tuns[into]->push(segment);
+  if (stands_in)
+    to_stand_in(t);
+  else
+    to->tuns[arrival_queue(t)]->push(segment);
+}
+
+std::size_t world::arrival_queue(const traced& t) const {
+  if (queue_of) return queue_of(t);
+  const auto& tuple = t.header.tuple;
+  const auto known =
+      last_writer_.find({!t.from_client, tuple.remote.to_string() + tuple.local.to_string()});
+  return known != last_writer_.end() ? known->second : 0;
+}
+
+void world::answer(const protocol::segment_header& header, const octets& payload) {
+  traced t{false, header, payload, static_cast<std::uint32_t>(payload.size()), false};
+  t.lost = !client_ || !client_->connected || (lose && lose(t));
+  trace.push_back(t);
+  if (!t.lost) client_->tuns[arrival_queue(t)]->push({header, payload, t.datagram_size});
+}
+
+void world::to_stand_in(const traced& t) {
+  protocol::segment_repr in;
+  in.tuple = {t.header.tuple.remote, t.header.tuple.local};
+  in.ack = t.header.ack;
+  in.window = t.header.window;
+  in.flags = t.header.flags;
+  in.sack_permitted = t.has(protocol::flag::syn) && t.header.mss != 0;
+  std::size_t at = 0;
+  do {
+    const auto size = std::min<std::size_t>(t.datagram_size, t.payload.size() - at);
+    in.seq = t.header.seq + static_cast<std::uint32_t>(at);
+    in.payload_length = in.datagram_size = static_cast<std::uint32_t>(size);
+    const auto from = t.payload.begin() + static_cast<std::ptrdiff_t>(at);
+    instead_of_server->receive(in, {from, from + static_cast<std::ptrdiff_t>(size)});
+    at += size;
+  } while (at < t.payload.size());
 }
 
 std::vector<std::string> world::upstream_got() const {

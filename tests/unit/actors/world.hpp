@@ -156,11 +156,22 @@ struct traced {
   bool has(std::uint8_t flags) const { return (header.flags & flags) == flags; }
 };
 
+/// A program that is not ours at the server's place.
+class stand_in {
+public:
+  virtual ~stand_in() = default;
+  /// One segment, never a super-segment.
+  virtual void receive(const protocol::segment_repr& in, const octets& payload) = 0;
+  virtual void on_timer() {}
+  virtual std::optional<protocol::time_point> deadline() const { return std::nullopt; }
+};
+
 struct world_options {
   std::size_t client_shards = 1;
   std::size_t server_shards = 1;
   std::size_t slabs = 64;
   std::size_t streams = 1;
+  actors::wire_choice wire = actors::wire_choice::automatic;
   std::size_t upstream_ports = 1;
   std::chrono::seconds client_deadline{0}, server_deadline{0}; ///< of a stream; 0: none
   std::string client_packet, server_packet; ///< ahead of each stream's direction; empty: none
@@ -200,6 +211,10 @@ public:
   std::vector<traced> trace;
   /// True: the packet is lost.
   std::function<bool(const traced&)> lose;
+  /// Gets what the client sends, if set.
+  stand_in* instead_of_server = nullptr;
+  /// From there to the client.
+  void answer(const protocol::segment_header& header, const octets& payload);
   /// The queue that a packet arrives on; by default that of the tuple's last writer.
   std::function<std::size_t(const traced&)> queue_of;
 
@@ -208,6 +223,8 @@ private:
   bool step();
   void carry(process& from, std::size_t queue,
              const sys::memory_packet_device::written_segment& segment);
+  void to_stand_in(const traced& t);
+  std::size_t arrival_queue(const traced& t) const;
   void kill(std::unique_ptr<process>& p);
   std::unique_ptr<process> make_client();
   std::unique_ptr<process> make_server();

@@ -65,6 +65,7 @@ BOOST_AUTO_TEST_CASE(defaults_are_those_of_the_configuration) {
     BOOST_TEST((run.side == side));
     BOOST_TEST((run.tunnels.front()->idle_timeout == fresh_tunnel.idle_timeout));
     BOOST_TEST((run.keepalive == fresh.keepalive));
+    BOOST_TEST((run.tunnels.front()->wire == wire_choice::automatic));
     BOOST_TEST(run.tunnels.front()->streams == fresh_tunnel.streams);
     BOOST_TEST((run.tunnels.front()->deadline == 0s));
     BOOST_TEST(run.tun.name == "");
@@ -110,6 +111,7 @@ BOOST_AUTO_TEST_CASE(given_values_arrive) {
                          "--txqueuelen=100",
                          "--idle-timeout=60",
                          "--keepalive=0",
+                         "--wire=phantun",
                          "--tcp-connections=4",
                          "--deadline=90",
                          "--max-sessions=100",
@@ -141,6 +143,7 @@ BOOST_AUTO_TEST_CASE(given_values_arrive) {
   BOOST_TEST(run.tun.txqueuelen == 100u);
   BOOST_TEST((run.tunnels.front()->idle_timeout == 60s));
   BOOST_TEST((run.keepalive == 0s));
+  BOOST_TEST((run.tunnels.front()->wire == wire_choice::phantun));
   BOOST_TEST(run.tunnels.front()->streams == 4u);
   BOOST_TEST((run.tunnels.front()->deadline == 90s));
   BOOST_TEST(run.bounds.max_sessions == 100u);
@@ -181,6 +184,18 @@ BOOST_AUTO_TEST_CASE(numbers_are_strict_and_bounded) {
       check_refused(role::client, row.option, value);
     }
   }
+}
+
+BOOST_AUTO_TEST_CASE(a_dialect_is_one_of_four) {
+  BOOST_TEST((client({"--wire=auto"})->run.tunnels.front()->wire == wire_choice::automatic));
+  BOOST_TEST((client({"--wire=native"})->run.tunnels.front()->wire == wire_choice::native));
+  BOOST_TEST((client({"--wire=tonel"})->run.tunnels.front()->wire == wire_choice::tonel));
+  for (const char* value : {"Native", "legacy", "auto,native", " tonel"}) {
+    BOOST_TEST(errors_of(client({std::string{"--wire="} + value})) ==
+               "--wire " + std::string{value} + ": must be auto, native, tonel or phantun\n");
+  }
+  check_taken(role::server, "--wire", "tonel");
+  check_refused(role::server, "--wire", "x");
 }
 
 BOOST_AUTO_TEST_CASE(addresses_of_the_device_are_of_their_family_and_network) {

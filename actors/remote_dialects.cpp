@@ -1,0 +1,56 @@
+#include "actors/remote_dialects.hpp"
+
+#include <chrono>
+#include <utility>
+
+namespace tonel::actors {
+
+namespace {
+
+// After this an older server may have been replaced.
+constexpr auto memory = std::chrono::minutes{10};
+
+} // namespace
+
+std::optional<protocol::profile> remote_dialects::legacy(const protocol::endpoint& remote,
+                                                         protocol::time_point now) const {
+  const std::lock_guard lock{mutex_};
+  const auto at = known_.find(remote);
+  if (at == known_.end() || now - at->second.found >= memory) return std::nullopt;
+  return at->second.older;
+}
+
+bool remote_dialects::was_native(const protocol::endpoint& remote) const {
+  const std::lock_guard lock{mutex_};
+  const auto at = known_.find(remote);
+  return at != known_.end() && at->second.native;
+}
+
+void remote_dialects::saw_native(const protocol::endpoint& remote) {
+  const std::lock_guard lock{mutex_};
+  auto& e = known_[remote];
+  e.native = true;
+  e.older.reset();
+}
+
+bool remote_dialects::saw_legacy(const protocol::endpoint& remote, protocol::profile shown,
+                                 protocol::time_point now) {
+  const std::lock_guard lock{mutex_};
+  auto& e = known_[remote];
+  const bool known = e.older == shown && now - e.found < memory;
+  e.older = shown;
+  e.found = now;
+  return !known;
+}
+
+void remote_dialects::forget_legacy(const protocol::endpoint& remote) {
+  const std::lock_guard lock{mutex_};
+  if (const auto at = known_.find(remote); at != known_.end()) at->second.older.reset();
+}
+
+bool remote_dialects::remark(const protocol::endpoint& remote) {
+  const std::lock_guard lock{mutex_};
+  return !std::exchange(known_[remote].remarked, true);
+}
+
+} // namespace tonel::actors
