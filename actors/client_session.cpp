@@ -90,6 +90,7 @@ client_session_state::member client_session_state::connect(const slot& s, unsign
   machine.stream_index = static_cast<std::uint8_t>(&s - slots.data());
   machine.stream_count = static_cast<std::uint8_t>(slots.size());
   machine.last_port = port >= ports_to_try(wire);
+  machine.first_port = port == 1;
   machine.wire = wire;
   // Always: what a native stream says to an older server would be a datagram to that.
   machine.detect_legacy = true;

@@ -34,6 +34,9 @@ struct stream_config {
   /// Client: no other port is tried after this one, so that a handshake without answer ends in
   /// ended{timed_out} and not in try_new_port.
   bool last_port = false;
+  /// Client of an older dialect: the first port, which is left sooner than others. There is one SYN
+  /// a port, and datagrams wait.
+  bool first_port = false;
   /// Goes out ahead of the hello in a segment of its own; none by default.
   std::shared_ptr<const std::vector<std::uint8_t>> handshake_packet;
   /// The shard's budget for challenge ACKs (100/s); it outlives the stream. Without one a stream

@@ -11,6 +11,9 @@ using namespace std::chrono_literals;
 
 // Times since the first flight; the last one is where the port is given up.
 constexpr std::array<duration, 4> flight_schedule{1s, 2s, 4s, 8s};
+/// A SYN that is not repeated: with the handshake that follows on another port, less than datagrams
+/// wait for a session.
+constexpr duration first_port_time = 1s;
 /// Early data, or ACKs of another age, ask for a repeat at once, but not for a stream of them.
 constexpr auto repeat_interval = 200ms;
 /// Assumed where the peer's SYN has no MSS (RFC 9293 §3.7.1).
@@ -66,7 +69,9 @@ effects stream::open(time_point now) noexcept {
 /// The SYN, first or repeated: same sequence number, so that any SYN-ACK fits.
 void stream::on_syn_timer(time_point now, effects& out) noexcept {
   const auto& schedule = rules().syn_schedule;
-  if (now - started_ >= schedule.back()) {
+  const bool one_syn = schedule.front() == schedule.back();
+  const auto patience = one_syn && config_.first_port ? first_port_time : schedule.back();
+  if (now - started_ >= patience) {
     give_up_port(out);
     return forget(out);
   }
@@ -76,7 +81,7 @@ void stream::on_syn_timer(time_point now, effects& out) noexcept {
     syn.window = syn_window(syn.mss);
   }
   out.add(send_segment{syn, {}});
-  attempt_at_ = next_of(schedule, started_, now);
+  attempt_at_ = std::min(next_of(schedule, started_, now), started_ + patience);
 }
 
 void stream::give_up_port(effects& out) noexcept {

@@ -13,7 +13,8 @@ using namespace std::chrono_literals;
 /// Both programs have buffers for an Ethernet frame.
 constexpr std::uint16_t legacy_mtu = 1'500;
 /// tonel's server drops a connection whose third ACK has not come by then.
-constexpr auto confirm_time = 3s;
+constexpr duration confirm_time = 3s;
+constexpr duration first_confirm_time = 2s;
 constexpr auto ask_again = 1s;
 /// phantun's client repeats its SYN at 1 s and 2 s; later, a SYN begins a new connection.
 constexpr auto handshake_time = 3s;
@@ -63,13 +64,16 @@ void stream::establish_legacy(const segment_repr& in, time_point now, effects& o
   started_ = now;
   last_datagram_ = now;
   send_ack(out);
+  // phantun throws away the payload of what completes the handshake. Its application never sees an
+  // empty segment, so the ACK can go twice.
+  if (rules().bare_acks) send_ack(out);
   send_packet(out);
   if (!rules().asks_before_data) return confirm(now, out);
   // tonel takes the first segment for the third ACK, whatever it holds, and the first payload for
   // our handshake packet: data may go only when what comes before has arrived. With a handshake
   // packet the server's own tells so, without one a probe's answer, which opens the window of the
   // trackers on the way besides.
-  attempt_at_ = now + confirm_time;
+  attempt_at_ = now + (config_.first_port ? first_confirm_time : confirm_time);
   if (has_packet()) return;
   send_probe(0, out);
   attempt_at_ = now + ask_again;
@@ -88,9 +92,10 @@ void stream::confirm(time_point now, effects& out) noexcept {
 
 /// True when the port was given up.
 bool stream::on_confirm_timer(time_point now, effects& out) noexcept {
-  if (now - started_ < confirm_time) {
+  const auto patience = config_.first_port ? first_confirm_time : confirm_time;
+  if (now - started_ < patience) {
     send_probe(0, out);
-    attempt_at_ = started_ + confirm_time;
+    attempt_at_ = started_ + patience;
     return false;
   }
   if (has_packet() && config_.last_port) {

@@ -272,6 +272,18 @@ BOOST_AUTO_TEST_CASE(any_packet_of_the_handshake_may_be_lost) {
       }
 }
 
+BOOST_AUTO_TEST_CASE(the_first_datagram_outlives_a_lost_packet_of_the_handshake) {
+  for (const auto which : {tonel_061, phantun})
+    for (std::size_t nth = 0; nth < 3; ++nth) { // SYN, SYN-ACK, ACK
+      older_server w{which, with(which == phantun ? wire_choice::phantun : wire_choice::tonel)};
+      std::size_t seen = 0;
+      w.lose = [&](const traced&) { return seen++ == nth; };
+      w.send("first");
+      BOOST_TEST(w.arrives("first", 3s), "program " << which << ", packet " << nth << " lost");
+      BOOST_TEST(w.upstream.size() == 1u);
+    }
+}
+
 BOOST_AUTO_TEST_CASE(a_finding_is_forgotten_after_ten_minutes) {
   older_server w{tonel_061};
   log_tail log;

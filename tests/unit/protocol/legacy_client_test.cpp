@@ -63,6 +63,26 @@ BOOST_AUTO_TEST_CASE(a_lost_probe_or_answer_is_repeated_and_a_lost_third_ack_cos
   });
 }
 
+BOOST_AUTO_TEST_CASE(the_first_port_is_left_sooner_so_that_datagrams_can_wait_for_the_next) {
+  auto s = to_tonel;
+  s.first_port = true;
+  stream_script{s}.run({{0ms, "open", "S 0:0"}, {1'000ms, "timer", "new port | forgotten"}});
+  stream_script{s}.run({
+      {0ms, "open", "S 0:0"},
+      {20ms, "raw SA 40001:1", "A 1:1 | probe"},
+      {1'020ms, "timer", "probe"},
+      {2'020ms, "timer", "RA 1:1 | new port"},
+  });
+  auto repeated = client_of(profile::phantun);
+  repeated.first_port = true;
+  stream_script{repeated}.run({
+      {0ms, "open", "S 0:0"},
+      {1'000ms, "timer", "S 0:0"},
+      {2'000ms, "timer", "S 0:0"},
+      {3'000ms, "timer", "new port | forgotten"},
+  });
+}
+
 BOOST_AUTO_TEST_CASE(a_syn_goes_to_tonel_once_and_the_next_one_from_another_port) {
   for (const auto wire : {profile::tonel, profile::legacy}) {
     auto s = client_of(wire);
@@ -78,7 +98,7 @@ BOOST_AUTO_TEST_CASE(phantun_gets_its_syn_again) {
       {0ms, "open", "S 0:0"},
       {1'000ms, "timer", "S 0:0"},
       {2'000ms, "timer", "S 0:0"},
-      {2'100ms, "raw SA 0:1", "A 1:1 | opened | greeted"},
+      {2'100ms, "raw SA 0:1", "A 1:1 | A 1:1 | opened | greeted"},
       {2'101ms, "send 100!", "A 1:1(100)"},
       {3'000ms, "raw SA 0:1", "A 101:1"}, // our ACK was lost
       {3'001ms, "raw A 1:101(50)", "deliver 0+50"},
@@ -104,10 +124,12 @@ BOOST_AUTO_TEST_CASE(a_syn_ack_tells_tonel_from_phantun) {
   is_tonel.run({{0ms, "open", "S 0:0"}, {1ms, "raw SA 65535:1", "A 1:25535 | probe"}});
   BOOST_TEST((is_tonel.under_test().wire() == profile::tonel));
   BOOST_TEST(is_tonel.under_test().group_token() == 65'535u);
-  is_phantun.run({{0ms, "open", "S 0:0"}, {1ms, "raw SA 0:1", "A 1:-40000 | opened | greeted"}});
+  is_phantun.run(
+      {{0ms, "open", "S 0:0"}, {1ms, "raw SA 0:1", "A 1:-40000 | A 1:-40000 | opened | greeted"}});
   BOOST_TEST((is_phantun.under_test().wire() == profile::phantun));
   // Something on the way has moved the numbers: no group, and no probe that it could move, too.
-  is_moved.run({{0ms, "open", "S 0:0"}, {1ms, "raw SA 70000:1", "A 1:30000 | opened | greeted"}});
+  is_moved.run({{0ms, "open", "S 0:0"},
+                {1ms, "raw SA 70000:1", "A 1:30000 | A 1:30000 | opened | greeted"}});
   BOOST_TEST(is_moved.under_test().group_token() == 0u);
 }
 
@@ -283,7 +305,7 @@ BOOST_AUTO_TEST_CASE(phantuns_handshake_packets_go_both_ways_unasked) {
   s.handshake_packet = 37;
   stream_script{s}.run({
       {0ms, "open", "S 0:0"},
-      {20ms, "raw SA 0:1", "A 1:1 | A 1:1(37) | opened | greeted"},
+      {20ms, "raw SA 0:1", "A 1:1 | A 1:1 | A 1:1(37) | opened | greeted"},
       {40ms, "raw A 1:38(50)", "deliver 0+50"}, // its server may have none
   });
 }
@@ -291,7 +313,7 @@ BOOST_AUTO_TEST_CASE(phantuns_handshake_packets_go_both_ways_unasked) {
 BOOST_AUTO_TEST_CASE(an_upload_to_phantun_gets_one_ack_out_of_it_before_trackers_stop_it) {
   stream_script{to_phantun}.run({
       {0ms, "open", "S 0:0"},
-      {20ms, "raw SA 0:1", "A 1:1 | opened | greeted"},
+      {20ms, "raw SA 0:1", "A 1:1 | A 1:1 | opened | greeted"},
       {21ms, "run 1000 16", "A 1:1(16000)"},
       {22ms, "run 1000 10", "A 16001:1(10000)"},
       {22ms, "timer", "probe"},
@@ -303,7 +325,7 @@ BOOST_AUTO_TEST_CASE(an_upload_to_phantun_gets_one_ack_out_of_it_before_trackers
   // The answer was lost: no more waiting. Where nothing tracks, nothing stops.
   stream_script{to_phantun}.run({
       {0ms, "open", "S 0:0"},
-      {20ms, "raw SA 0:1", "A 1:1 | opened | greeted"},
+      {20ms, "raw SA 0:1", "A 1:1 | A 1:1 | opened | greeted"},
       {21ms, "run 1000 60", "A 1:1(60000)"},
       {21ms, "timer", "probe"},
       {1'020ms, "send 1000", "full"},

@@ -31,6 +31,7 @@ stream_config config_of(const script_setup& s) {
   c.keepalive = s.keepalive;
   c.idle_timeout = s.idle_timeout;
   c.last_port = s.last_port;
+  c.first_port = s.first_port;
   c.wire = s.wire;
   c.detect_legacy = s.detect_legacy;
   c.cookie = s.cookie;

@@ -39,6 +39,7 @@ struct script_setup {
   std::chrono::seconds keepalive{0};
   std::chrono::seconds idle_timeout{0};
   bool last_port = false;
+  bool first_port = false;
   std::size_t handshake_packet = 0; ///< octets; the peer's hello then is expected to have none
   std::uint16_t mtu = 1'500;
   std::uint16_t peer_mtu = 1'500; ///< in its hello
