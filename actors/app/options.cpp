@@ -118,6 +118,15 @@ std::vector<po::option> parse_all(const po::options_description& known,
   }
 }
 
+/// The library leaves the sign of "-l=PORT" in the value; tonel 0.6.1 takes it as in "--local=PORT".
+std::string value_of(const po::option& option) {
+  if (option.value.empty()) return {};
+  const auto& value = option.value.front();
+  const auto& token = option.original_tokens.empty() ? value : option.original_tokens.front();
+  const bool sign = token.size() > 2 && token[0] == '-' && token[1] != '-' && token[2] == '=';
+  return sign && !value.empty() && value[0] == '=' ? value.substr(1) : value;
+}
+
 } // namespace
 
 command_line parse_command_line(role side, const std::vector<std::string>& arguments) {
@@ -126,7 +135,7 @@ command_line parse_command_line(role side, const std::vector<std::string>& argum
   std::set<std::string> refused;
   bool after_unknown = false;
   for (const auto& option : parse_all(known, arguments, out.errors)) {
-    const auto value = option.value.empty() ? std::string{} : option.value.front();
+    const auto value = value_of(option);
     if (option.position_key >= 0) {
       // What follows an unknown option is most likely its value, and is no error of its own.
       if (!after_unknown) out.errors.push_back({"", value, "belongs to no option"});

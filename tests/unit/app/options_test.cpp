@@ -32,6 +32,7 @@ BOOST_AUTO_TEST_CASE(every_way_to_write_an_option_is_understood) {
            {"--local=127.0.0.1:1", "-4"},
            {"-l", "127.0.0.1:1", "-4"},
            {"-4", "-l127.0.0.1:1"},
+           {"-4", "-l=127.0.0.1:1"},
        }) {
     const auto line = client(arguments);
     BOOST_TEST(errors_of(line) == "");
@@ -54,6 +55,8 @@ BOOST_AUTO_TEST_CASE(every_option_of_the_table_is_known_to_the_parser) {
 
 BOOST_AUTO_TEST_CASE(values_are_taken_as_they_are) {
   const auto line = client({"--log-output=a=b #c", "--mtu", "-1", "--remote=[::1]:5"});
+  BOOST_TEST(client({"-l", "=x"}).values.at("local") == "=x");
+  BOOST_TEST(errors_of(client({"-l="})) == "--local: needs a value\n");
   BOOST_TEST(errors_of(line) == "");
   BOOST_TEST(line.values.at("log-output") == "a=b #c");
   BOOST_TEST(line.values.at("mtu") == "-1");
