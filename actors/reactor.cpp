@@ -3,7 +3,6 @@
 #include "system/process.hpp"
 
 #include <caf/actor_control_block.hpp>
-#include <caf/mailbox_element.hpp>
 
 #include <algorithm>
 #include <array>
@@ -20,8 +19,6 @@ namespace {
 constexpr std::size_t max_throughput = 64;
 constexpr int max_rounds = 8;
 constexpr std::size_t max_ready = 64;
-constexpr unsigned most_left_out = 64;
-constexpr protocol::duration first_rest = std::chrono::microseconds{30};
 
 } // namespace
 
@@ -94,34 +91,6 @@ void reactor::run_jobs() {
   }
 }
 
-/// A reader that wakes at the first datagram of a burst cuts it into short runs, and short runs are
-/// what costs. A lone datagram is never delayed. A rest in which nothing came was one wake-up more for
-/// nothing: the next ones are left out, more of them each time. The first wake-up of a burst and what
-/// follows a rest are judged apart, since the one says little about the other.
-bool reactor::coalesce() {
-  const bool several = std::exchange(found_, 0) > 1;
-  if (!several || most_rest_ == protocol::duration::zero()) return false;
-  auto& habit = habits_[after_rest_ ? 1 : 0];
-  if (habit.left_out > 0) {
-    --habit.left_out;
-    return false;
-  }
-  habit.rest = std::min(most_rest_, std::max(first_rest, 2 * habit.rest));
-  loop_->rest(habit.rest);
-  return true;
-}
-
-void reactor::judge_rest(bool worth_it) noexcept {
-  auto& habit = habits_[after_rest_ ? 1 : 0];
-  if (worth_it) {
-    habit.useless = 0;
-  } else {
-    habit.rest = protocol::duration::zero();
-    habit.useless = std::min(most_left_out, std::max(1u, 2 * habit.useless));
-    habit.left_out = habit.useless;
-  }
-}
-
 void reactor::run_once(protocol::duration limit) {
   current() = this;
   if (has_inbox_) take_inbox();
@@ -130,19 +99,19 @@ void reactor::run_once(protocol::duration limit) {
 
   std::array<sys::ready_event, max_ready> ready;
   std::size_t count = 0;
-  const bool rested = jobs_.empty() && coalesce();
-  if (rested) {
-    count = loop_->wait(ready.data(), ready.size(), protocol::duration::zero());
-    judge_rest(count > 0);
+  if (jobs_.empty()) {
+    const auto rest = coalescing_.after_pass(std::exchange(found_, 0));
+    if (rest > protocol::duration::zero()) {
+      loop_->rest(rest);
+      count = loop_->wait(ready.data(), ready.size(), protocol::duration::zero());
+      if (count == 0) coalescing_.rested_in_vain();
+    }
   }
   if (count == 0) {
     // What was queued meanwhile has called wake(), so that this wait does not last.
     const auto wait_for =
         jobs_.empty() && !has_inbox_ && !stop_ ? limit : protocol::duration::zero();
     count = loop_->wait(ready.data(), ready.size(), wait_for);
-    after_rest_ = false;
-  } else {
-    after_rest_ = true;
   }
 
   if (loop_->resumed() && on_resume_) on_resume_();
@@ -162,9 +131,7 @@ template <class Event> void reactor::deliver(std::uint64_t token, const Event& e
   if (s == nullptr) return; // its owner went away within this very pass
   // The owner may end in its handler and release the slot.
   const auto guard = s->owner_ref;
-  caf::mailbox_element_vals<Event> element{caf::strong_actor_ptr{}, caf::make_message_id(),
-                                           caf::mailbox_element::forwarding_stack{}, event};
-  s->owner->activate(this, element);
+  hand(*s->owner, event);
 }
 
 std::uint64_t reactor::take_slot(caf::scheduled_actor* owner) {

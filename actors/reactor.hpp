@@ -1,15 +1,18 @@
 #pragma once
 
+#include "actors/coalescing.hpp"
 #include "protocol/time.hpp"
 #include "system/event_loop.hpp"
 
 #include <caf/actor_config.hpp>
 #include <caf/actor_system.hpp>
 #include <caf/execution_unit.hpp>
+#include <caf/mailbox_element.hpp>
 #include <caf/resumable.hpp>
 #include <caf/scheduled_actor.hpp>
 #include <caf/spawn_options.hpp>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstdint>
@@ -18,6 +21,8 @@
 #include <memory>
 #include <mutex>
 #include <thread>
+#include <type_traits>
+#include <utility>
 #include <vector>
 
 namespace tonel::actors {
@@ -62,7 +67,7 @@ public:
   void set_on_resume(std::function<void()> hook) { on_resume_ = std::move(hook); }
   /// How long at most to rest after a pass whose readers found several datagrams, so that the next
   /// finds more of them together (as a NIC's rx-usecs does); zero: never.
-  void set_coalescing(protocol::duration most) noexcept { most_rest_ = most; }
+  void set_coalescing(protocol::duration most) noexcept { coalescing_.set_most(most); }
   /// For readers: so many datagrams were found in this pass.
   void found(std::size_t datagrams) noexcept { found_ += datagrams; }
   /// Makes a sleeping loop pass once. Any thread.
@@ -80,6 +85,23 @@ public:
   sys::timer_wheel::timer_id create_timer(caf::scheduled_actor* owner);
   sys::timer_wheel& timers() noexcept { return loop_->timers(); }
   void destroy_timer(sys::timer_wheel::timer_id timer) noexcept;
+
+  /// Whether the actor, one of this reactor's, is at rest with an empty mailbox: a message that it is
+  /// handed now overtakes nothing.
+  bool is_idle(caf::scheduled_actor& actor) const noexcept {
+    return actor.mailbox().blocked() &&
+           std::find(running_.begin(), running_.end(), &actor) == running_.end();
+  }
+  /// Has an idle actor of this reactor handle a message before this call returns, as if it had been
+  /// sent: what it throws ends that actor. Keep the actor alive meanwhile.
+  template <class Message> void hand(caf::scheduled_actor& actor, Message&& message) {
+    caf::mailbox_element_vals<std::decay_t<Message>> element{
+        caf::strong_actor_ptr{}, caf::make_message_id(), caf::mailbox_element::forwarding_stack{},
+        std::forward<Message>(message)};
+    running_.push_back(&actor);
+    actor.activate(this, element);
+    running_.pop_back();
+  }
 
   /// Spawns a function-based pinned actor on this reactor. Any thread.
   template <class Function, class... Ts> caf::actor spawn(Function function, Ts&&... xs) {
@@ -103,22 +125,15 @@ private:
   void release(std::uint64_t token) noexcept;
   template <class Event> void deliver(std::uint64_t token, const Event& event);
   void run_jobs();
-  bool coalesce();
-  void judge_rest(bool worth_it) noexcept;
   void take_inbox();
   static reactor*& current() noexcept;
 
   std::unique_ptr<sys::event_loop> loop_;
   std::function<void()> between_passes_;
   std::function<void()> on_resume_;
-  protocol::duration most_rest_{};
-  struct rest_habit {
-    protocol::duration rest{};
-    unsigned useless = 0;  ///< in a row, doubling
-    unsigned left_out = 0; ///< still to be left out
-  };
-  std::array<rest_habit, 2> habits_; ///< after a wait, and after a rest
-  bool after_rest_ = false;          ///< what was just read came in a rest
+  coalescing coalescing_;
+  std::vector<const caf::scheduled_actor*>
+      running_; ///< those that were handed something, innermost last
   std::size_t found_ = 0;
   std::thread thread_;
   std::atomic<bool> stop_{false};

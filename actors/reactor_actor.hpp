@@ -2,15 +2,34 @@
 
 #include "actors/reactor.hpp"
 
+#include <caf/actor_cast.hpp>
 #include <caf/event_based_actor.hpp>
 #include <caf/stateful_actor.hpp>
 
 #include <functional>
 #include <memory>
 #include <optional>
+#include <utility>
 #include <vector>
 
 namespace tonel::actors {
+
+/// A handle, and whether its actor lives on the same reactor as the holder's: then batches need not go
+/// through its mailbox (reactor_actor::pass).
+template <class Handle> class neighbour {
+public:
+  neighbour() = default;
+  /// loop: the holder's
+  neighbour(Handle handle, const reactor& loop);
+
+  const Handle& handle() const noexcept { return handle_; }
+  explicit operator bool() const noexcept { return bool{handle_}; }
+
+private:
+  friend class reactor_actor;
+  Handle handle_;
+  caf::scheduled_actor* local_ = nullptr; ///< alive as long as the handle
+};
 
 /// Base of every actor of ours: runs on the reactor that it was spawned on, whoever sends to it.
 class reactor_actor : public caf::event_based_actor {
@@ -32,6 +51,17 @@ public:
   reactor& loop() noexcept { return loop_; }
   protocol::time_point now() const noexcept { return loop_.now(); }
 
+  /// Sends; an idle neighbour on this reactor handles the message within this call, which costs a
+  /// third. What comes back to this actor meanwhile waits in its mailbox.
+  template <class Handle, class Message> void pass(const neighbour<Handle>& to, Message&& message) {
+    if (to.local_ == nullptr || !loop_.is_idle(*to.local_)) {
+      send(to.handle_, std::forward<Message>(message));
+      return;
+    }
+    // `to` is this actor's, which is busy here: the receiver outlives the call.
+    loop_.hand(*to.local_, std::forward<Message>(message));
+  }
+
   /// Delivers fd_event to this actor until it ends.
   reactor::watch_id watch(int fd, std::shared_ptr<void> keep = nullptr);
   /// Delivers timer_event at `at`; one timer an actor, armed again it moves. Nothing: disarmed.
@@ -44,6 +74,13 @@ private:
   std::optional<sys::timer_wheel::timer_id> timer_;
   std::optional<protocol::time_point> armed_at_;
 };
+
+template <class Handle>
+neighbour<Handle>::neighbour(Handle handle, const reactor& loop) : handle_(std::move(handle)) {
+  if (!handle_) return;
+  auto* actor = dynamic_cast<reactor_actor*>(caf::actor_cast<caf::abstract_actor*>(handle_));
+  if (actor != nullptr && &actor->loop() == &loop) local_ = actor;
+}
 
 /// An actor with state on a reactor: `behavior f(pinned<f_state>* self, ...)`.
 template <class State> using pinned = caf::stateful_actor<State, reactor_actor>;

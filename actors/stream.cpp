@@ -36,7 +36,9 @@ caf::behavior stream(pinned<stream_state>* self, const stream_start& start) {
         auto& st = self->state;
         st.run(st.machine().on_too_big(icmp, self->now()));
       },
-      [self](const sink_changed& changed) { self->state.given->sink = changed.sink; },
+      [self](const sink_changed& changed) {
+        self->state.sink = {changed.sink, self->loop()};
+      },
       [self](const close_stream& how) { self->state.close(how.at_exit); },
       [self](reset_stream) {
         auto& st = self->state;
@@ -56,9 +58,10 @@ caf::behavior stream(pinned<stream_state>* self, const stream_start& start) {
 void stream_state::start(const stream_start& s) {
   given = s;
   self->monitor(given->session);
+  queue = {as<tun_queue_actor>(given->queue), self->loop()};
+  sink = {given->sink, self->loop()};
   // Before the first segment of ours, so that no answer can overtake it.
-  self->send(as<tun_queue_actor>(given->queue),
-             stream_up{given->tuple, caf::actor_cast<caf::actor>(self), true});
+  self->send(queue.handle(), stream_up{given->tuple, caf::actor_cast<caf::actor>(self), true});
   if (given->side == role::client) {
     run(machine().open(self->now()), nullptr);
   } else {
@@ -304,9 +307,9 @@ void stream_state::finish() {
   if (!in.chunks.empty()) {
     note_use();
     in.path = given->path;
-    self->send(given->sink, std::exchange(in, {}));
+    self->pass(sink, std::exchange(in, {}));
   }
-  if (!out.segments.empty()) self->send(as<tun_queue_actor>(given->queue), std::exchange(out, {}));
+  if (!out.segments.empty()) self->pass(queue, std::exchange(out, {}));
   if (over) {
     // Or the session would keep this actor's memory for as long as it lives itself.
     self->demonitor(given->session);

@@ -54,6 +54,7 @@ struct stream_state {
   protocol::stream& machine() noexcept { return *given->machine; }
 
   std::optional<stream_start> given;
+  neighbour<caf::actor> sink; ///< listener or endpoint
 
 private:
   void run(const protocol::effects& effects, const inbound_segment* in);
@@ -72,6 +73,7 @@ private:
   void finish();
 
   pinned<stream_state>* self;
+  neighbour<tun_queue_actor> queue;
   segment_batch out;
   datagram_batch in;
   std::vector<protocol::held_segment> held;

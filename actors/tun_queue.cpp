@@ -80,7 +80,7 @@ void tun_queue_state::read() {
   packets.clear();
   for (auto* r : touched) {
     r->queued = false;
-    self->send(r->stream, inbound_batch{std::move(r->inbound)});
+    self->pass(r->stream, inbound_batch{std::move(r->inbound)});
     r->inbound = {};
   }
   touched.clear();
@@ -134,7 +134,7 @@ void tun_queue_state::too_big(const protocol::packet_too_big& icmp) {
   if (found == routes->end() || !found->second.stream)
     where->stats.add(protocol::errc::icmp_ignored);
   else
-    self->send(found->second.stream, icmp);
+    self->send(found->second.stream.handle(), icmp);
 }
 
 void tun_queue_state::stray(const protocol::segment_repr& header, sys::chunk&& packet) {
@@ -182,7 +182,7 @@ void tun_queue_state::add_stream(const stream_up& up) {
   r.local = up.local;
   if (r.id != up.stream.id()) { // it may be told twice, of which one DOWN is enough
     if (r.id != 0) tuples.erase(r.id);
-    r.stream = as<stream_actor>(up.stream);
+    r.stream = {as<stream_actor>(up.stream), self->loop()};
     r.id = up.stream.id();
     tuples[r.id] = up.tuple;
     self->monitor(up.stream);
@@ -194,7 +194,7 @@ void tun_queue_state::add_stream(const stream_up& up) {
     if (segment.packet.slab || held.payload.empty()) r.inbound.push_back(std::move(segment));
   }
   if (!r.inbound.empty()) {
-    self->send(r.stream, inbound_batch{std::move(r.inbound)});
+    self->send(r.stream.handle(), inbound_batch{std::move(r.inbound)});
     r.inbound = {};
   }
   if (!up.local) return;
@@ -316,7 +316,8 @@ void tun_queue_state::set_peers(peers_changed& peers) {
     if (!r.stream || !r.local) continue;
     for (std::size_t i = 0; i < queues.size(); ++i)
       if (i != where->index)
-        self->send(queues[i], stream_up{tuple, caf::actor_cast<caf::actor>(r.stream), false});
+        self->send(queues[i],
+                   stream_up{tuple, caf::actor_cast<caf::actor>(r.stream.handle()), false});
   }
   for (auto& each : std::exchange(early, {})) {
     if (routes->count(each.hello.header.tuple) != 0) continue; // repeated meanwhile

@@ -34,7 +34,7 @@ struct tun_queue_state {
 
 private:
   struct route {
-    stream_actor stream; ///< null while waiting
+    neighbour<stream_actor> stream; ///< null while waiting
     caf::actor_id id = 0;
     bool local = true;
     bool waiting = false;               ///< adopted, its stream is not there yet

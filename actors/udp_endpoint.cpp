@@ -29,7 +29,7 @@ caf::behavior udp_endpoint(pinned<udp_endpoint_state>* self, shard* where,
         auto& streams = self->state.streams;
         streams.clear();
         for (const auto& s : changed.streams)
-          streams.push_back(as<stream_actor>(s));
+          streams.emplace_back(as<stream_actor>(s), self->loop());
       },
   };
 }
@@ -70,7 +70,7 @@ void udp_endpoint_state::read(reactor::watch_id watch) {
       batch.chunks.push_back(std::move(r.bytes));
   }
   received.clear();
-  if (!batch.chunks.empty()) self->send(streams[next++ % streams.size()], std::move(batch));
+  if (!batch.chunks.empty()) self->pass(streams[next++ % streams.size()], std::move(batch));
 }
 
 void udp_endpoint_state::send(datagram_batch& batch) {

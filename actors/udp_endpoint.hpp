@@ -27,7 +27,7 @@ struct udp_endpoint_state {
   void read(reactor::watch_id watch);
   void send(datagram_batch& batch);
 
-  std::vector<stream_actor> streams;
+  std::vector<neighbour<stream_actor>> streams;
 
 private:
   pinned<udp_endpoint_state>* self;

@@ -136,7 +136,7 @@ void udp_listener_state::forward(peer& p) {
   if (p.inbound.empty()) return;
   // A whole batch to one stream: runs stay whole and in order.
   auto& to = p.streams[p.next++ % p.streams.size()];
-  self->send(to, datagram_batch{{}, std::exchange(p.inbound, {})});
+  self->pass(to, datagram_batch{{}, std::exchange(p.inbound, {})});
 }
 
 void udp_listener_state::flush_pending(peer& p) {
@@ -175,7 +175,7 @@ void udp_listener_state::streams(streams_changed& changed) {
   if (p.session_id != changed.session) return;
   p.streams.clear();
   for (const auto& s : changed.streams)
-    p.streams.push_back(as<stream_actor>(s));
+    p.streams.emplace_back(as<stream_actor>(s), self->loop());
   if (p.streams.empty()) {
     p.asked = false;
     return;

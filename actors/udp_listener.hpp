@@ -65,7 +65,7 @@ private:
   struct peer {
     session_actor session;
     caf::actor_id session_id = 0;
-    std::vector<stream_actor> streams;
+    std::vector<neighbour<stream_actor>> streams;
     std::size_t next = 0; ///< the stream that the next batch goes to
     bool opened = false;
     bool asked = false; ///< the session knows that datagrams wait

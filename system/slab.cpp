@@ -201,36 +201,37 @@ chunk slab_writer::append(protocol::byte_view bytes) noexcept {
 }
 
 std::size_t slab_writer::stock(std::size_t wanted) noexcept {
-  if (std::exchange(holes_, false)) {
-    const auto end = std::remove_if(spares_.begin(), spares_.begin() + spare_count_,
-                                    [](const slab_ref& s) { return !s; });
-    spare_count_ = static_cast<std::size_t>(end - spares_.begin());
-  }
   const auto share = std::max<std::size_t>(1, pool_->capacity() / 4);
   wanted = std::min({wanted, max_spares, share});
-  while (spare_count_ < wanted) {
+  // Holes are filled where they are: the pool gives what came back last, so the few slabs that single
+  // large reads go to stay the same, in the cache.
+  for (std::size_t i = 0; i < wanted; ++i) {
+    if (spares_[i]) continue;
     // With some in reserve already a failure is no exhaustion: do not count it as one.
-    if (spare_count_ > 0 && pool_->in_use() >= pool_->capacity()) break;
-    auto s = pool_->take();
-    if (!s) break;
-    spares_[spare_count_++] = std::move(s);
+    if (pool_->in_use() < pool_->capacity() || !any_spare()) spares_[i] = pool_->take();
+    if (spares_[i]) continue;
+    const auto last = std::find_if(spares_.rbegin(), spares_.rend() - static_cast<long>(i),
+                                   [](const slab_ref& s) { return bool{s}; });
+    if (last == spares_.rend() - static_cast<long>(i)) return i;
+    spares_[i] = std::move(*last);
   }
-  return std::min(spare_count_, wanted);
+  return wanted;
+}
+
+bool slab_writer::any_spare() const noexcept {
+  return std::any_of(spares_.begin(), spares_.end(), [](const slab_ref& s) { return bool{s}; });
 }
 
 chunk slab_writer::commit_spare(std::size_t i, std::size_t length,
                                 std::size_t datagram_size) noexcept {
-  assert(i < spare_count_ && spares_[i] && length <= slab_ref::capacity());
-  holes_ = true;
+  assert(spares_.at(i) && length <= slab_ref::capacity());
   return {std::move(spares_[i]), 0, static_cast<std::uint32_t>(length),
           static_cast<std::uint32_t>(datagram_size)};
 }
 
 void slab_writer::release_spares() noexcept {
-  for (std::size_t i = 0; i < spare_count_; ++i)
-    spares_[i] = slab_ref{};
-  spare_count_ = 0;
-  holes_ = false;
+  for (auto& s : spares_)
+    s = slab_ref{};
 }
 
 } // namespace tonel::sys

@@ -166,13 +166,12 @@ public:
 
 private:
   bool open(std::size_t least) noexcept;
+  bool any_spare() const noexcept;
 
   slab_pool* pool_;
   slab_ref open_;
   std::size_t used_ = 0;
-  std::array<slab_ref, max_spares> spares_;
-  std::size_t spare_count_ = 0; ///< [0, spare_count_) were stocked; commit_spare leaves holes
-  bool holes_ = false;
+  std::array<slab_ref, max_spares> spares_; ///< commit_spare leaves holes
 };
 
 } // namespace tonel::sys

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "protocol/bytes.hpp"
+#include "system/datagram_socket.hpp"
 #include "system/linux/socket_address.hpp"
 
 #include <sys/socket.h>
@@ -9,12 +10,32 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <vector>
 
 namespace tonel::sys {
 
 /// The most that one IPv4 packet carries: 65,535 less IP and UDP header.
 inline constexpr std::size_t max_datagram = 65'507;
+
+/// What the control messages of one received message say.
+struct ancillary {
+  std::uint32_t segment_size = 0;
+  in6_addr local{}; ///< of IPv4, the mapped form
+  std::uint32_t interface = 0;
+};
+
+/// Where a message came from, and where to.
+struct datagram_source {
+  socket_address peer;
+  in6_addr local; ///< unspecified: not known
+  std::uint32_t interface;
+
+  datagram_path decoded() const noexcept {
+    const bool known = !IN6_IS_ADDR_UNSPECIFIED(&local);
+    return {decode(peer), known ? decode(local) : protocol::ip_address{}, interface};
+  }
+};
 
 /// What recvmmsg is called with. One set a thread: its sockets are read one after the other, and
 /// there may be thousands of them.
@@ -27,9 +48,23 @@ struct receive_arrays {
   std::array<mmsghdr, capacity> messages;
   std::array<std::array<iovec, 2>, capacity> pieces;
   std::array<socket_address, capacity> peers;
+  datagram_source source; ///< of the last entry that was made
 
   receive_arrays() noexcept;
   static receive_arrays& of_this_thread() noexcept;
+
+  /// Whether message i came from `source`, on the same way.
+  bool came_from(std::size_t i, const ancillary& extra) const noexcept {
+    const auto& p = peers[i];
+    if (p.any.sa_family != source.peer.any.sa_family || extra.interface != source.interface ||
+        std::memcmp(&extra.local, &source.local, sizeof extra.local) != 0)
+      return false;
+    if (p.any.sa_family == AF_INET)
+      return p.v4.sin_port == source.peer.v4.sin_port &&
+             p.v4.sin_addr.s_addr == source.peer.v4.sin_addr.s_addr;
+    return p.v6.sin6_port == source.peer.v6.sin6_port &&
+           std::memcmp(&p.v6.sin6_addr, &source.peer.v6.sin6_addr, sizeof p.v6.sin6_addr) == 0;
+  }
 
   void prepare(std::size_t i, protocol::byte_span slot, protocol::byte_span rest,
                bool named) noexcept {

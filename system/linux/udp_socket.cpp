@@ -91,13 +91,6 @@ result<protocol::endpoint> udp_socket::local() const {
 
 namespace {
 
-/// What the control messages of one received message say.
-struct ancillary {
-  std::uint32_t segment_size = 0;
-  protocol::ip_address local;
-  std::uint32_t interface = 0;
-};
-
 ancillary read_ancillary(msghdr& m) noexcept {
   ancillary a;
   for (auto* c = CMSG_FIRSTHDR(&m); c != nullptr; c = CMSG_NXTHDR(&m, c)) {
@@ -108,15 +101,14 @@ ancillary read_ancillary(msghdr& m) noexcept {
     } else if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) {
       in_pktinfo info{};
       std::memcpy(&info, CMSG_DATA(c), sizeof info);
-      std::uint8_t octets[4];
+      a.local.s6_addr[10] = a.local.s6_addr[11] = 0xff;
       // Not ipi_addr, which for a broadcast is no address to answer from.
-      std::memcpy(octets, &info.ipi_spec_dst, sizeof octets);
-      a.local = protocol::ip_address::v4(octets);
+      std::memcpy(&a.local.s6_addr[12], &info.ipi_spec_dst, sizeof info.ipi_spec_dst);
       a.interface = static_cast<std::uint32_t>(info.ipi_ifindex);
     } else if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO) {
       in6_pktinfo info{};
       std::memcpy(&info, CMSG_DATA(c), sizeof info);
-      if (!IN6_IS_ADDR_MULTICAST(&info.ipi6_addr)) a.local = decode(info.ipi6_addr);
+      if (!IN6_IS_ADDR_MULTICAST(&info.ipi6_addr)) a.local = info.ipi6_addr;
       a.interface = info.ipi6_ifindex;
     }
   }
@@ -164,11 +156,17 @@ std::size_t udp_socket::accept(receive_arrays& a, std::size_t i, slab_writer& sl
   }
   const std::uint32_t length = m.msg_len;
   const auto extra = read_ancillary(m.msg_hdr);
+  // Decoding an address costs as much as the rest; a burst is mostly of one peer.
+  const bool same_source = out.size() > first_out && (connected_ || a.came_from(i, extra));
   const auto size =
       extra.segment_size != 0 && extra.segment_size < length ? extra.segment_size : length;
   const auto count = size == 0 ? 1 : (length + size - 1) / size;
-  datagram_path path;
-  if (!connected_) path = {decode(a.peers[i]), extra.local, extra.interface};
+  const auto path = [&]() -> datagram_path {
+    if (connected_) return {};
+    if (same_source) return out.back().path;
+    a.source = {a.peers[i], extra.local, extra.interface};
+    return a.source.decoded();
+  };
 
   constexpr auto slot = slab_writer::small_slot;
   auto* front = slabs.front();
@@ -176,20 +174,20 @@ std::size_t udp_socket::accept(receive_arrays& a, std::size_t i, slab_writer& sl
   if (length > slot) {
     auto* whole = slabs.spare(i);
     std::memcpy(whole, source, slot);
-    out.push_back({path, slabs.commit_spare(i, length, size)});
+    out.push_back({path(), slabs.commit_spare(i, length, size)});
     return count;
   }
   // A copy of some hundred octets that are in the cache is far cheaper than what every further
   // entry, and every further piece of a gathering write, would cost.
-  if (out.size() > first_out && continues(out.back().bytes, length, size) &&
-      slabs.ends_at_front(out.back().bytes) && out.back().path == path) {
+  if (same_source && continues(out.back().bytes, length, size) &&
+      slabs.ends_at_front(out.back().bytes)) {
     if (front != source) std::memmove(front, source, length);
     slabs.extend(out.back().bytes, length);
     return count;
   }
   assert(source >= front);
   slabs.skip(static_cast<std::size_t>(source - front));
-  out.push_back({path, slabs.commit(length, size)});
+  out.push_back({path(), slabs.commit(length, size)});
   return count;
 }
 

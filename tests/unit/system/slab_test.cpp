@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cstring>
 #include <optional>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
@@ -176,9 +177,34 @@ BOOST_AUTO_TEST_CASE(the_reserve_takes_a_quarter_of_a_small_pool_at_most) {
   BOOST_TEST(c.datagram_size == 1000u);
   BOOST_TEST(w.spare(1) == second); // the others keep their places
   BOOST_TEST(w.stock(32) == 2u);
-  BOOST_TEST(w.spare(0) == second);
+  BOOST_TEST(w.spare(1) == second);
   w.release_spares();
   BOOST_TEST(pool.in_use() == 1u);
+}
+
+BOOST_AUTO_TEST_CASE(single_large_reads_use_the_same_slabs_again_and_again) {
+  slab_pool pool{256};
+  slab_writer w{pool};
+  std::set<const std::uint8_t*> used;
+  for (int i = 0; i < 100; ++i) {
+    BOOST_TEST(w.stock(32) == 32u);
+    used.insert(w.spare(0));
+    const auto c = w.commit_spare(0, 60'000, 1'400);
+  }
+  BOOST_TEST(used.size() <= 2u);
+}
+
+BOOST_AUTO_TEST_CASE(what_is_left_of_the_reserve_stands_in_front) {
+  slab_pool pool{8};
+  slab_writer w{pool};
+  BOOST_TEST(w.stock(2) == 2u);
+  const auto* second = w.spare(1);
+  std::vector<slab_ref> all;
+  while (auto s = pool.take())
+    all.push_back(std::move(s));
+  const auto c = w.commit_spare(0, 1, 1);
+  BOOST_TEST(w.stock(2) == 1u);
+  BOOST_TEST(w.spare(0) == second);
 }
 
 BOOST_AUTO_TEST_CASE(an_empty_pool_leaves_the_reserve_as_it_is) {

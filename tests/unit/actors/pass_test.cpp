@@ -1,0 +1,163 @@
+#include "actors/interfaces.hpp"
+#include "actors/reactor_actor.hpp"
+#include "tests/unit/actors/world.hpp"
+
+#include <boost/test/unit_test.hpp>
+#include <caf/actor_registry.hpp>
+#include <caf/actor_system.hpp>
+#include <caf/actor_system_config.hpp>
+#include <caf/behavior.hpp>
+#include <caf/exit_reason.hpp>
+#include <caf/send.hpp>
+
+#include <functional>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+using namespace tonel;
+using namespace tonel::actors;
+
+namespace {
+
+struct ball_state {
+  static inline const char* name = "player";
+};
+using player_actor = pinned<ball_state>;
+
+/// Notes each number that it gets as the path's interface, and does what the test wants with it.
+caf::behavior player(player_actor* self, std::vector<int>* got,
+                     const std::function<void(player_actor*, int)>& then) {
+  return {[=](datagram_batch& batch) {
+    const auto number = static_cast<int>(batch.path.interface);
+    got->push_back(number);
+    if (then) then(self, number);
+  }};
+}
+
+datagram_batch ball(int number) {
+  datagram_batch batch;
+  batch.path.interface = static_cast<std::uint32_t>(number);
+  return batch;
+}
+
+caf::actor_system_config& sharing(caf::actor_system_config& config) {
+  config.set("scheduler.policy", caf::atom("sharing"));
+  return config;
+}
+
+struct court {
+  caf::actor_system_config config;
+  caf::actor_system system{sharing(config)};
+  protocol::time_point now{std::chrono::hours{1}};
+  reactor loop{system, std::make_unique<test::virtual_loop>(now)};
+  std::vector<int> first, second;
+  std::vector<caf::actor> players;
+
+  caf::actor add(std::vector<int>& got, std::function<void(player_actor*, int)> then = {}) {
+    players.push_back(loop.spawn(player, &got, std::move(then)));
+    return players.back();
+  }
+  void step() {
+    for (int i = 0; i < 5; ++i)
+      loop.run_once(protocol::duration{-1});
+  }
+  ~court() {
+    for (auto& p : players) {
+      caf::anon_send_exit(p, caf::exit_reason::kill);
+      p = nullptr;
+    }
+    step();
+  }
+};
+
+} // namespace
+
+BOOST_AUTO_TEST_SUITE(pass_test)
+
+BOOST_FIXTURE_TEST_CASE(an_idle_neighbour_handles_it_within_the_call, court) {
+  auto b = add(second);
+  std::size_t seen_inside = 0;
+  auto a = add(first, [&](player_actor* self, int number) {
+    self->pass(neighbour<caf::actor>{b, self->loop()}, ball(number + 1));
+    seen_inside = second.size();
+  });
+  step();
+  caf::anon_send(a, ball(1));
+  step();
+  BOOST_TEST(second == std::vector<int>{2});
+  BOOST_TEST(seen_inside == 1u);
+}
+
+BOOST_FIXTURE_TEST_CASE(nothing_overtakes_what_waits_in_the_mailbox, court) {
+  auto b = add(second);
+  auto a = add(first, [&](player_actor* self, int) {
+    self->send(b, ball(1));
+    self->pass(neighbour<caf::actor>{b, self->loop()}, ball(2));
+    BOOST_TEST(second.empty());
+  });
+  step();
+  caf::anon_send(a, ball(0));
+  step();
+  BOOST_TEST(second == (std::vector<int>{1, 2}));
+}
+
+BOOST_FIXTURE_TEST_CASE(what_comes_back_to_the_sender_waits, court) {
+  neighbour<caf::actor> home;
+  bool inside = false;
+  auto b = add(second, [&](player_actor* self, int number) { self->pass(home, ball(number + 1)); });
+  auto a = add(first, [&](player_actor* self, int number) {
+    BOOST_TEST(!inside);
+    if (number > 5) return;
+    inside = true;
+    self->pass(neighbour<caf::actor>{b, self->loop()}, ball(number + 1));
+    inside = false;
+  });
+  home = {a, loop};
+  step();
+  caf::anon_send(a, ball(1));
+  step();
+  BOOST_TEST(first == (std::vector<int>{1, 3, 5, 7}));
+  BOOST_TEST(second == (std::vector<int>{2, 4, 6}));
+  home = {};
+}
+
+BOOST_FIXTURE_TEST_CASE(what_a_receiver_throws_ends_the_receiver_alone, court) {
+  auto b = add(second, [](player_actor*, int) { throw std::runtime_error{"a fault"}; });
+  bool went_on = false;
+  auto a = add(first, [&](player_actor* self, int number) {
+    const neighbour<caf::actor> other{b, self->loop()};
+    self->pass(other, ball(number));
+    self->pass(other, ball(number)); // of one that is dead: dropped
+    went_on = true;
+  });
+  step();
+  caf::anon_send(a, ball(1));
+  step();
+  BOOST_TEST(went_on);
+  BOOST_TEST(second.size() == 1u);
+  caf::anon_send(a, ball(2));
+  step();
+  BOOST_TEST(first.size() == 2u);
+}
+
+BOOST_FIXTURE_TEST_CASE(an_actor_of_another_reactor_gets_it_through_its_mailbox, court) {
+  reactor elsewhere{system, std::make_unique<test::virtual_loop>(now)};
+  auto b = elsewhere.spawn(player, &second, std::function<void(player_actor*, int)>{});
+  elsewhere.run_once(protocol::duration::zero());
+  auto a = add(first, [&](player_actor* self, int number) {
+    self->pass(neighbour<caf::actor>{b, self->loop()}, ball(number));
+  });
+  step();
+  caf::anon_send(a, ball(1));
+  step();
+  BOOST_TEST(second.empty());
+  elsewhere.run_once(protocol::duration::zero());
+  BOOST_TEST(second.size() == 1u);
+  caf::anon_send_exit(b, caf::exit_reason::kill);
+  b = nullptr;
+  for (int i = 0; i < 5; ++i)
+    elsewhere.run_once(protocol::duration::zero());
+}
+
+BOOST_AUTO_TEST_SUITE_END()
