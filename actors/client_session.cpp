@@ -156,6 +156,7 @@ void client_session_state::on_event(const stream_event& event) {
   case kind::try_new_port: try_new_port(*s, event.stream); break;
   case kind::ended: ended(*s, event); break;
   case kind::legacy: found_legacy(*s, event); break;
+  case kind::sink_wanted: break; // a server's
   case kind::too_large:
     if (!std::exchange(told_too_large, true))
       log_warn("session of ", given.path.peer, ": a datagram of ", event.size,

@@ -32,12 +32,13 @@ using udp_listener_actor = caf::typed_actor<caf::reacts_to<datagram_batch>,   //
                                             caf::reacts_to<streams_changed>>; // where to send
 
 /// Server: the UDP socket of one session.
-using udp_endpoint_actor = caf::typed_actor<caf::reacts_to<datagram_batch>,   // to the upstream
-                                            caf::reacts_to<streams_changed>>; // where replies go
+using udp_endpoint_actor = caf::typed_actor<caf::reacts_to<datagram_batch>,  // to the upstream
+                                            caf::reacts_to<streams_changed>, // where replies go
+                                            caf::reacts_to<close_session>>;  // no more come
 
 /// One UDP peer and its streams; outlives each of them.
 using session_actor =
-    caf::typed_actor<caf::reacts_to<adopt_stream>,    // server: a hello
+    caf::typed_actor<caf::reacts_to<adopt_stream>,    // server: a new stream
                      caf::reacts_to<stream_event>,    // from its streams
                      caf::reacts_to<stream_wanted>,   // client: data wait
                      caf::reacts_to<remote_resolved>, // client: new streams go there

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "actors/config.hpp"
+#include "actors/group_registry.hpp"
 #include "protocol/acceptor.hpp"
 #include "protocol/effects.hpp"
 #include "protocol/packet.hpp"
@@ -13,6 +14,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <variant>
 #include <vector>
 
 namespace tonel::actors {
@@ -47,13 +49,19 @@ struct stream_up {
   caf::actor stream;
   bool local = true; ///< the stream lives on the receiver's shard
 };
-/// A hello was proven: make a stream of it, on the shard of its session.
+/// What the acceptor makes of a segment that opens a stream.
+using acceptance = std::variant<protocol::accept_stream, protocol::accept_legacy>;
+/// A hello, or a handshake of an older dialect, was proven: make a stream of it, on the shard of its
+/// session.
 struct adopt_stream {
   tunnel_ptr tunnel; ///< that of the port
   protocol::four_tuple tuple;
-  protocol::accept_stream accepted;
-  inbound_segment hello;
-  caf::actor queue; ///< the tun_queue that waits for stream_up or stream_refused
+  acceptance accepted;
+  inbound_segment proof;   ///< the segment that did it
+  caf::actor queue;        ///< the tun_queue that waits for stream_up or stream_refused
+  std::uint64_t owner = 0; ///< of an older dialect: the session, by group_registry's key
+  group_registry::lease group = nullptr; ///< that session is to be made, and has this
+  group_registry::lease first = nullptr; ///< the stream is the first of that session, and has this
 };
 struct stream_refused {
   protocol::four_tuple tuple;
@@ -106,6 +114,7 @@ struct stream_event {
     aging,        ///< client: its deadline is near
     too_large,    ///< a datagram did not fit: size, limit
     legacy,       ///< client: in place of ended; the server speaks an older dialect, `wire`
+    sink_wanted,  ///< server: datagrams came, and there is no endpoint yet
   };
   kind what = kind::opened;
   std::uint64_t stream = 0; ///< caf::actor_id

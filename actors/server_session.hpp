@@ -3,6 +3,7 @@
 #include "actors/interfaces.hpp"
 #include "actors/reactor_actor.hpp"
 #include "actors/shard.hpp"
+#include "actors/stream.hpp"
 #include "actors/supervision.hpp"
 
 #include <caf/behavior.hpp>
@@ -18,20 +19,28 @@ namespace tonel::actors {
 
 struct server_session_state;
 
-/// One peer's session at the server: owns its UDP sockets, takes the streams that join it.
-/// sockets: connected to the upstream; the session's for all its life, so that the upstream sees the
-/// same peer whatever happens to streams
-caf::behavior server_session(pinned<server_session_state>* self, shard* where,
-                             const tunnel_ptr& tunnel, caf::actor queue,
-                             const upstream_sockets& sockets);
+/// What a session at the server is spawned with.
+struct server_session_start {
+  shard* where = nullptr;
+  tunnel_ptr tunnel;
+  caf::actor queue; ///< its shard's tun_queue
+  protocol::endpoint upstream;
+  /// Connected to the upstream; the session's for all its life, so that the upstream sees the same
+  /// peer whatever happens to streams. None: opened when the first datagram comes.
+  upstream_sockets sockets;
+  group_registry::lease group; ///< of an older client: released when nobody can join any more
+};
+
+/// One peer's session at the server: owns its UDP sockets, takes the streams that join it. That of an
+/// older client ends with its last stream, since nothing could bring another to it.
+caf::behavior server_session(pinned<server_session_state>* self, const server_session_start& start);
 
 struct server_session_state {
   static inline const char* name = "session";
 
   explicit server_session_state(pinned<server_session_state>* owner) : self(owner) {}
-  void start(shard* s, const tunnel_ptr& session_tunnel, const caf::actor& tun_queue,
-             const upstream_sockets& udp);
-  void adopt(adopt_stream& hello);
+  void start(const server_session_start& s);
+  void adopt(adopt_stream& request);
   void on_event(const stream_event& event);
   void on_down(const caf::down_msg& down);
   void on_timer();
@@ -47,6 +56,14 @@ private:
   };
 
   void spawn_endpoint();
+  void open_upstreams();
+  /// True: the stream of this segment exists, and got it.
+  bool repeated(adopt_stream& request);
+  void accept(protocol::accept_stream& accepted, adopt_stream& request);
+  void accept(const protocol::accept_legacy& accepted, adopt_stream& request);
+  void add(std::uint8_t index, stream_start& start, adopt_stream& request);
+  void refuse(const adopt_stream& request);
+  protocol::stream_config config_for(const adopt_stream& request) const;
   void remove(std::uint64_t stream);
   void announce();
   void note_streamless();
@@ -56,7 +73,10 @@ private:
   shard* where = nullptr;
   tunnel_ptr tunnel;
   caf::actor queue;
+  protocol::endpoint upstream;
   upstream_sockets sockets;
+  group_registry::lease group;
+  bool legacy = false;
   caf::actor endpoint;
   std::map<std::uint8_t, member> members; ///< by stream index
   /// Stream actors that have not ended yet, those among them that only drain too.

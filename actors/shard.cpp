@@ -1,6 +1,9 @@
 #include "actors/shard.hpp"
 
+#include "actors/log.hpp"
+
 #include <algorithm>
+#include <utility>
 
 namespace tonel::actors {
 
@@ -46,7 +49,7 @@ port_pool::lease port_pool::take(std::uint32_t random) {
 shard::shard(std::size_t number, const process_context& context, reactor& r, sys::slab_pool& p,
              sys::packet_device& device)
     : index(number), process(context), loop(r), pool(p), slabs(p), tun(device), gate(r),
-      ports(number, context.shards), challenges(max_challenges) {
+      ports(number, context.shards), challenges(max_challenges), cookie(context.cookie_secret) {
   pool.on_available([this] { gate.resume(); });
   loop.set_coalescing(context.settings.coalesce);
   loop.set_between_passes([this] { pool.collect(); });
@@ -60,6 +63,22 @@ shard_tunnel* shard::find(const tunnel_ptr& tunnel) noexcept {
 
 std::size_t shard::share(std::size_t whole) const noexcept {
   return std::max<std::size_t>(1, whole / process.shards);
+}
+
+upstream_sockets shard::open_upstreams(const tunnel_config& tunnel,
+                                       const protocol::endpoint& upstream) {
+  upstream_sockets sockets;
+  while (sockets.size() < tunnel.upstream_ports) {
+    auto socket = process.open_upstream(upstream);
+    if (!socket) {
+      if (!std::exchange(told_no_socket_, true))
+        log_error("a session was refused, for want of a UDP socket: ", socket.error(),
+                  " (said once; session_refused counts them)");
+      return {};
+    }
+    sockets.push_back(std::move(*socket));
+  }
+  return sockets;
 }
 
 } // namespace tonel::actors

@@ -2,8 +2,10 @@
 
 #include "actors/config.hpp"
 #include "actors/counters.hpp"
+#include "actors/group_registry.hpp"
 #include "actors/reactor.hpp"
 #include "actors/remote_dialects.hpp"
+#include "protocol/acceptor.hpp"
 #include "protocol/address.hpp"
 #include "protocol/bytes.hpp"
 #include "protocol/wire.hpp"
@@ -37,6 +39,8 @@ struct process_context {
   /// A UDP socket connected to the upstream (server).
   std::function<sys::result<std::shared_ptr<sys::datagram_socket>>(const protocol::endpoint&)>
       open_upstream;
+  /// The groups of older clients, of all shards (server).
+  std::shared_ptr<group_registries> groups;
 };
 
 /// A tunnel as one shard has it.
@@ -94,11 +98,14 @@ struct shard {
   reader_gate gate;
   port_pool ports;                 ///< client
   protocol::rate_limit challenges; ///< challenge ACKs of all streams together (RFC 5961 §7)
+  protocol::syn_cookie cookie;     ///< server: as the acceptors of all queues have it
 
   /// The tunnel's entry, or null.
   shard_tunnel* find(const tunnel_ptr& tunnel) noexcept;
   /// An even share of a bound on the whole process, at least 1.
   std::size_t share(std::size_t whole) const noexcept;
+  /// Server: all sockets of one session; none where one could not be had, which is logged once.
+  upstream_sockets open_upstreams(const tunnel_config& tunnel, const protocol::endpoint& upstream);
   template <class Integer> Integer random() const {
     std::array<std::uint8_t, sizeof(Integer)> octets{};
     process.random(octets);
@@ -107,6 +114,9 @@ struct shard {
       value = static_cast<Integer>((std::uint64_t{value} << 8) | o);
     return value;
   }
+
+private:
+  bool told_no_socket_ = false;
 };
 
 } // namespace tonel::actors

@@ -31,7 +31,7 @@ caf::behavior shard_supervisor(pinned<shard_supervisor_state>* self, shard* wher
   self->state.start(where, root);
   self->set_down_handler([self](const caf::down_msg& down) { self->state.on_down(down); });
   return {
-      [self](adopt_stream& hello) { self->state.adopt(hello); },
+      [self](adopt_stream& request) { self->state.adopt(request); },
       [self](const open_session& request) { self->state.open(request); },
       [self](const peers_changed& peers) { self->state.set_peers(peers); },
       [self](const remote_resolved& r) { self->state.resolved(r); },
@@ -123,45 +123,57 @@ void shard_supervisor_state::open(const open_session& request) {
   self->send(as<udp_listener_actor>(listener), session_changed{request.path, session, 0});
 }
 
-void shard_supervisor_state::adopt(adopt_stream& hello) {
-  const auto refuse = [&] {
+caf::actor shard_supervisor_state::session_of(const adopt_stream& request) const {
+  if (const auto* native = std::get_if<protocol::accept_stream>(&request.accepted)) {
+    const auto known = by_id->find({request.tunnel.get(), native->hello.session});
+    return known == by_id->end() ? nullptr : known->second;
+  }
+  const auto known = by_owner.find(request.owner);
+  return known == by_owner.end() ? nullptr : known->second;
+}
+
+caf::actor shard_supervisor_state::make_session(const adopt_stream& request,
+                                                const protocol::endpoint& upstream) {
+  const auto source = request.tuple.remote.address;
+  if (!limits->admit(source, self->now())) return nullptr;
+  const auto* native = std::get_if<protocol::accept_stream>(&request.accepted);
+  server_session_start start{where, request.tunnel, queue, upstream, {}, request.group};
+  // A handshake of the older dialects does not cost a socket: it proves 16 bits at most.
+  if (native != nullptr) start.sockets = where->open_upstreams(*request.tunnel, upstream);
+  if (native != nullptr && start.sockets.empty()) {
+    limits->closed(source, false);
+    return nullptr;
+  }
+  limits->opened();
+  const auto session = self->spawn<caf::monitored>(server_session, start);
+  server_entry entry{session, {}, source, request.owner};
+  if (native != nullptr) {
+    entry.key = {request.tunnel.get(), native->hello.session};
+    by_id->emplace(entry.key, session);
+  } else {
+    by_owner.emplace(request.owner, session);
+  }
+  server_sessions.emplace(session.id(), entry);
+  return session;
+}
+
+void shard_supervisor_state::adopt(adopt_stream& request) {
+  const auto* legacy = std::get_if<protocol::accept_legacy>(&request.accepted);
+  caf::actor session;
+  const auto* tunnel = where->find(request.tunnel);
+  if (now_in == stage::running && tunnel != nullptr && tunnel->remote) {
+    session = session_of(request);
+    const bool may_make = legacy == nullptr || request.group;
+    // The repeat of what another queue has read has overtaken it: that one makes the session.
+    if (!session && !may_make && legacy->join == 0) return;
+    if (!session && may_make) session = make_session(request, *tunnel->remote);
+  }
+  if (!session) {
     where->stats.add(counter::session_refused);
-    self->send(as<tun_queue_actor>(hello.queue), stream_refused{hello.tuple});
-  };
-  const auto* tunnel = where->find(hello.tunnel);
-  if (now_in != stage::running || tunnel == nullptr || !tunnel->remote) {
-    refuse();
+    self->send(as<tun_queue_actor>(request.queue), stream_refused{request.tuple});
     return;
   }
-  const session_key key{hello.tunnel.get(), hello.accepted.hello.session};
-  auto known = by_id->find(key);
-  if (known == by_id->end()) {
-    const auto source = hello.tuple.remote.address;
-    if (!limits->admit(source, self->now())) {
-      refuse();
-      return;
-    }
-    upstream_sockets sockets;
-    while (sockets.size() < hello.tunnel->upstream_ports) {
-      auto socket = where->process.open_upstream(*tunnel->remote);
-      if (socket) {
-        sockets.push_back(std::move(*socket));
-        continue;
-      }
-      limits->closed(source, false);
-      if (!std::exchange(told_refusal, true))
-        log_error("a session was refused, for want of a UDP socket: ", socket.error(),
-                  " (said once; session_refused counts them)");
-      refuse();
-      return;
-    }
-    limits->opened();
-    const auto session =
-        self->spawn<caf::monitored>(server_session, where, hello.tunnel, queue, sockets);
-    server_sessions.emplace(session.id(), server_entry{session, key, source});
-    known = by_id->emplace(key, session).first;
-  }
-  self->send(as<session_actor>(known->second), std::move(hello));
+  self->send(as<session_actor>(session), std::move(request));
 }
 
 void shard_supervisor_state::probe() {
@@ -201,7 +213,10 @@ void shard_supervisor_state::session_ended(const caf::down_msg& down) {
   const auto child = down.source.id();
   if (const auto s = server_sessions.find(child); s != server_sessions.end()) {
     where->stats.add(counter::sessions_closed);
-    by_id->erase(s->second.key);
+    if (s->second.owner != 0)
+      by_owner.erase(s->second.owner);
+    else
+      by_id->erase(s->second.key);
     limits->closed(s->second.source, true);
     server_sessions.erase(s);
   } else if (const auto c = client_sessions.find(child); c != client_sessions.end()) {

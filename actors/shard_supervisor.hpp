@@ -30,7 +30,7 @@ struct shard_supervisor_state {
 
   explicit shard_supervisor_state(pinned<shard_supervisor_state>* owner) : self(owner) {}
   void start(shard* s, const caf::actor& root_supervisor);
-  void adopt(adopt_stream& hello);
+  void adopt(adopt_stream& request);
   void open(const open_session& request);
   void set_peers(const peers_changed& peers);
   void resolved(const remote_resolved& changed);
@@ -56,6 +56,7 @@ private:
     caf::actor session;
     session_key key;
     protocol::ip_address source;
+    std::uint64_t owner = 0; ///< of an older dialect: its key instead of the id
   };
   struct client_entry {
     caf::actor session;
@@ -69,6 +70,9 @@ private:
 
   void start_children();
   caf::actor listener_of(const tunnel_ptr& tunnel) const;
+  caf::actor session_of(const adopt_stream& request) const;
+  /// Null: a limit, or no socket.
+  caf::actor make_session(const adopt_stream& request, const protocol::endpoint& upstream);
   void child_failed(bool was_queue);
   void session_ended(const caf::down_msg& down);
   void clear();
@@ -92,13 +96,13 @@ private:
   std::unordered_map<caf::actor_id, server_entry> server_sessions;
   std::unordered_map<caf::actor_id, client_entry> client_sessions;
   std::unique_ptr<std::unordered_map<session_key, caf::actor, session_hash>> by_id;
-  std::unique_ptr<session_limits> limits; ///< server
-  std::shared_ptr<admission> admits;      ///< client: the listeners'
+  std::unordered_map<std::uint64_t, caf::actor> by_owner; ///< sessions of older clients
+  std::unique_ptr<session_limits> limits;                 ///< server
+  std::shared_ptr<admission> admits;                      ///< client: the listeners'
   restart_budget restarts{3, std::chrono::seconds{30}};
   restart_budget session_faults{100, std::chrono::seconds{30}};
   backoff wait{std::chrono::milliseconds{100}, std::chrono::milliseconds{100},
                std::chrono::seconds{10}};
-  bool told_refusal = false;
 };
 
 } // namespace tonel::actors

@@ -36,9 +36,7 @@ caf::behavior stream(pinned<stream_state>* self, const stream_start& start) {
         auto& st = self->state;
         st.run(st.machine().on_too_big(icmp, self->now()));
       },
-      [self](const sink_changed& changed) {
-        self->state.sink = {changed.sink, self->loop()};
-      },
+      [self](const sink_changed& changed) { self->state.set_sink(changed.sink); },
       [self](const close_stream& how) { self->state.close(how.at_exit); },
       [self](reset_stream) {
         auto& st = self->state;
@@ -66,11 +64,16 @@ void stream_state::start(const stream_start& s) {
     run(machine().open(self->now()), nullptr);
   } else {
     given->where->stats.add(counter::streams_opened);
-    if (given->hello) take(*given->hello);
-    given->hello.reset();
+    if (given->proof) take(*given->proof);
+    given->proof.reset();
     held = std::exchange(given->held, {});
     replay();
   }
+  finish();
+}
+
+void stream_state::set_sink(const caf::actor& to) {
+  sink = {to, self->loop()};
   finish();
 }
 
@@ -307,7 +310,12 @@ void stream_state::finish() {
   if (!in.chunks.empty()) {
     note_use();
     in.path = given->path;
-    self->pass(sink, std::exchange(in, {}));
+    // Until the answer, which takes no longer than this pass of the shard, they wait here: so none
+    // overtakes another.
+    if (sink)
+      self->pass(sink, std::exchange(in, {}));
+    else if (!std::exchange(asked_for_sink, true))
+      tell(stream_event::kind::sink_wanted);
   }
   if (!out.segments.empty()) self->pass(queue, std::exchange(out, {}));
   if (over) {

@@ -23,14 +23,15 @@ struct stream_start {
   role side = role::client;
   sys::datagram_path path; ///< client: the application
   caf::actor queue;        ///< its shard's tun_queue
-  caf::actor sink;         ///< listener or endpoint
+  caf::actor sink;         ///< listener or endpoint; null: asked for when datagrams come
   caf::actor session;
   std::optional<protocol::time_point> ages_at; ///< client: then it says so
   std::optional<protocol::time_point> ends_at; ///< then it is reset, if it still is there
   /// Client: when a datagram last passed; the session's.
   std::shared_ptr<protocol::time_point> used;
   port_pool::lease port;                    ///< client: that of tuple.local
-  std::optional<inbound_segment> hello;     ///< server: what opened it
+  std::optional<inbound_segment> proof;     ///< server: what opened it
+  group_registry::lease first;              ///< server: of the first of an older client's group
   std::vector<protocol::held_segment> held; ///< server: what overtook the hello
 };
 
@@ -46,6 +47,7 @@ struct stream_state {
   void start(const stream_start& s);
   void receive(inbound_batch& batch);
   void transmit(datagram_batch& batch);
+  void set_sink(const caf::actor& to);
   void on_timer();
   /// Runs the effects of an event that was not a segment, then sends and arms.
   void run(const protocol::effects& effects);
@@ -80,6 +82,7 @@ private:
   std::size_t held_bytes = 0;
   bool told_too_large = false;
   bool said_ended = false;
+  bool asked_for_sink = false;
   bool over = false;
 };
 

@@ -24,6 +24,10 @@ constexpr std::size_t max_packets = 64;
 // Segments that wait for the stream of a hello that was handed to a shard; as the acceptor's bound.
 constexpr std::size_t max_waiting = 64;
 constexpr auto adoption_time = 3s;
+// A client joins its group right behind the segment that opens it, which may be in another queue, or
+// late. Far below the 3 s for which it waits.
+constexpr auto join_time = 200ms;
+constexpr auto join_interval = 20ms;
 
 } // namespace
 
@@ -60,8 +64,11 @@ protocol::served_ports tun_queue_state::serve() {
   if (where->process.settings.side != role::server) return ports;
   for (const auto& tunnel : where->tunnels) {
     const auto port = tunnel.settings->local_port;
-    served[port] = tunnel.settings;
-    ports[port];
+    const auto& groups = where->process.groups;
+    auto* groups_of_port =
+        tunnel.settings->accept_legacy && groups ? &groups->of_port(port) : nullptr;
+    served[port] = {tunnel.settings, groups_of_port};
+    ports[port] = {tunnel.settings->accept_native, groups_of_port != nullptr, groups_of_port};
   }
   return ports;
 }
@@ -138,40 +145,106 @@ void tun_queue_state::too_big(const protocol::packet_too_big& icmp) {
 }
 
 void tun_queue_state::stray(const protocol::segment_repr& header, sys::chunk&& packet) {
+  if (hold_join(header)) return;
   inbound_segment in{header, std::move(packet)};
-  auto answer = acceptor->on_stray(header, in.payload(), self->now());
-  if (auto* ignored = std::get_if<protocol::ignore_stray>(&answer)) {
+  auto what = acceptor->on_stray(header, in.payload(), self->now());
+  answer(std::move(what), std::move(in));
+}
+
+void tun_queue_state::answer(protocol::stray_answer&& what, inbound_segment&& in) {
+  if (auto* ignored = std::get_if<protocol::ignore_stray>(&what)) {
     if (ignored->reason) where->stats.add(*ignored->reason);
-  } else if (auto* answered = std::get_if<protocol::reply_stray>(&answer)) {
+  } else if (auto* answered = std::get_if<protocol::reply_stray>(&what)) {
     if (answered->reason) where->stats.add(*answered->reason);
     reply(answered->header);
+  } else if (auto* native = std::get_if<protocol::accept_stream>(&what)) {
+    adopt(std::move(*native), std::move(in));
   } else {
-    adopt(std::move(std::get<protocol::accept_stream>(answer)), std::move(in));
+    adopt(std::get<protocol::accept_legacy>(what), std::move(in));
   }
 }
 
-void tun_queue_state::adopt(protocol::accept_stream&& accepted, inbound_segment&& hello) {
+void tun_queue_state::adopt(acceptance&& accepted, inbound_segment&& proof) {
   if (supervisors.empty()) { // the shards are not all up yet, a matter of milliseconds
-    if (early.size() < max_waiting) early.push_back({std::move(accepted), std::move(hello)});
+    if (early.size() < max_waiting) early.push_back({std::move(accepted), std::move(proof)});
     return;
   }
-  const auto tunnel = served.find(hello.header.tuple.local.port);
+  const auto tunnel = served.find(proof.header.tuple.local.port);
   if (tunnel == served.end()) return; // not served any more
-  // The session's shard follows from its id alone, so that no registry is needed.
-  std::uint64_t id = 0;
-  std::memcpy(&id, accepted.hello.session.data(), sizeof id);
-  const auto& supervisor = supervisors[id % supervisors.size()];
-  const auto tuple = hello.header.tuple;
-  auto& r = (*routes)[tuple];
+  route r;
   r.since = self->now();
   r.waiting = true;
-  // What a RST would have to say, should the hello be refused.
-  r.snd_nxt = hello.header.ack;
-  r.rcv_nxt = hello.header.end();
+  // What a RST would have to say, should the stream be refused.
+  r.snd_nxt = proof.header.ack;
+  r.rcv_nxt = proof.header.end();
+  const auto tuple = proof.header.tuple;
+  adopt_stream request{tunnel->second.settings, tuple, std::move(accepted), std::move(proof),
+                       caf::actor_cast<caf::actor>(self)};
+  std::size_t shard = 0;
+  if (const auto* legacy = std::get_if<protocol::accept_legacy>(&request.accepted)) {
+    const auto found = find_group(*legacy, tunnel->second, request);
+    if (!found) {
+      where->stats.add(counter::session_refused);
+      return reset(tuple, r);
+    }
+    shard = *found;
+  } else {
+    // The session's shard follows from its id alone, so that no registry is needed.
+    std::uint64_t id = 0;
+    const auto& hello = std::get<protocol::accept_stream>(request.accepted).hello;
+    std::memcpy(&id, hello.session.data(), sizeof id);
+    shard = id % supervisors.size();
+  }
   if (adopting++ == 0) sweep_at = r.since + adoption_time;
+  (*routes)[tuple] = std::move(r);
   last_route = nullptr;
-  self->send(supervisor, adopt_stream{tunnel->second, tuple, std::move(accepted), std::move(hello),
-                                      caf::actor_cast<caf::actor>(self)});
+  self->send(supervisors[shard], std::move(request));
+}
+
+std::optional<std::size_t> tun_queue_state::find_group(const protocol::accept_legacy& accepted,
+                                                       const served_tunnel& by,
+                                                       adopt_stream& request) {
+  if (by.groups == nullptr) return std::nullopt;
+  auto& groups = *by.groups;
+  if (accepted.join == 0) {
+    const auto opened = groups.open(request.tuple, protocol::token_in(accepted.iss), where->index);
+    if (!opened) return std::nullopt;
+    request.owner = opened->owner;
+    request.group = opened->group;
+    request.first = opened->first;
+  } else {
+    const auto owner = groups.owner_of(request.tuple.remote.address, accepted.join);
+    if (!owner) return std::nullopt;
+    request.owner = *owner;
+  }
+  return group_registry::shard_of(request.owner);
+}
+
+bool tun_queue_state::lacks_group(const protocol::segment_repr& syn) const {
+  const auto tunnel = served.find(syn.tuple.local.port);
+  if (tunnel == served.end() || tunnel->second.groups == nullptr) return false;
+  return !tunnel->second.groups->owner_of(syn.tuple.remote.address, protocol::token_in(syn.seq));
+}
+
+/// One that is refused makes its client give up the whole group.
+bool tun_queue_state::hold_join(const protocol::segment_repr& syn) {
+  if (syn.flags != protocol::flag::syn || !protocol::is_legacy_syn(syn) || syn.seq.raw == 0 ||
+      joins.size() >= max_waiting || !lacks_group(syn))
+    return false;
+  const auto now = self->now();
+  if (joins.empty()) joins_at = now + join_interval;
+  joins.push_back({syn, now + join_time});
+  return true;
+}
+
+void tun_queue_state::retry_joins() {
+  const auto now = self->now();
+  const auto wait = [&](const early_join& j) { return j.until > now && lacks_group(j.syn); };
+  const auto due = std::stable_partition(joins.begin(), joins.end(), wait);
+  for (auto it = due; it != joins.end(); ++it)
+    answer(acceptor->on_stray(it->syn, {}, now), {it->syn, {}});
+  joins.erase(due, joins.end());
+  joins_at = now + join_interval;
 }
 
 void tun_queue_state::add_stream(const stream_up& up) {
@@ -245,7 +318,10 @@ void tun_queue_state::reset(const protocol::four_tuple& tuple, const route& r) {
 void tun_queue_state::write(segment_batch& batch) {
   if (batch.segments.empty()) return;
   const auto& last = batch.segments.back();
-  if (const auto found = routes->find(last.header.tuple); found != routes->end()) {
+  // A probe of the older dialects says nothing of where its stream stands.
+  const bool probe =
+      last.length == 0 && last.header.flags == protocol::flag::ack && last.header.ack.raw == 0;
+  if (const auto found = routes->find(last.header.tuple); !probe && found != routes->end()) {
     const bool fin = (last.header.flags & protocol::flag::fin) != 0;
     const auto end = last.header.seq + last.length + (fin ? 1u : 0u);
     // Keepalives and repeats lie before it.
@@ -279,6 +355,7 @@ void tun_queue_state::on_timer() {
   const auto now = self->now();
   for (const auto& rst : acceptor->on_timer(now))
     reply(rst);
+  if (!joins.empty() && now >= joins_at) retry_joins();
   flush_replies();
   if (adopting > 0 && now >= sweep_at) {
     for (auto it = routes->begin(); it != routes->end();) {
@@ -301,6 +378,7 @@ void tun_queue_state::arm() {
   if (adopting > 0) {
     if (!at || sweep_at < *at) at = sweep_at;
   }
+  if (!joins.empty() && (!at || joins_at < *at)) at = joins_at;
   self->arm(at);
 }
 
@@ -320,8 +398,11 @@ void tun_queue_state::set_peers(peers_changed& peers) {
                    stream_up{tuple, caf::actor_cast<caf::actor>(r.stream.handle()), false});
   }
   for (auto& each : std::exchange(early, {})) {
-    if (routes->count(each.hello.header.tuple) != 0) continue; // repeated meanwhile
-    adopt(std::move(each.accepted), std::move(each.hello));
+    const auto found = routes->find(each.proof.header.tuple);
+    if (found == routes->end())
+      adopt(std::move(each.accepted), std::move(each.proof));
+    else if (!found->second.stream) // what followed it, before the stream was known of
+      found->second.inbound.push_back(std::move(each.proof));
   }
 }
 

@@ -44,13 +44,24 @@ private:
     std::vector<inbound_segment> inbound; ///< of this wake-up, or waiting for the stream
     bool queued = false;                  ///< listed in `touched`
   };
+  struct served_tunnel {
+    tunnel_ptr settings;
+    group_registry* groups = nullptr; ///< null: no older clients
+  };
   using route_map = std::unordered_map<protocol::four_tuple, route, protocol::address_hash>;
 
   protocol::served_ports serve();
   void take(sys::received_packet& packet);
   void stray(const protocol::segment_repr& header, sys::chunk&& packet);
   void too_big(const protocol::packet_too_big& icmp);
-  void adopt(protocol::accept_stream&& accepted, inbound_segment&& hello);
+  void answer(protocol::stray_answer&& what, inbound_segment&& in);
+  void adopt(acceptance&& accepted, inbound_segment&& proof);
+  /// The session of an older client, by its shard; nothing: to be refused.
+  std::optional<std::size_t> find_group(const protocol::accept_legacy& accepted,
+                                        const served_tunnel& by, adopt_stream& request);
+  bool lacks_group(const protocol::segment_repr& syn) const;
+  bool hold_join(const protocol::segment_repr& syn);
+  void retry_joins();
   void reply(const protocol::segment_header& header);
   /// RST in the name of the tuple's stream.
   void reset(const protocol::four_tuple& tuple, const route& r);
@@ -62,16 +73,23 @@ private:
   shard* where = nullptr;
   reactor::watch_id watch = 0;
   std::unique_ptr<protocol::acceptor> acceptor;
-  std::unordered_map<std::uint16_t, tunnel_ptr> served; ///< server: by the port
+  std::unordered_map<std::uint16_t, served_tunnel> served; ///< server: by the port
   std::unique_ptr<route_map> routes;
   std::unordered_map<caf::actor_id, protocol::four_tuple> tuples;
   std::size_t adopting = 0; ///< routes that wait
-  /// A hello that came before the shards knew of each other.
-  struct early_hello {
-    protocol::accept_stream accepted;
-    inbound_segment hello;
+  /// What opens a stream and came before the shards knew of each other.
+  struct early_stream {
+    acceptance accepted;
+    inbound_segment proof;
   };
-  std::vector<early_hello> early;
+  std::vector<early_stream> early;
+  /// A SYN that joins a group which this queue does not know yet.
+  struct early_join {
+    protocol::segment_repr syn;
+    protocol::time_point until{};
+  };
+  std::vector<early_join> joins;
+  protocol::time_point joins_at{};
   protocol::time_point sweep_at{};
   std::vector<route*> touched;
   protocol::four_tuple last_tuple;

@@ -31,6 +31,7 @@ caf::behavior udp_endpoint(pinned<udp_endpoint_state>* self, shard* where,
         for (const auto& s : changed.streams)
           streams.emplace_back(as<stream_actor>(s), self->loop());
       },
+      [self](const close_session&) { self->quit(); },
   };
 }
 

@@ -204,6 +204,9 @@ void runtime::make_context() {
   std::array<std::uint8_t, 8> seed{};
   context_.random(seed);
   context_.hash.seed = protocol::load_be64(seed, 0);
+  if (chosen_.run.side == role::server)
+    context_.groups =
+        std::make_shared<group_registries>(context_.hash, chosen_.run.bounds.max_sessions);
   sys::udp_options options;
   options.gso = chosen_.run.offload.udp_gso;
   options.gro = chosen_.run.offload.udp_gro;

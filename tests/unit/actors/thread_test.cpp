@@ -259,8 +259,12 @@ BOOST_AUTO_TEST_CASE(client_session_runs_on_its_reactor) {
 
 BOOST_AUTO_TEST_CASE(server_session_runs_on_its_reactor) {
   threads t{role::server};
-  const auto session =
-      t.spawn(server_session, t.where.get(), t.tunnel, t.nobody(), upstream_sockets{t.socket});
+  server_session_start start;
+  start.where = t.where.get();
+  start.tunnel = t.tunnel;
+  start.queue = t.nobody();
+  start.sockets = {t.socket};
+  const auto session = t.spawn(server_session, start);
   adopt_stream hello;
   hello.tunnel = t.tunnel;
   hello.tuple = tuple();

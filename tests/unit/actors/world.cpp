@@ -137,6 +137,9 @@ process::process(world& w, const actors::config& settings, std::size_t slabs)
       octet = static_cast<std::uint8_t>(random_());
   };
   context_.random(context_.cookie_secret);
+  if (!client)
+    context_.groups =
+        std::make_shared<actors::group_registries>(context_.hash, settings.bounds.max_sessions);
   context_.open_upstream =
       [this](
           const protocol::endpoint& address) -> sys::result<std::shared_ptr<sys::datagram_socket>> {
@@ -280,6 +283,8 @@ std::unique_ptr<process> world::make_server() {
   actors::tunnel_config tunnel;
   tunnel.local_port = server_address.port;
   tunnel.upstream_ports = options_.upstream_ports;
+  tunnel.accept_native = options_.accept_native;
+  tunnel.accept_legacy = options_.accept_legacy;
   tunnel.idle_timeout = options_.idle_timeout;
   c.tun.peer4 = server_tun;
   if (!options_.server_packet.empty())
@@ -355,28 +360,29 @@ bool world::until(const std::function<bool()>& done, protocol::duration limit) {
     }
     if (instead_of_server != nullptr)
       if (const auto at = instead_of_server->deadline(); at && *at < next) next = *at;
+    for (const auto& [address, h] : hosts_)
+      if (const auto at = h->deadline(); at && *at < next) next = *at;
     if (now == end) return false;
     now = std::max(next, now + 1ns);
     if (instead_of_server != nullptr) instead_of_server->on_timer();
+    for (const auto& [address, h] : hosts_)
+      h->on_timer();
   }
 }
 
 void world::carry(process& from, std::size_t queue,
                   const sys::memory_packet_device::written_segment& segment) {
   traced t{&from == client_.get(), segment.header, segment.payload, segment.datagram_size, false};
-  auto& to = t.from_client ? server_ : client_;
   const auto& local = segment.header.tuple.local;
   const auto& remote = segment.header.tuple.remote;
   // The kernel remembers which queue last wrote to a flow.
   last_writer_[{t.from_client, local.to_string() + remote.to_string()}] = queue;
-  const bool stands_in = t.from_client && instead_of_server != nullptr;
-  t.lost = !from.connected || (!stands_in && (!to || !to->connected)) || (lose && lose(t));
+  t.lost = !from.connected;
+  if (!t.from_client || instead_of_server == nullptr)
+    return deliver(t, (t.from_client ? server_ : client_).get(), segment);
+  t.lost = t.lost || (lose && lose(t));
   trace.push_back(t);
-  if (t.lost) return;
-  if (stands_in)
-    to_stand_in(t);
-  else
-    to->tuns[arrival_queue(t)]->push(segment);
+  if (!t.lost) to_stand_in(t);
 }
 
 std::size_t world::arrival_queue(const traced& t) const {
@@ -388,10 +394,8 @@ std::size_t world::arrival_queue(const traced& t) const {
 }
 
 void world::answer(const protocol::segment_header& header, const octets& payload) {
-  traced t{false, header, payload, static_cast<std::uint32_t>(payload.size()), false};
-  t.lost = !client_ || !client_->connected || (lose && lose(t));
-  trace.push_back(t);
-  if (!t.lost) client_->tuns[arrival_queue(t)]->push({header, payload, t.datagram_size});
+  const auto size = static_cast<std::uint32_t>(payload.size());
+  deliver({false, header, payload, size, false}, client_.get(), {header, payload, size});
 }
 
 void world::to_stand_in(const traced& t) {
@@ -410,6 +414,28 @@ void world::to_stand_in(const traced& t) {
     instead_of_server->receive(in, {from, from + static_cast<std::ptrdiff_t>(size)});
     at += size;
   } while (at < t.payload.size());
+}
+
+void world::detach(const host& h) {
+  hosts_.erase(std::remove_if(hosts_.begin(), hosts_.end(),
+                              [&](const auto& each) { return each.second == &h; }),
+               hosts_.end());
+}
+
+void world::send(const host::segment& s) {
+  deliver({true, s.header, s.payload, s.datagram_size, false}, server_.get(), s);
+}
+
+void world::deliver(traced t, process* to, const host::segment& segment) {
+  const auto& address = segment.header.tuple.remote.address;
+  const auto other =
+      std::find_if(hosts_.begin(), hosts_.end(), [&](const auto& h) { return h.first == address; });
+  const bool there = other != hosts_.end() || (to != nullptr && to->connected);
+  t.lost = t.lost || !there || (lose && lose(t));
+  trace.push_back(t);
+  if (t.lost) return;
+  if (other != hosts_.end()) return other->second->receive(segment);
+  to->tuns[arrival_queue(t)]->push(segment);
 }
 
 std::vector<std::string> world::upstream_got() const {

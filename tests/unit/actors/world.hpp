@@ -16,8 +16,10 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <random>
 #include <string>
+#include <utility>
 #include <vector>
 
 // A whole client and a whole server in memory, on one thread and in virtual time: every reactor is
@@ -108,6 +110,8 @@ public:
   sys::slab_pool& pool(std::size_t i) { return *pools_[i]; }
   virtual_loop& loop(std::size_t i) { return *loops_[i]; }
   std::vector<const actors::counters*> counters() const;
+  /// Server: of older clients.
+  const actors::group_registry& groups() const { return context_.groups->of_port(443); }
 
   /// What the application at 10.0.0.1:port sends to 10.0.0.2, on that shard's socket.
   void app_sends(std::uint16_t port, const std::string& text, std::size_t shard = 0);
@@ -176,11 +180,22 @@ struct world_options {
   std::chrono::seconds client_deadline{0}, server_deadline{0}; ///< of a stream; 0: none
   std::string client_packet, server_packet; ///< ahead of each stream's direction; empty: none
   std::string key;                          ///< of both; empty: none
+  bool accept_native = true, accept_legacy = true;
   actors::limits client_bounds;
   actors::limits server_bounds;
   std::chrono::seconds idle_timeout{180};
   std::chrono::seconds keepalive{20};
   int client_resolve_failures = 0; ///< the first so many tries fail
+};
+
+/// Another host of the network, with an address of its own.
+class host {
+public:
+  using segment = sys::memory_packet_device::written_segment;
+  virtual ~host() = default;
+  virtual void receive(const segment& s) = 0;
+  virtual void on_timer() = 0;
+  virtual std::optional<protocol::time_point> deadline() const = 0;
 };
 
 class world {
@@ -206,6 +221,11 @@ public:
   /// One datagram there and back through a working tunnel.
   void echo(std::uint16_t port, const std::string& text);
   std::vector<traced> sent_with(std::uint8_t flags, bool from_client) const;
+  /// What the server writes to this address goes there.
+  void attach(const protocol::ip_address& address, host& h) { hosts_.push_back({address, &h}); }
+  void detach(const host& h);
+  /// From an attached host to the server.
+  void send(const host::segment& s);
 
   protocol::time_point now{std::chrono::seconds{1'000}};
   std::vector<traced> trace;
@@ -221,6 +241,7 @@ public:
 private:
   friend class process;
   bool step();
+  void deliver(traced t, process* to, const host::segment& segment);
   void carry(process& from, std::size_t queue,
              const sys::memory_packet_device::written_segment& segment);
   void to_stand_in(const traced& t);
@@ -231,6 +252,7 @@ private:
 
   world_options options_;
   std::map<std::pair<bool, std::string>, std::size_t> last_writer_; ///< per end and tuple
+  std::vector<std::pair<protocol::ip_address, host*>> hosts_;
   std::unique_ptr<process> client_, server_;
 };
 

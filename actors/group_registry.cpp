@@ -1,0 +1,58 @@
+#include "actors/group_registry.hpp"
+
+namespace tonel::actors {
+
+std::optional<group_registry::opening>
+group_registry::open(const protocol::four_tuple& tuple, std::uint16_t token, std::size_t shard) {
+  std::uint64_t owner = 0;
+  {
+    const std::lock_guard lock{mutex_};
+    if (const auto known = first_of_.find(tuple); known != first_of_.end())
+      return opening{known->second, nullptr, nullptr};
+    owner = (std::uint64_t{shard} << shard_shift) | (std::uint64_t{port_} << port_shift) |
+            (++made_ & ((std::uint64_t{1} << port_shift) - 1));
+    if (!groups_.add(tuple.remote.address, {token, tuple.remote.port, owner})) return std::nullopt;
+    first_of_.emplace(tuple, owner);
+  }
+  // Made outside of the lock, which their ends take.
+  const auto leave = [this, tuple, token](const std::uint64_t* p) {
+    const std::lock_guard lock{mutex_};
+    groups_.remove(tuple.remote.address, token, *p);
+    delete p;
+  };
+  const auto forget = [this, tuple](const std::uint64_t* p) {
+    const std::lock_guard lock{mutex_};
+    first_of_.erase(tuple);
+    delete p;
+  };
+  return opening{owner, lease{new std::uint64_t{owner}, leave},
+                 lease{new std::uint64_t{owner}, forget}};
+}
+
+std::optional<std::uint64_t> group_registry::owner_of(const protocol::ip_address& source,
+                                                      std::uint16_t token) const {
+  const std::lock_guard lock{mutex_};
+  const auto found = groups_.find(source, token);
+  if (!found) return std::nullopt;
+  return found->owner;
+}
+
+std::vector<protocol::legacy_group>
+group_registry::groups_of(const protocol::ip_address& source) const {
+  const std::lock_guard lock{mutex_};
+  return groups_.groups_of(source);
+}
+
+std::size_t group_registry::size() const {
+  const std::lock_guard lock{mutex_};
+  return groups_.size();
+}
+
+group_registry& group_registries::of_port(std::uint16_t port) {
+  const std::lock_guard lock{mutex_};
+  auto& one = by_port_[port];
+  if (!one) one = std::make_unique<group_registry>(port, hash_, most_);
+  return *one;
+}
+
+} // namespace tonel::actors
