@@ -75,6 +75,16 @@ std::vector<option_group> make_groups() {
              "Accepted so that both sides can share their options",
              "UDP source ports of each session, for upstreams that spread their work by port; "
              "runs of datagrams go out from one after the other"}},
+           {"accept",
+            0,
+            "LIST",
+            "native,legacy",
+            0,
+            0,
+            {"not used: what a server accepts. Accepted so that both sides can share their options",
+             "clients that are served, joined by commas: native (tonelc of this version), legacy "
+             "(those of tonel 0.6.1 and of phantun; either name means both). All of them share the "
+             "port"}},
            {"deadline",
             0,
             "SECONDS",

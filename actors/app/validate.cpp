@@ -407,6 +407,31 @@ void read_offload(reader& in, offload_switches& out) {
     out.*e.which = e.seen != *negative;
 }
 
+void read_accept(reader& in, tunnel_config& out) {
+  const auto text = in.text("accept");
+  bool native = false, legacy = false;
+  std::vector<std::string_view> seen;
+  for (std::size_t begin = 0; begin <= text.size();) {
+    const auto end = std::min(text.find(',', begin), text.size());
+    const auto item = text.substr(begin, end - begin);
+    begin = end + 1;
+    const bool older = item == "legacy" || item == "tonel" || item == "phantun";
+    if (item != "native" && !older) {
+      in.refuse("accept", "must be native, legacy, or both joined by a comma (tonel and phantun "
+                          "mean legacy)");
+      return;
+    }
+    if (std::find(seen.begin(), seen.end(), item) != seen.end()) {
+      in.refuse("accept", "names " + std::string{item} + " twice");
+      return;
+    }
+    seen.push_back(item);
+    (older ? legacy : native) = true;
+  }
+  out.accept_native = native;
+  out.accept_legacy = legacy;
+}
+
 void read_limits(reader& in, limits& out) {
   out.max_sessions = in.size("max-sessions");
   out.max_sessions_per_source = in.size("max-sessions-per-source");
@@ -471,6 +496,7 @@ expected<settings, std::vector<option_error>> validate(role side, const command_
   const auto streams = in.size("tcp-connections");
   if (side == role::client) tunnel.streams = streams;
   tunnel.upstream_ports = in.size("udp-connections");
+  read_accept(in, tunnel);
   if (in.given("deadline")) tunnel.deadline = std::chrono::seconds{in.number("deadline")};
   read_encryption(in, tunnel);
   read_offload(in, run.offload);

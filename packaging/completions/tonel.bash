@@ -14,6 +14,10 @@ _tonel() {
       mapfile -t COMPREPLY < <(compgen -W "auto native tonel phantun" -- "$word")
       return
       ;;
+    --accept)
+      mapfile -t COMPREPLY < <(compgen -W "native legacy native,legacy" -- "$word")
+      return
+      ;;
     --handshake-packet | --log-output | --pid-file)
       mapfile -t COMPREPLY < <(compgen -f -- "$word")
       return

@@ -381,6 +381,35 @@ BOOST_AUTO_TEST_CASE(offloads_are_switched_one_by_one) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(who_is_accepted_is_a_list_of_names) {
+  struct row {
+    const char* text;
+    bool native, legacy;
+  };
+  for (const auto side : {role::client, role::server}) {
+    const auto preset = judge(side, {});
+    BOOST_TEST(
+        (preset->run.tunnels.front()->accept_native && preset->run.tunnels.front()->accept_legacy));
+    for (const auto& row :
+         {row{"native", true, false}, row{"legacy", false, true}, row{"native,legacy", true, true},
+          row{"legacy,native", true, true}, row{"tonel", false, true}, row{"phantun", false, true},
+          row{"tonel,phantun", false, true}, row{"phantun,native", true, true},
+          row{"native,legacy,tonel,phantun", true, true}}) {
+      const auto r = judge(side, {"--accept", row.text});
+      BOOST_TEST_REQUIRE(r.has_value(), errors_of(r));
+      BOOST_TEST(r->run.tunnels.front()->accept_native == row.native, row.text);
+      BOOST_TEST(r->run.tunnels.front()->accept_legacy == row.legacy, row.text);
+    }
+    for (const char* value : {"all", "native,", ",native", "native,,legacy", "native legacy",
+                              "Native", "native,native", "none", "no-legacy", "tonel,tonel"})
+      check_refused(side, "--accept", value);
+  }
+  BOOST_TEST(errors_of(server({"--accept=udp", "--mtu=20"})) ==
+             "--mtu 20: must be 576 to 65535\n"
+             "--accept udp: must be native, legacy, or both joined by a comma (tonel and phantun "
+             "mean legacy)\n");
+}
+
 BOOST_AUTO_TEST_CASE(the_key_is_what_follows_the_first_colon_in_small_letters) {
   BOOST_TEST(!client()->run.tunnels.front()->cipher);
   struct row {
