@@ -4,8 +4,12 @@
 #include "tests/unit/actors/world.hpp"
 
 #include <algorithm>
+#include <chrono>
+#include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 // Hosts of older clients in the world of the actors.
