@@ -197,6 +197,11 @@ class Topology:
         self._link_rules(f'iifname "{"rc" if d == "up" else "rs"}" meta l4proto tcp counter drop'
                          for d in directions)
 
+    def lose_first(self, direction, match):
+        """Loses the first packet that matches, and no other."""
+        self._link_rules([f'iifname "{"rc" if direction == "up" else "rs"}" {match} '
+                          "numgen inc mod 1000000 == 0 counter drop"])
+
     def clear(self):
         """The way is faultless again."""
         self.router.run("nft flush chain inet router link")
