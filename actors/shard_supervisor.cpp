@@ -145,7 +145,7 @@ caf::actor shard_supervisor_state::make_session(const adopt_stream& request,
     return nullptr;
   }
   limits->opened();
-  const auto session = self->spawn<caf::monitored>(server_session, start);
+  auto session = self->spawn<caf::monitored>(server_session, start);
   server_entry entry{session, {}, source, request.owner};
   if (native != nullptr) {
     entry.key = {request.tunnel.get(), native->hello.session};
