@@ -66,6 +66,9 @@ struct tunnel_config {
   std::shared_ptr<const protocol::xor_cipher> cipher;
 };
 
+/// Whether a reload would change nothing about it. Every member counts.
+bool same(const tunnel_config& a, const tunnel_config& b);
+
 /// A tunnel at work; never changed. Who it is, the address of its settings tells: a reload puts others
 /// in the place of those that it changes.
 using tunnel_ptr = std::shared_ptr<const tunnel_config>;

@@ -14,7 +14,8 @@ namespace tonel::actors {
 using tun_queue_actor = caf::typed_actor<caf::reacts_to<segment_batch>,  // write
                                          caf::reacts_to<stream_up>,      // route this tuple
                                          caf::reacts_to<stream_refused>, // RST, forget
-                                         caf::reacts_to<peers_changed>>; // the other queues
+                                         caf::reacts_to<peers_changed>,  // the other queues
+                                         caf::reacts_to<ports_changed>>; // server: other ports
 
 /// One TCP-looking connection.
 using stream_actor = caf::typed_actor<caf::reacts_to<inbound_batch>,            // from the TUN
@@ -51,6 +52,7 @@ using shard_supervisor_actor =
                      caf::reacts_to<open_session>,    // client: make one
                      caf::reacts_to<peers_changed>,   // all shards
                      caf::reacts_to<remote_resolved>, // the remote's address
+                     caf::reacts_to<tunnels_changed>, // after a reload
                      caf::reacts_to<probe_stream>,    // after suspend
                      caf::reacts_to<stop_shard>>;     // wind down
 

@@ -14,6 +14,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
+#include <optional>
 #include <variant>
 #include <vector>
 
@@ -71,6 +73,13 @@ struct peers_changed {
   std::vector<caf::actor> queues;
   std::vector<caf::actor> supervisors;
 };
+/// A tunnel as one shard has it.
+struct shard_tunnel {
+  tunnel_ptr settings;
+  std::shared_ptr<sys::datagram_socket> listener; ///< client: this shard's
+  std::optional<protocol::endpoint> remote;       ///< nothing: not resolved yet
+};
+
 /// A child that others need has been started (again).
 struct child_up {
   std::size_t shard = 0;
@@ -145,6 +154,13 @@ struct remote_resolved {
   tunnel_ptr tunnel;
   protocol::endpoint address;
 };
+/// The tunnels of a shard from now on, each with what it needs there. Those that are not listed any
+/// more are closed, those that were stay as they are.
+struct tunnels_changed {
+  std::vector<shard_tunnel> tunnels;
+};
+/// The shard's list of tunnels is another one.
+struct ports_changed {};
 /// Wind down: close sessions, then end.
 struct stop_shard {};
 
@@ -171,4 +187,6 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::actors::supersede_stream)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::actors::probe_stream)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::actors::close_session)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::actors::remote_resolved)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::actors::tunnels_changed)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::actors::ports_changed)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::actors::stop_shard)

@@ -21,6 +21,7 @@ caf::behavior root_supervisor(pinned<root_supervisor_state>* self, const root_st
       [self](probe_stream) { self->state.probe(); },
       [self](const child_up& up) { self->state.on_child(up); },
       [self](const remote_resolved& r) { self->state.resolved(r); },
+      [self](const reload_result& found) { self->state.reloaded(found); },
       [self](const resolve_failed& failure) { self->state.not_resolved(failure); },
   };
 }
@@ -31,12 +32,13 @@ void root_supervisor_state::start(const root_start& s) {
   for (std::size_t i = 0; i < children.size(); ++i)
     spawn(i);
   if (given.signal_fd >= 0) self->watch(given.signal_fd);
-  remotes.reserve(given.tunnels.size());
-  for (const auto& tunnel : given.tunnels) {
-    remotes.emplace_back();
-    remotes.back().tunnel = tunnel;
-    resolve(remotes.back());
+  for (const auto& each : given.tunnels) {
+    auto& added = tunnels.emplace_back();
+    added.tunnel = each.settings;
+    added.listeners = each.listeners;
+    resolve(added);
   }
+  given.tunnels.clear(); // what a reload closes is not to live on there
 }
 
 void root_supervisor_state::spawn(std::size_t index) {
@@ -45,9 +47,7 @@ void root_supervisor_state::spawn(std::size_t index) {
   c.supervisor = given.shards[index]->loop.spawn(shard_supervisor, given.shards[index],
                                                  caf::actor_cast<caf::actor>(self));
   self->monitor(c.supervisor);
-  for (const auto& r : remotes)
-    if (r.address)
-      self->send(as<shard_supervisor_actor>(c.supervisor), remote_resolved{r.tunnel, *r.address});
+  if (!tunnels.empty()) send_tunnels(index); // it may have missed a reload, or an address
 }
 
 void root_supervisor_state::on_child(const child_up& up) {
@@ -91,6 +91,8 @@ void root_supervisor_state::on_signals() {
   for (const auto signal : given.take_signals()) {
     if (signal == SIGUSR1) {
       given.report();
+    } else if (signal == SIGHUP) {
+      reload();
     } else if (signal == SIGINT || signal == SIGTERM) {
       log_info("stopping");
       stop(0);
@@ -118,13 +120,107 @@ void root_supervisor_state::finish_if_done() {
   if (stopping && std::all_of(children.begin(), children.end(), gone)) self->quit();
 }
 
-void root_supervisor_state::resolve(remote& r) {
+void root_supervisor_state::reload() {
+  if (!given.reload || stopping) return;
+  // Of what changes while it is read, the last state is to count.
+  reload_again = std::exchange(reloading, true);
+  if (!reload_again) given.reload(caf::actor_cast<caf::actor>(self));
+}
+
+void root_supervisor_state::reloaded(const reload_result& found) {
+  reloading = false;
+  if (stopping) return;
+  if (std::exchange(reload_again, false)) return reload();
+  std::vector<tunnel_state> next;
+  if (!merge(found, next)) {
+    log_error("the configuration stays as it was");
+    return;
+  }
+  if (!found.need_restart.empty())
+    log_warn("changed, but only a restart brings it into effect: ", found.need_restart);
+  std::swap(tunnels, next); // next: those before
+  const auto in = [](const auto& list, const tunnel_state& t) {
+    return std::any_of(list.begin(), list.end(),
+                       [&](const tunnel_state& each) { return each.tunnel == t.tunnel; });
+  };
+  std::size_t added = 0, removed = 0;
+  for (const auto& old : next) {
+    if (in(tunnels, old)) continue;
+    ++removed;
+    log_info(label(*old.tunnel), "ends");
+  }
+  for (auto& t : tunnels) {
+    if (in(next, t)) continue;
+    ++added;
+    log_info(label(*t.tunnel), "starts");
+    resolve(t);
+  }
+  log_info("configuration read again; tunnels that started: ", added, ", that ended: ", removed,
+           ", that go on: ", tunnels.size() - added);
+  if (added == 0 && removed == 0) return;
+  for (std::size_t i = 0; i < children.size(); ++i)
+    if (children[i].supervisor) send_tunnels(i);
+  if (!given.tunnels_changed) return;
+  std::vector<tunnel_ptr> all;
+  for (const auto& t : tunnels)
+    all.push_back(t.tunnel);
+  given.tunnels_changed(all);
+}
+
+bool root_supervisor_state::merge(const reload_result& found, std::vector<tunnel_state>& next) {
+  for (const auto& problem : found.problems)
+    log_error(problem);
+  if (!found.problems.empty()) return false;
+  std::vector<const tunnel_state*> gone;
+  const auto wanted = [&](const tunnel_state& old) {
+    return std::any_of(found.tunnels.begin(), found.tunnels.end(),
+                       [&](const auto& t) { return same(*t, *old.tunnel); });
+  };
+  for (const auto& old : tunnels)
+    if (!wanted(old)) gone.push_back(&old);
+  for (const auto& tunnel : found.tunnels) {
+    const auto kept = std::find_if(tunnels.begin(), tunnels.end(),
+                                   [&](const auto& old) { return same(*tunnel, *old.tunnel); });
+    if (kept != tunnels.end()) {
+      next.push_back(*kept);
+      continue;
+    }
+    auto& added = next.emplace_back();
+    added.tunnel = tunnel;
+    // One that takes another's place on an address takes its sockets: what waits in them is not lost,
+    // and nobody else can come in between.
+    const auto heir = std::find_if(gone.begin(), gone.end(), [&](const auto* old) {
+      return !old->listeners.empty() && old->tunnel->local_udp == tunnel->local_udp;
+    });
+    if (heir != gone.end()) {
+      added.listeners = (*heir)->listeners;
+    } else if (given.listen) {
+      auto sockets = given.listen(*tunnel);
+      if (!sockets) {
+        log_error(label(*tunnel), "cannot listen on ", tunnel->local_udp, ": ", sockets.error());
+        return false;
+      }
+      added.listeners = std::move(*sockets);
+    }
+  }
+  return true;
+}
+
+void root_supervisor_state::send_tunnels(std::size_t shard) {
+  tunnels_changed now;
+  for (const auto& t : tunnels)
+    now.tunnels.push_back(
+        {t.tunnel, t.listeners.empty() ? nullptr : t.listeners[shard], t.address});
+  self->send(as<shard_supervisor_actor>(children[shard].supervisor), std::move(now));
+}
+
+void root_supervisor_state::resolve(tunnel_state& r) {
   r.resolve_at.reset();
   if (given.resolve) given.resolve(r.tunnel, caf::actor_cast<caf::actor>(self));
 }
 
-root_supervisor_state::remote* root_supervisor_state::find(const tunnel_ptr& tunnel) {
-  for (auto& r : remotes)
+root_supervisor_state::tunnel_state* root_supervisor_state::find(const tunnel_ptr& tunnel) {
+  for (auto& r : tunnels)
     if (r.tunnel == tunnel) return &r;
   return nullptr;
 }
@@ -153,14 +249,14 @@ void root_supervisor_state::on_timer() {
   const auto now = self->now();
   for (std::size_t i = 0; i < children.size(); ++i)
     if (children[i].restart_at && *children[i].restart_at <= now) spawn(i);
-  for (auto& r : remotes)
+  for (auto& r : tunnels)
     if (r.resolve_at && *r.resolve_at <= now) resolve(r);
   arm();
 }
 
 void root_supervisor_state::arm() {
   std::optional<protocol::time_point> at;
-  for (const auto& r : remotes)
+  for (const auto& r : tunnels)
     if (r.resolve_at && (!at || *r.resolve_at < *at)) at = r.resolve_at;
   for (const auto& c : children)
     if (c.restart_at && (!at || *c.restart_at < *at)) at = c.restart_at;

@@ -20,16 +20,36 @@ struct resolve_failed {
   std::string reason;
 };
 
+/// What a reload has found.
+struct reload_result {
+  std::vector<tunnel_ptr> tunnels;   ///< all there are to be
+  std::vector<std::string> problems; ///< not empty: nothing is to change
+  std::string need_restart;          ///< options that have changed and wait for a restart
+};
+
+/// A client's sockets for one tunnel, by shard; none at the server.
+using tunnel_sockets = std::vector<std::shared_ptr<sys::datagram_socket>>;
+struct process_tunnel {
+  tunnel_ptr settings;
+  tunnel_sockets listeners;
+};
+
 /// What the root is spawned with; all of it outlives the actors.
 struct root_start {
   std::vector<shard*> shards;
   /// A descriptor readable when signals wait (-1: none), and the signals.
   int signal_fd = -1;
   std::function<std::vector<int>()> take_signals;
-  std::vector<tunnel_ptr> tunnels;
+  std::vector<process_tunnel> tunnels;
   /// Resolves the tunnel's remote without blocking and sends remote_resolved or resolve_failed to the
   /// handle.
   std::function<void(const tunnel_ptr&, caf::actor)> resolve;
+  /// Reads the configuration again without blocking and sends reload_result to the handle.
+  std::function<void(caf::actor)> reload;
+  /// Opens the sockets of a tunnel that a reload brings.
+  std::function<sys::result<tunnel_sockets>(const tunnel_config&)> listen;
+  /// Is told the tunnels that there are after a reload has changed them.
+  std::function<void(const std::vector<tunnel_ptr>&)> tunnels_changed;
   /// Writes the counters to the log.
   std::function<void()> report;
   std::atomic<int>* exit_code = nullptr;
@@ -53,6 +73,8 @@ struct root_supervisor_state {
   void resolved(const remote_resolved& found);
   void not_resolved(const resolve_failed& failure);
   void probe();
+  void reload();
+  void reloaded(const reload_result& found);
   void stop(int code);
 
 private:
@@ -64,17 +86,20 @@ private:
     backoff wait{std::chrono::milliseconds{100}, std::chrono::milliseconds{100},
                  std::chrono::seconds{10}};
   };
-  /// What is known of a tunnel's remote.
-  struct remote {
+  /// A tunnel, and what is known of its remote.
+  struct tunnel_state {
     tunnel_ptr tunnel;
+    tunnel_sockets listeners;
     std::optional<protocol::endpoint> address;
     std::optional<protocol::time_point> resolve_at;
     backoff wait{std::chrono::seconds{1}, std::chrono::seconds{1}, std::chrono::seconds{30}};
     bool told_unresolved = false;
   };
   void spawn(std::size_t index);
-  void resolve(remote& r);
-  remote* find(const tunnel_ptr& tunnel);
+  void resolve(tunnel_state& t);
+  tunnel_state* find(const tunnel_ptr& tunnel);
+  bool merge(const reload_result& found, std::vector<tunnel_state>& next);
+  void send_tunnels(std::size_t shard);
   void announce();
   void arm();
   void finish_if_done();
@@ -82,10 +107,13 @@ private:
   pinned<root_supervisor_state>* self;
   root_start given;
   std::vector<child> children;
-  std::vector<remote> remotes; ///< of all tunnels
+  std::vector<tunnel_state> tunnels;
+  bool reloading = false;
+  bool reload_again = false; ///< asked for meanwhile
   bool stopping = false;
 };
 
 } // namespace tonel::actors
 
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::actors::resolve_failed)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::actors::reload_result)

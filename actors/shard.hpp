@@ -3,6 +3,7 @@
 #include "actors/config.hpp"
 #include "actors/counters.hpp"
 #include "actors/group_registry.hpp"
+#include "actors/messages.hpp"
 #include "actors/reactor.hpp"
 #include "actors/remote_dialects.hpp"
 #include "protocol/acceptor.hpp"
@@ -41,13 +42,6 @@ struct process_context {
       open_upstream;
   /// The groups of older clients, of all shards (server).
   std::shared_ptr<group_registries> groups;
-};
-
-/// A tunnel as one shard has it.
-struct shard_tunnel {
-  tunnel_ptr settings;
-  std::shared_ptr<sys::datagram_socket> listener; ///< client: this shard's
-  std::optional<protocol::endpoint> remote;       ///< nothing: not resolved yet
 };
 
 /// Stops readers while a shard has no slab free, and lets them go on together.

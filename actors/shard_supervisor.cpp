@@ -35,6 +35,7 @@ caf::behavior shard_supervisor(pinned<shard_supervisor_state>* self, shard* wher
       [self](const open_session& request) { self->state.open(request); },
       [self](const peers_changed& peers) { self->state.set_peers(peers); },
       [self](const remote_resolved& r) { self->state.resolved(r); },
+      [self](const tunnels_changed& changed) { self->state.set_tunnels(changed); },
       [self](probe_stream) { self->state.probe(); },
       [self](stop_shard) { self->state.stop(); },
       [self](timer_event) { self->state.on_timer(); },
@@ -80,12 +81,46 @@ void shard_supervisor_state::start_children() {
     self->send(as<root_supervisor_actor>(root), child_up{where->index, queue});
     if (peers) set_peers(*peers);
   }
+  start_listeners();
+}
+
+void shard_supervisor_state::start_listeners() {
+  const auto in_use = [this](const auto& socket) {
+    return std::any_of(retired.begin(), retired.end(),
+                       [&](const auto& r) { return r.second.listener == socket; });
+  };
   for (const auto& tunnel : where->tunnels) {
-    if (!tunnel.listener || listener_of(tunnel.settings)) continue;
+    if (!tunnel.listener || listener_of(tunnel.settings) || in_use(tunnel.listener)) continue;
     listeners[tunnel.settings.get()] = self->spawn<caf::monitored>(
         udp_listener, udp_listener_start{where, tunnel.settings, tunnel.listener, admits,
                                          caf::actor_cast<caf::actor>(self)});
   }
+}
+
+void shard_supervisor_state::set_tunnels(const tunnels_changed& changed) {
+  const auto before = std::exchange(where->tunnels, changed.tunnels);
+  for (auto& tunnel : where->tunnels)
+    for (const auto& old : before)
+      if (old.settings == tunnel.settings && !tunnel.remote) tunnel.remote = old.remote;
+  for (const auto& old : before)
+    if (where->find(old.settings) == nullptr) close_tunnel(old);
+  if (now_in != stage::running) return; // they are started with the others
+  if (queue) self->send(as<tun_queue_actor>(queue), ports_changed{});
+  start_listeners();
+}
+
+void shard_supervisor_state::close_tunnel(const shard_tunnel& removed) {
+  for (auto& [id, entry] : server_sessions)
+    if (entry.tunnel == removed.settings)
+      self->send(as<session_actor>(entry.session), close_session{false});
+  for (auto& [id, entry] : client_sessions)
+    if (entry.tunnel == removed.settings)
+      self->send(as<session_actor>(entry.session), close_session{false});
+  const auto listener = listeners.find(removed.settings.get());
+  if (listener == listeners.end()) return;
+  retired.emplace(listener->second.id(), removed);
+  self->send_exit(listener->second, caf::exit_reason::user_shutdown);
+  listeners.erase(listener);
 }
 
 caf::actor shard_supervisor_state::listener_of(const tunnel_ptr& tunnel) const {
@@ -146,7 +181,7 @@ caf::actor shard_supervisor_state::make_session(const adopt_stream& request,
   }
   limits->opened();
   auto session = self->spawn<caf::monitored>(server_session, start);
-  server_entry entry{session, {}, source, request.owner};
+  server_entry entry{session, request.tunnel, {}, source, request.owner};
   if (native != nullptr) {
     entry.key = {request.tunnel.get(), native->hello.session};
     by_id->emplace(entry.key, session);
@@ -182,6 +217,11 @@ void shard_supervisor_state::probe() {
 
 void shard_supervisor_state::on_down(const caf::down_msg& down) {
   const auto child = down.source.id();
+  if (retired.erase(child) != 0) {
+    if (now_in == stage::running) start_listeners();
+    if (idle()) cleared();
+    return;
+  }
   const auto listener = std::find_if(listeners.begin(), listeners.end(),
                                      [&](const auto& l) { return l.second.id() == child; });
   const bool was_queue = queue && queue.id() == child;
@@ -247,7 +287,7 @@ void shard_supervisor_state::clear() {
 }
 
 bool shard_supervisor_state::idle() const {
-  if (!server_sessions.empty() || !client_sessions.empty()) return false;
+  if (!server_sessions.empty() || !client_sessions.empty() || !retired.empty()) return false;
   switch (now_in) {
   case stage::running:
   case stage::waiting: return false;

@@ -34,6 +34,7 @@ struct shard_supervisor_state {
   void open(const open_session& request);
   void set_peers(const peers_changed& peers);
   void resolved(const remote_resolved& changed);
+  void set_tunnels(const tunnels_changed& changed);
   void probe();
   void stop();
   /// Ends all children, unawaited: this actor is about to end by a fault.
@@ -46,7 +47,7 @@ private:
   enum class stage : std::uint8_t { running, clearing, waiting, stopping, ending };
   /// A peer may use one id for two tunnels.
   struct session_key {
-    const tunnel_config* tunnel = nullptr; ///< the session's, which keeps it
+    const tunnel_config* tunnel = nullptr; ///< that the entry of the session keeps
     protocol::session_id id{};
     bool operator==(const session_key& o) const noexcept {
       return tunnel == o.tunnel && id == o.id;
@@ -54,6 +55,7 @@ private:
   };
   struct server_entry {
     caf::actor session;
+    tunnel_ptr tunnel;
     session_key key;
     protocol::ip_address source;
     std::uint64_t owner = 0; ///< of an older dialect: its key instead of the id
@@ -69,6 +71,8 @@ private:
   };
 
   void start_children();
+  void start_listeners();
+  void close_tunnel(const shard_tunnel& removed);
   caf::actor listener_of(const tunnel_ptr& tunnel) const;
   caf::actor session_of(const adopt_stream& request) const;
   /// Null: a limit, or no socket.
@@ -91,6 +95,8 @@ private:
   stage now_in = stage::running;
   caf::actor queue;
   std::unordered_map<const tunnel_config*, caf::actor> listeners; ///< client
+  /// Listeners of tunnels that are no more, until they have ended: their sockets may be another's.
+  std::unordered_map<caf::actor_id, shard_tunnel> retired;
   bool keep_queue = false; ///< while clearing: only what was started after the queue goes
   std::optional<peers_changed> peers;
   std::unordered_map<caf::actor_id, server_entry> server_sessions;

@@ -42,6 +42,7 @@ caf::behavior tun_queue(pinned<tun_queue_state>* self, shard* where) {
       [self](const stream_up& up) { self->state.add_stream(up); },
       [self](const stream_refused& r) { self->state.refuse(r.tuple); },
       [self](peers_changed& peers) { self->state.set_peers(peers); },
+      [self](ports_changed) { self->state.set_ports(); },
   };
 }
 
@@ -72,6 +73,8 @@ protocol::served_ports tun_queue_state::serve() {
   }
   return ports;
 }
+
+void tun_queue_state::set_ports() { acceptor->serve(serve()); }
 
 void tun_queue_state::read() {
   packets.clear();

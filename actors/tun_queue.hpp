@@ -31,6 +31,7 @@ struct tun_queue_state {
   void stream_gone(const caf::down_msg& down);
   void on_timer();
   void set_peers(peers_changed& peers);
+  void set_ports();
 
 private:
   struct route {

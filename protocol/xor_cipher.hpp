@@ -25,6 +25,8 @@ public:
   /// maybe fewer.
   void apply(byte_span datagrams, std::uint32_t datagram_size) const noexcept;
 
+  bool operator==(const xor_cipher& other) const noexcept { return stream_ == other.stream_; }
+
 private:
   /// The key, repeated to the length of the largest datagram: so that no octet needs a modulus.
   std::vector<std::uint8_t> stream_;

@@ -15,8 +15,7 @@ namespace {
 
 /// The largest payload of a segment over the device. Over which IP a name will be reached is not
 /// known yet, nor how clients reach a server, so IPv6 counts where it is possible.
-std::size_t segment_size(const config& run) {
-  const auto& tunnel = *run.tunnels.front();
+std::size_t segment_size(const config& run, const tunnel_config& tunnel) {
   const auto remote = protocol::ip_address::parse(tunnel.remote.host);
   const bool v4 = !run.tun.ipv6 || (run.side == role::client && remote && remote->is_v4());
   // tonel 0.6.1 and phantun have room for an Ethernet frame.
@@ -27,13 +26,14 @@ std::size_t segment_size(const config& run) {
 
 } // namespace
 
-expected<void, option_error> read_handshake_packet(settings& chosen) {
-  const auto& path = chosen.handshake_path;
-  if (path.empty()) return {};
+expected<std::shared_ptr<const std::vector<std::uint8_t>>, option_error>
+read_handshake_packet(const named_file& named, const config& run, const tunnel_config& tunnel) {
+  const auto& path = named.path;
+  if (path.empty()) return nullptr;
   const auto refuse = [&](std::string problem) {
-    return unexpected{option_error{"--handshake-packet", path, std::move(problem)}};
+    return unexpected{option_error{named.option, path, std::move(problem), named.place}};
   };
-  const auto most = segment_size(chosen.run);
+  const auto most = segment_size(run, tunnel);
   errno = 0;
   std::ifstream file{path, std::ios::in | std::ios::binary};
   // One octet more than fits, so that what does not is noticed without reading all of it.
@@ -46,10 +46,7 @@ expected<void, option_error> read_handshake_packet(settings& chosen) {
   if (content.empty()) return refuse("is empty");
   if (content.size() > most)
     return refuse("has more than the " + std::to_string(most) + " bytes that fit one packet");
-  auto tunnel = *chosen.run.tunnels.front();
-  tunnel.handshake_packet = std::make_shared<const std::vector<std::uint8_t>>(std::move(content));
-  chosen.run.tunnels.front() = std::make_shared<const tunnel_config>(std::move(tunnel));
-  return {};
+  return std::make_shared<const std::vector<std::uint8_t>>(std::move(content));
 }
 
 } // namespace tonel::actors::app

@@ -111,6 +111,13 @@ std::vector<option_group> make_groups() {
             0,
             "combine every datagram with KEY, letters taken as small ones; the same on both sides. "
             "Changes how datagrams look and protects nothing: whoever looks can undo it"},
+           {"encryption-file",
+            0,
+            "PATH",
+            {},
+            0,
+            0,
+            "the same, xor:KEY being the content of a file that others cannot read"},
        }},
       {"TUN device",
        {
@@ -187,6 +194,22 @@ std::vector<option_group> make_groups() {
        }},
       {"Process",
        {
+           {"config",
+            0,
+            "FILE",
+            {},
+            0,
+            0,
+            "take options from a file too, one KEY = VALUE a line, and tunnels from its "
+            "[tunnel.NAME] sections; then from *.conf in the directory beside it (a.conf: a.d). "
+            "What stands here beats the file. SIGHUP reads it again"},
+           {"check",
+            0,
+            {},
+            {},
+            0,
+            0,
+            "judge the options and all files, print the tunnels and exit; nothing is changed"},
            {"daemonize",
             'd',
             {},
@@ -299,16 +322,22 @@ const option_spec* find_option(std::string_view name) {
   return nullptr;
 }
 
+bool is_command_line_only(std::string_view name) {
+  return name == "config" || name == "check" || name == "help" || name == "version";
+}
+
 std::string_view program_name(role side) { return side == role::client ? "tonelc" : "tonels"; }
 
 std::string help_text(role side) {
   std::string out;
   if (side == role::client) {
     out += "tonelc: carries UDP datagrams to a tonels in packets that look like TCP\n\n"
-           "usage: tonelc --local IP:PORT --remote HOST:PORT [OPTION]...\n";
+           "usage: tonelc --local IP:PORT --remote HOST:PORT [OPTION]...\n       tonelc --config "
+           "FILE [OPTION]...\n";
   } else {
     out += "tonels: turns the TCP-looking packets of tonelc back into UDP datagrams\n\n"
-           "usage: tonels --local PORT --remote HOST:PORT [OPTION]...\n";
+           "usage: tonels --local PORT --remote HOST:PORT [OPTION]...\n       tonels --config FILE "
+           "[OPTION]...\n";
   }
   for (const auto& group : option_groups()) {
     out += '\n';
@@ -327,7 +356,8 @@ std::string version_text(role side) {
 }
 
 std::string option_error::to_string() const {
-  std::string out = printable(option);
+  std::string out = place.empty() ? "" : printable(place) + ": ";
+  out += printable(option);
   if (!value.empty()) {
     if (!out.empty()) out += ' ';
     out += printable(value);

@@ -40,6 +40,9 @@ const std::vector<option_group>& option_groups();
 /// The entry of an option, or null.
 const option_spec* find_option(std::string_view name);
 
+/// True for what makes no sense in a configuration file: --help, --config and their like.
+bool is_command_line_only(std::string_view name);
+
 /// The name of the program of that side.
 std::string_view program_name(role side);
 
@@ -51,11 +54,12 @@ std::string version_text(role side);
 
 /// What is wrong with one option.
 struct option_error {
-  std::string option;  ///< as typed, "--mtu"; empty for a stray argument
+  std::string option;  ///< as typed, "--mtu", "mtu" in a file; empty for a stray argument
   std::string value;   ///< as given; empty: none
   std::string problem; ///< what is wrong or what is allowed
+  std::string place{}; ///< "FILE:LINE"; empty: the command line
 
-  /// "--mtu 20: must be 576 to 65535", control characters escaped
+  /// "--mtu 20: must be 576 to 65535", "FILE:LINE: mtu 20: ...", control characters escaped
   std::string to_string() const;
 };
 

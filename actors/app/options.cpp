@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <set>
+#include <sstream>
 
 namespace tonel::actors::app {
 
@@ -167,6 +168,25 @@ command_line parse_command_line(role side, const std::vector<std::string>& argum
     }
   }
   return out;
+}
+
+std::optional<std::pair<std::string, std::string>> parse_assignment(const std::string& line) {
+  // The library would end the value at a #, which a key may hold.
+  constexpr char shield = '\x01';
+  if (line.find(shield) != std::string::npos) return {};
+  std::string shielded = line;
+  std::replace(shielded.begin(), shielded.end(), '#', shield);
+  std::istringstream in{shielded};
+  try {
+    // One line at a time: it stops at its first error, and counts no lines.
+    const auto parsed = po::parse_config_file(in, po::options_description{}, true).options;
+    if (parsed.size() != 1 || parsed.front().string_key.empty()) return {};
+    auto value = parsed.front().value.empty() ? std::string{} : parsed.front().value.front();
+    std::replace(value.begin(), value.end(), shield, '#');
+    return std::pair{parsed.front().string_key, std::move(value)};
+  } catch (const po::error&) {
+    return {};
+  }
 }
 
 } // namespace tonel::actors::app

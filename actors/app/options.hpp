@@ -4,7 +4,9 @@
 
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace tonel::actors::app {
@@ -24,5 +26,8 @@ struct command_line {
 /// Takes the arguments (without the program's name) apart. Names are not guessed from prefixes and
 /// no option may stand twice; all errors are collected, so that validate() can add its own.
 command_line parse_command_line(role side, const std::vector<std::string>& arguments);
+
+/// "KEY = VALUE" of a configuration file, blanks around both removed; nothing: it is no such thing.
+std::optional<std::pair<std::string, std::string>> parse_assignment(const std::string& line);
 
 } // namespace tonel::actors::app

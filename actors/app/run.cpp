@@ -1,10 +1,9 @@
 #include "actors/app/run.hpp"
 
-#include "actors/app/handshake_packet.hpp"
 #include "actors/app/host_commands.hpp"
+#include "actors/app/load.hpp"
 #include "actors/app/log.hpp"
 #include "actors/app/options.hpp"
-#include "actors/app/validate.hpp"
 #include "actors/log.hpp"
 #include "actors/root_supervisor.hpp"
 #include "actors/shard.hpp"
@@ -27,6 +26,7 @@
 #include <cerrno>
 #include <chrono>
 #include <csignal>
+#include <cstring>
 #include <exception>
 #include <functional>
 #include <iostream>
@@ -34,6 +34,7 @@
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -88,7 +89,7 @@ start_error pid_error(const sys::os_error& error) {
 /// Everything that the actors borrow, in the order in which it is made; undone in reverse.
 class runtime {
 public:
-  explicit runtime(const settings& chosen) : chosen_(chosen) {}
+  runtime(const settings& chosen, command_line line) : chosen_(chosen), line_(std::move(line)) {}
 
   std::optional<start_error> open();
   /// on_ready: called once everything works
@@ -99,23 +100,25 @@ private:
   void limit_sessions();
   void make_context();
   void probe_offload();
+  sys::result<tunnel_sockets> listen(const tunnel_config& tunnel);
   void resolve(const tunnel_ptr& tunnel, const caf::actor& root);
-  void say_host_commands();
+  void reload(const caf::actor& root);
+  void say_host_commands(const config& run);
   void say_ready();
 
   settings chosen_;
+  command_line line_; ///< for a reload; its paths are absolute
   sys::kernel& kernel_ = sys::real_kernel();
   // Before any thread exists, so that all inherit the blocked signals.
   std::optional<sys::signal_source> signals_;
-  /// Client: by tunnel, then by shard.
-  std::vector<std::vector<std::shared_ptr<sys::datagram_socket>>> listeners_;
+  std::vector<process_tunnel> tunnels_;
   std::optional<sys::tun_device> tun_;
   process_context context_;
   std::unique_ptr<sys::worker> worker_;
 };
 
 std::optional<start_error> runtime::open() {
-  auto signals = sys::signal_source::open({SIGINT, SIGTERM, SIGUSR1});
+  auto signals = sys::signal_source::open({SIGINT, SIGTERM, SIGUSR1, SIGHUP});
   if (!signals) return start_error{signals.error().to_string(), {}};
   signals_.emplace(std::move(*signals));
   limit_sessions();
@@ -171,30 +174,37 @@ void runtime::probe_offload() {
   offload.udp_gro = offload.udp_gro && probe.gro;
 }
 
-std::optional<start_error> runtime::open_listeners() {
+sys::result<tunnel_sockets> runtime::listen(const tunnel_config& tunnel) {
   const auto& run = chosen_.run;
-  if (run.side != role::client) return std::nullopt;
   sys::udp_options options;
   options.gso = run.offload.udp_gso;
   options.gro = run.offload.udp_gro;
   options.reuse_port = run.tun.queues > 1; // one alone: an address in use is told
   options.buffer = sys::listener_buffer;
-  for (const auto& tunnel : run.tunnels) {
-    auto& sockets = listeners_.emplace_back();
-    while (sockets.size() < run.tun.queues) {
-      auto socket = sys::udp_socket::listen(kernel_, tunnel->local_udp, options);
-      if (!socket)
-        return start_error{label(*tunnel) + "cannot listen on " + tunnel->local_udp.to_string() +
-                               ": " + socket.error().to_string(),
-                           {}};
-      sockets.push_back(std::move(*socket));
-    }
+  tunnel_sockets sockets;
+  while (run.side == role::client && sockets.size() < run.tun.queues) {
+    auto socket = sys::udp_socket::listen(kernel_, tunnel.local_udp, options);
+    if (!socket) return unexpected{socket.error()};
+    sockets.push_back(std::move(*socket));
+  }
+  return sockets;
+}
+
+std::optional<start_error> runtime::open_listeners() {
+  for (const auto& tunnel : chosen_.run.tunnels) {
+    auto sockets = listen(*tunnel);
+    if (!sockets)
+      return start_error{label(*tunnel) + "cannot listen on --local " +
+                             tunnel->local_udp.to_string() + ": " + sockets.error().to_string(),
+                         {}};
+    tunnels_.push_back({tunnel, std::move(*sockets)});
   }
   return std::nullopt;
 }
 
 void runtime::make_context() {
   context_.settings = chosen_.run;
+  context_.settings.tunnels.clear(); // the shards', and not for ever
   context_.shards = chosen_.run.tun.queues;
   context_.random = [](protocol::byte_span out) {
     if (auto filled = sys::fill_random(out); !filled)
@@ -232,12 +242,28 @@ void runtime::resolve(const tunnel_ptr& tunnel, const caf::actor& root) {
                });
 }
 
-void runtime::say_host_commands() {
+void runtime::reload(const caf::actor& root) {
+  const auto side = chosen_.run.side;
+  worker_->run([side, line = line_] { return load_settings(side, line); },
+               [this, root](expected<settings, std::vector<option_error>> loaded) {
+                 reload_result result;
+                 if (loaded) {
+                   result.tunnels = loaded->run.tunnels;
+                   result.need_restart = changed_process_options(chosen_, *loaded);
+                 } else {
+                   for (const auto& error : loaded.error())
+                     result.problems.push_back(error.to_string());
+                 }
+                 caf::anon_send(root, std::move(result));
+               });
+}
+
+void runtime::say_host_commands(const config& run) {
   if (!log_enabled(log_level::info)) return;
   log_info("for the packets of ", tun_->name(), " to pass, run as root once for each start:");
   // Bare lines, to be copied into a shell as they are; in one write, and before other threads log.
   std::string lines;
-  for (const auto& command : host_commands(chosen_.run, tun_->name()))
+  for (const auto& command : host_commands(run, tun_->name()))
     lines += "  " + command + '\n';
   std::cerr << lines << std::flush;
 }
@@ -289,9 +315,10 @@ int runtime::run(const std::function<void()>& on_ready) {
     l.pool = std::make_unique<sys::slab_pool>(chosen_.run.bounds.pool_mib * slabs_per_mib,
                                               [r = l.loop.get()] { r->nudge(); });
     l.state = std::make_unique<shard>(i, context_, *l.loop, *l.pool, tun_->queue(i));
-    for (std::size_t t = 0; t < chosen_.run.tunnels.size(); ++t)
-      l.state->tunnels.push_back(
-          {chosen_.run.tunnels[t], listeners_.empty() ? nullptr : listeners_[t][i], std::nullopt});
+    for (const auto& tunnel : tunnels_)
+      l.state->tunnels.push_back({tunnel.settings,
+                                  tunnel.listeners.empty() ? nullptr : tunnel.listeners[i],
+                                  std::nullopt});
     start.shards.push_back(l.state.get());
     stats.push_back(&l.state->stats);
     lanes.push_back(std::move(l));
@@ -309,14 +336,21 @@ int runtime::run(const std::function<void()>& on_ready) {
   };
   start.signal_fd = signals_->fd();
   start.take_signals = [this] { return signals_->take(); };
-  start.tunnels = chosen_.run.tunnels;
+  start.tunnels = std::exchange(tunnels_, {});
   start.resolve = [this](const tunnel_ptr& tunnel, const caf::actor& root) {
     resolve(tunnel, root);
+  };
+  start.reload = [this](const caf::actor& root) { reload(root); };
+  start.listen = [this](const tunnel_config& tunnel) { return listen(tunnel); };
+  start.tunnels_changed = [this](const std::vector<tunnel_ptr>& tunnels) {
+    auto now = chosen_.run;
+    now.tunnels = tunnels;
+    say_host_commands(now);
   };
   start.report = report;
   start.exit_code = &exit_code;
 
-  say_host_commands();
+  say_host_commands(chosen_.run);
   for (auto& l : lanes)
     l.loop->start();
   control.start();
@@ -338,10 +372,27 @@ int runtime::run(const std::function<void()>& on_ready) {
   return exit_code;
 }
 
+/// Keys are not for everybody who can list processes.
+void hide_keys(int argc, char** argv) {
+  constexpr std::string_view option = "--encryption";
+  for (int i = 1; i < argc; ++i) {
+    char* from = argv[i];
+    const std::string_view word{from};
+    if (word == option && i + 1 < argc)
+      from = argv[++i];
+    else if (word.size() > option.size() && word.substr(0, option.size()) == option &&
+             word[option.size()] == '=')
+      from += option.size() + 1;
+    else
+      continue;
+    std::fill(from, from + std::strlen(from), 'x');
+  }
+}
+
 } // namespace
 
 int run(role side, int argc, char** argv) {
-  const auto line = parse_command_line(side, {argv + 1, argv + argc});
+  auto line = parse_command_line(side, {argv + 1, argv + argc});
   if (line.what == command_line::request::help) {
     std::cout << help_text(side);
     return 0;
@@ -350,15 +401,20 @@ int run(role side, int argc, char** argv) {
     std::cout << version_text(side);
     return 0;
   }
-  auto chosen = validate(side, line);
+  hide_keys(argc, argv);
+  auto chosen = load_settings(side, line);
   if (!chosen) {
     std::cerr << error_text(side, chosen.error());
     return 2;
   }
-  if (const auto read = read_handshake_packet(*chosen); !read) {
-    std::cerr << error_text(side, {read.error()});
-    return 2;
+  if (line.values.count("check") != 0) {
+    std::cout << summary_text(*chosen);
+    return 0;
   }
+  // A daemon's folder is another, when it reads them again.
+  for (const char* name : {"config", "encryption-file", "handshake-packet"})
+    if (const auto at = line.values.find(name); at != line.values.end())
+      at->second = sys::absolute_path(at->second);
   if (const auto log = start_log(*chosen); !log) {
     std::cerr << error_text(side, {log.error()});
     return 2;
@@ -386,7 +442,7 @@ int run(role side, int argc, char** argv) {
       if (!made) return fail(pid_error(made.error()));
       pid.emplace(std::move(*made));
     }
-    runtime process{*chosen};
+    runtime process{*chosen, line};
     if (const auto failed = process.open()) return fail(*failed);
     return process.run([&caller] {
       if (caller) caller->ready();

@@ -3,20 +3,35 @@
 #include "actors/config.hpp"
 #include "actors/log.hpp"
 
+#include <map>
 #include <string>
+#include <vector>
 
 namespace tonel::actors::app {
 
 using actors::log_level;
 
-/// The command line, validated.
+/// A file that an option names, still to be read.
+struct named_file {
+  std::string path;   ///< empty: none
+  std::string option; ///< for errors, as option_error has them
+  std::string place;
+};
+/// The files of one tunnel.
+struct tunnel_files {
+  named_file key, handshake;
+};
+
+/// The command line and the configuration files, validated.
 struct settings {
   config run;
   log_level level = log_level::info;
   std::string log_output; ///< path; empty: stderr
   bool daemonize = false;
-  std::string pid_path;       ///< empty: none
-  std::string handshake_path; ///< what --handshake-packet names; empty: none
+  std::string pid_path;            ///< empty: none
+  std::vector<tunnel_files> files; ///< of run.tunnels, in their order
+  /// The text of each option of the whole process, by its name: what a reload cannot change.
+  std::map<std::string, std::string> process_wide;
 };
 
 } // namespace tonel::actors::app

@@ -1,6 +1,7 @@
 #include "actors/app/validate.hpp"
 
-#include "actors/app/lower_case.hpp"
+#include "actors/app/encryption.hpp"
+#include "actors/app/value_reader.hpp"
 
 #include <algorithm>
 #include <optional>
@@ -21,21 +22,6 @@ std::string lower_case(std::string_view text) {
   std::string out{text};
   std::transform(out.begin(), out.end(), out.begin(), lower);
   return out;
-}
-
-/// A whole number and nothing else: no sign, blank, base, fraction or leading zero.
-std::optional<std::uint64_t> parse_number(std::string_view text) {
-  if (text.empty() || text.size() > 18 || (text.size() > 1 && text.front() == '0')) return {};
-  std::uint64_t value = 0;
-  for (const char c : text) {
-    if (!is_digit(c)) return {};
-    value = value * 10 + static_cast<std::uint64_t>(c - '0');
-  }
-  return value;
-}
-
-std::string range_text(std::uint64_t least, std::uint64_t most) {
-  return "must be " + std::to_string(least) + " to " + std::to_string(most);
 }
 
 bool is_v4_mapped(const ip_address& a) {
@@ -126,76 +112,6 @@ std::string tun_name_problem(std::string_view name) {
   return {};
 }
 
-/// Reads the values one by one, noting what is wrong and going on with something harmless.
-class reader {
-public:
-  reader(role side, const command_line& line) : side_{side}, line_{line}, errors_{line.errors} {}
-
-  std::vector<option_error>& errors() { return errors_; }
-
-  bool given(std::string_view name) const { return line_.values.find(name) != line_.values.end(); }
-
-  /// The value as given, or the default.
-  std::string_view text(std::string_view name) const {
-    const auto at = line_.values.find(name);
-    if (at != line_.values.end()) return at->second;
-    const auto* spec = find_option(name);
-    return spec != nullptr ? spec->preset.of(side_) : std::string_view{};
-  }
-
-  /// For an option that has no default; an error that is already noted is not followed by another.
-  bool present(std::string_view name, const char* example) {
-    if (given(name)) return true;
-    const auto option = "--" + std::string{name};
-    const auto noted = std::any_of(errors_.begin(), errors_.end(),
-                                   [&](const auto& e) { return e.option == option; });
-    if (!noted) errors_.push_back({option, "", std::string{"is required, for example "} + example});
-    return false;
-  }
-
-  void refuse(std::string_view name, std::string problem) {
-    errors_.push_back({"--" + std::string{name}, std::string{text(name)}, std::move(problem)});
-  }
-
-  std::uint64_t number(std::string_view name) {
-    const auto* spec = find_option(name);
-    const auto value = parse_number(text(name));
-    if (value && *value >= spec->least && *value <= spec->most) return *value;
-    refuse(name, range_text(spec->least, spec->most));
-    bad_numbers_.emplace_back(name);
-    return spec->least;
-  }
-  std::size_t size(std::string_view name) { return static_cast<std::size_t>(number(name)); }
-
-  /// Whether a number that has been read was good: a cross-check on a bad one would only confuse.
-  bool good(std::string_view name) const {
-    return std::find(bad_numbers_.begin(), bad_numbers_.end(), name) == bad_numbers_.end();
-  }
-
-  /// An address of the TUN device.
-  ip_address tun_address(std::string_view name, bool v6) {
-    const auto a = ip_address::parse(text(name));
-    if (!a || a->is_v6() != v6) {
-      refuse(name, v6 ? "must be an IPv6 address" : "must be an IPv4 address");
-    } else if (a->is_wildcard() || a->is_loopback() || is_multicast_or_broadcast(*a) ||
-               is_v4_mapped(*a) || is_link_local_v6(*a) || (a->is_v4() && a->data()[0] == 0)) {
-      refuse(name, "cannot be the address of a device");
-    } else if (is_no_host(*a)) {
-      refuse(name, v6 ? "has no host part (the last 64 bits)"
-                      : "must not end with .0 or .255, which are no hosts of the /24");
-    } else {
-      return *a;
-    }
-    return {};
-  }
-
-private:
-  role side_;
-  const command_line& line_;
-  std::vector<option_error> errors_;
-  std::vector<std::string> bad_numbers_;
-};
-
 std::optional<std::uint16_t> parse_port(std::string_view text) {
   const auto value = parse_number(text);
   if (!value || *value < 1 || *value > 65'535) return {};
@@ -282,12 +198,29 @@ void read_remote(reader& in, role side, const tun_config& tun, host_port& out) {
   }
 }
 
+/// An address of the TUN device.
+ip_address read_address(reader& in, std::string_view name, bool v6) {
+  const auto a = ip_address::parse(in.text(name));
+  if (!a || a->is_v6() != v6) {
+    in.refuse(name, v6 ? "must be an IPv6 address" : "must be an IPv4 address");
+  } else if (a->is_wildcard() || a->is_loopback() || is_multicast_or_broadcast(*a) ||
+             is_v4_mapped(*a) || is_link_local_v6(*a) || (a->is_v4() && a->data()[0] == 0)) {
+    in.refuse(name, "cannot be the address of a device");
+  } else if (is_no_host(*a)) {
+    in.refuse(name, v6 ? "has no host part (the last 64 bits)"
+                       : "must not end with .0 or .255, which are no hosts of the /24");
+  } else {
+    return *a;
+  }
+  return {};
+}
+
 /// Both addresses of the device, of one family.
 void read_pair(reader& in, bool v6, ip_address& local, ip_address& peer) {
   const char* local_name = v6 ? "tun-local6" : "tun-local";
   const char* peer_name = v6 ? "tun-peer6" : "tun-peer";
-  local = in.tun_address(local_name, v6);
-  peer = in.tun_address(peer_name, v6);
+  local = read_address(in, local_name, v6);
+  peer = read_address(in, peer_name, v6);
   if (!local || !peer) return;
   if (local == peer) {
     in.refuse(peer_name, std::string{"must differ from --"} + local_name);
@@ -336,19 +269,11 @@ void read_tun(reader& in, tun_config& out) {
 
 void read_encryption(reader& in, tunnel_config& out) {
   if (!in.given("encryption")) return;
-  // Small letters throughout, scheme and key, as tonel 0.6.1 takes them.
-  const auto text = lower_case_utf8(in.text("encryption"));
-  if (!text) {
-    in.refuse("encryption", "must be UTF-8 that has small letters for all capitals, on this system "
-                            "and without regard to their place (no Greek capital sigma)");
-    return;
-  }
-  const auto colon = text->find(':');
-  if (colon == std::string::npos || text->substr(0, colon) != "xor" || colon + 1 == text->size()) {
-    in.refuse("encryption", "must be xor:KEY");
-    return;
-  }
-  out.cipher = std::make_shared<protocol::xor_cipher>(std::string_view{*text}.substr(colon + 1));
+  auto cipher = parse_encryption(in.text("encryption"));
+  if (cipher)
+    out.cipher = std::move(*cipher);
+  else
+    in.refuse("encryption", std::move(cipher.error()));
 }
 
 void read_wire(reader& in, role side, tunnel_config& out) {
@@ -471,34 +396,114 @@ void read_log(reader& in, settings& out) {
   out.log_output = std::string{in.text("log-output")};
 }
 
+/// Where the tunnel's local address stands, for an error of another.
+struct local_place {
+  tunnel_config tunnel;
+  const tunnel_section* section;
+};
+
+bool overlap(const endpoint& a, const endpoint& b) {
+  // [::] takes IPv4 too.
+  const auto takes = [](const ip_address& whole, const ip_address& one) {
+    return whole.is_wildcard() && (whole.is_v6() || one.is_v4());
+  };
+  return a.port == b.port &&
+         (a.address == b.address || takes(a.address, b.address) || takes(b.address, a.address));
+}
+
+void refuse_shared(reader& in, role side, const tunnel_config& tunnel,
+                   const std::vector<local_place>& before) {
+  for (const auto& other : before) {
+    const bool shared = side == role::server ? tunnel.local_port == other.tunnel.local_port
+                                             : overlap(tunnel.local_udp, other.tunnel.local_udp);
+    if (!shared || (side == role::server ? tunnel.local_port : tunnel.local_udp.port) == 0)
+      continue;
+    in.refuse("local", "of tunnel " + tunnel.name + " is that of tunnel " + other.tunnel.name +
+                           " too (" + other.section->place + ")");
+    return;
+  }
+}
+
+tunnel_config read_tunnel(reader& in, role side, const tun_config& tun, tunnel_files& files) {
+  tunnel_config out;
+  read_local(in, side, out);
+  read_remote(in, side, tun, out.remote);
+  out.idle_timeout = std::chrono::seconds{in.number("idle-timeout")};
+  read_wire(in, side, out);
+  const auto streams = in.size("tcp-connections");
+  if (side == role::client) out.streams = streams;
+  out.upstream_ports = in.size("udp-connections");
+  read_accept(in, out);
+  if (in.given("deadline")) out.deadline = std::chrono::seconds{in.number("deadline")};
+  files.handshake = in.file("handshake-packet");
+  if (in.stronger("encryption", "encryption-file") == "encryption")
+    read_encryption(in, out);
+  else
+    files.key = in.file("encryption-file");
+  return out;
+}
+
+void read_tunnels(reader& in, role side, const command_line& line, const config_files& files,
+                  settings& out) {
+  const auto keep = [&](tunnel_config&& tunnel, tunnel_files&& named) {
+    out.run.tunnels.push_back(std::make_shared<const tunnel_config>(std::move(tunnel)));
+    out.files.push_back(std::move(named));
+  };
+  if (files.tunnels.empty()) {
+    tunnel_files named;
+    auto tunnel = read_tunnel(in, side, out.run.tun, named);
+    return keep(std::move(tunnel), std::move(named));
+  }
+  // They would be those of every tunnel.
+  for (const char* name : {"local", "remote"}) {
+    if (line.values.find(name) != line.values.end())
+      in.refuse(name, "cannot go with the [tunnel.NAME] sections of --config");
+    else if (in.given(name))
+      in.refuse(name, "must stand in a [tunnel.NAME] section, since there are some");
+  }
+  std::vector<local_place> before;
+  for (const auto& section : files.tunnels) {
+    in.enter(&section);
+    tunnel_files named;
+    auto tunnel = read_tunnel(in, side, out.run.tun, named);
+    tunnel.name = section.name;
+    refuse_shared(in, side, tunnel, before);
+    before.push_back({tunnel, &section});
+    keep(std::move(tunnel), std::move(named));
+  }
+  in.enter(nullptr);
+}
+
+/// For a reload, which cannot change these.
+void note_process_options(const reader& in, role side, settings& out) {
+  for (const auto& group : option_groups())
+    for (const auto& option : group.options) {
+      if (is_tunnel_option(option.name) || is_command_line_only(option.name)) continue;
+      const bool flag = option.argument.of(side).empty();
+      out.process_wide[option.name] = flag ? std::string{in.given(option.name) ? "yes" : "no"}
+                                           : std::string{in.text(option.name)};
+    }
+}
+
 } // namespace
 
-expected<settings, std::vector<option_error>> validate(role side, const command_line& line) {
-  reader in{side, line};
+expected<settings, std::vector<option_error>> validate(role side, const command_line& line,
+                                                       const config_files& files) {
+  reader in{side, line, files};
   settings out;
   auto& run = out.run;
   run.side = side;
-  tunnel_config tunnel;
-  read_local(in, side, tunnel);
-  // The remote is judged against the TUN's networks, but reported before them, in --help's order.
+  // A remote is judged against the TUN's networks, but reported before them, in --help's order.
   const auto before_tun = in.errors().size();
   read_tun(in, run.tun);
   const auto after_tun = in.errors().size();
-  read_remote(in, side, run.tun, tunnel.remote);
+  read_tunnels(in, side, line, files, out);
   auto& errors = in.errors();
   const auto offset = [&](std::size_t n) {
     return errors.begin() + static_cast<std::ptrdiff_t>(n);
   };
   std::rotate(offset(before_tun), offset(after_tun), errors.end());
-  tunnel.idle_timeout = std::chrono::seconds{in.number("idle-timeout")};
   run.keepalive = std::chrono::seconds{in.number("keepalive")};
-  read_wire(in, side, tunnel);
-  const auto streams = in.size("tcp-connections");
-  if (side == role::client) tunnel.streams = streams;
-  tunnel.upstream_ports = in.size("udp-connections");
-  read_accept(in, tunnel);
-  if (in.given("deadline")) tunnel.deadline = std::chrono::seconds{in.number("deadline")};
-  read_encryption(in, tunnel);
   read_offload(in, run.offload);
   if (in.text("coalesce-us") != "auto")
     run.coalesce = std::chrono::microseconds{in.number("coalesce-us")};
@@ -506,9 +511,8 @@ expected<settings, std::vector<option_error>> validate(role side, const command_
   read_log(in, out);
   out.daemonize = in.given("daemonize");
   out.pid_path = std::string{in.text("pid-file")};
-  out.handshake_path = std::string{in.text("handshake-packet")};
+  note_process_options(in, side, out);
   if (!errors.empty()) return unexpected{std::move(errors)};
-  run.tunnels.push_back(std::make_shared<const tunnel_config>(std::move(tunnel)));
   return out;
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "actors/app/config_file.hpp"
 #include "actors/app/options.hpp"
 #include "actors/app/settings.hpp"
 #include "protocol/expected.hpp"
@@ -8,11 +9,12 @@
 
 namespace tonel::actors::app {
 
-/// Turns the values of a command line into settings; an option that was not given has its default.
+/// Turns the values of a command line and of configuration files into settings. The command line
+/// beats a tunnel's section, that beats the rest of the files, and that the defaults.
 /// Nothing outside the process is looked at: a name is not resolved, a device not searched for.
 /// Errors: all that is wrong, those of the command line first; the caller prints them
 ///         (error_text) and ends with exit code 2
-[[nodiscard]] expected<settings, std::vector<option_error>> validate(role side,
-                                                                     const command_line& line);
+[[nodiscard]] expected<settings, std::vector<option_error>>
+validate(role side, const command_line& line, const config_files& files = {});
 
 } // namespace tonel::actors::app

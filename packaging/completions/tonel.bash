@@ -18,7 +18,7 @@ _tonel() {
       mapfile -t COMPREPLY < <(compgen -W "native legacy native,legacy" -- "$word")
       return
       ;;
-    --handshake-packet | --log-output | --pid-file)
+    --config | --encryption-file | --handshake-packet | --log-output | --pid-file)
       mapfile -t COMPREPLY < <(compgen -f -- "$word")
       return
       ;;

@@ -519,4 +519,26 @@ BOOST_AUTO_TEST_CASE(a_server_that_stops_resets_its_clients_and_ends_at_once) {
   BOOST_TEST(w.server().groups().size() == 0u);
 }
 
+BOOST_AUTO_TEST_CASE(a_reload_ends_the_sessions_of_a_changed_tunnel_and_minds_who_is_accepted) {
+  const auto changed = [](world& w, bool older) {
+    auto copy = *w.server().tunnel();
+    copy.accept_legacy = older;
+    copy.idle_timeout = 60s;
+    return std::make_shared<const actors::tunnel_config>(std::move(copy));
+  };
+  for (const bool older : {true, false}) {
+    world w;
+    older_client before{w, phantun()};
+    before.app_sends("one");
+    BOOST_TEST(w.server().count(counter::sessions_opened) == 1u);
+    w.server().reload({{changed(w, older)}, {}, ""});
+    BOOST_TEST(w.until([&] { return before.resets == 1; }, 1s));
+    BOOST_TEST(w.server().groups().size() == 0u);
+    older_client after{w, phantun(8)};
+    after.app_sends("two");
+    BOOST_TEST(w.upstream_got().size() == (older ? 2u : 1u));
+    BOOST_TEST((after.resets != 0) == !older);
+  }
+}
+
 BOOST_AUTO_TEST_SUITE_END()

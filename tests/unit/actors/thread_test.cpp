@@ -308,7 +308,7 @@ BOOST_AUTO_TEST_CASE(root_supervisor_runs_on_its_reactor_and_shards_on_theirs) {
     asked.note();
     return {15};
   };
-  start.tunnels = {t.tunnel};
+  start.tunnels = {{t.tunnel, {}}};
   start.resolve = [&](const tunnel_ptr&, caf::actor) { resolving.note(); };
   start.exit_code = &code;
   auto root = control_loop.spawn(root_supervisor, start);

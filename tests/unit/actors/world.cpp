@@ -143,7 +143,7 @@ process::process(world& w, const actors::config& settings, std::size_t slabs)
   context_.open_upstream =
       [this](
           const protocol::endpoint& address) -> sys::result<std::shared_ptr<sys::datagram_socket>> {
-    BOOST_TEST((address == upstream_address));
+    BOOST_TEST((address.address == upstream_address.address));
     if (instead_of_upstream) return instead_of_upstream();
     upstreams.push_back(std::make_shared<socket>());
     return upstreams.back();
@@ -175,23 +175,41 @@ void process::start() {
     signal_ready_->set(false);
     return std::exchange(signals_, {});
   };
-  start.tunnels = {tunnel_};
-  start.resolve = [this](const actors::tunnel_ptr&, caf::actor asker) { resolve(asker); };
+  start.tunnels = {{tunnel_, {listeners.begin(), listeners.end()}}};
+  start.resolve = [this](const actors::tunnel_ptr& tunnel, caf::actor asker) {
+    resolve(tunnel, asker);
+  };
+  start.reload = [this](const caf::actor& asker) { caf::anon_send(asker, next_reload_); };
+  start.listen = [this](const actors::tunnel_config&) -> sys::result<actors::tunnel_sockets> {
+    if (listen_fails) return unexpected{sys::os_error{EADDRINUSE, "bind", "memory"}};
+    actors::tunnel_sockets out;
+    while (context_.settings.side == actors::role::client && out.size() < shards_.size()) {
+      listeners.push_back(std::make_shared<socket>());
+      out.push_back(listeners.back());
+    }
+    return out;
+  };
   start.report = [this] { ++reports; };
   start.exit_code = &exit_code;
   reactors_.back()->spawn(actors::root_supervisor, start);
 }
 
-void process::resolve(const caf::actor& asker) {
+void process::resolve(const actors::tunnel_ptr& tunnel, const caf::actor& asker) {
   ++resolve_calls;
   if (resolve_failures > 0) {
     --resolve_failures;
-    caf::anon_send(asker, actors::resolve_failed{tunnel_, "no such host"});
+    caf::anon_send(asker, actors::resolve_failed{tunnel, "no such host"});
     return;
   }
   const bool client = context_.settings.side == actors::role::client;
-  caf::anon_send(asker,
-                 actors::remote_resolved{tunnel_, client ? server_address : upstream_address});
+  auto address = client ? server_address : upstream_address;
+  if (tunnel->remote.port != 0) address.port = tunnel->remote.port;
+  caf::anon_send(asker, actors::remote_resolved{tunnel, address});
+}
+
+void process::reload(const actors::reload_result& found) {
+  next_reload_ = found;
+  signal(SIGHUP);
 }
 
 void process::signal(int number) {

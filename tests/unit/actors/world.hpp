@@ -101,6 +101,9 @@ public:
 
   void start();
   void signal(int number);
+  /// SIGHUP, and what the files say then.
+  void reload(const actors::reload_result& found);
+  const actors::tunnel_ptr& tunnel() const { return tunnel_; }
   /// No actor is left.
   bool ended() { return system_.registry().running() == 0; }
   std::size_t actors_running() { return system_.registry().running(); }
@@ -123,7 +126,8 @@ public:
   std::vector<std::string> app_got(std::uint16_t port) const;
 
   std::vector<std::unique_ptr<sys::memory_packet_device>> tuns;
-  std::vector<std::shared_ptr<socket>> listeners; ///< client
+  std::vector<std::shared_ptr<socket>> listeners; ///< client, in order of opening
+  bool listen_fails = false;
   std::vector<std::shared_ptr<socket>> upstreams; ///< server, in order of opening
   std::function<sys::result<std::shared_ptr<sys::datagram_socket>>()> instead_of_upstream;
   int resolve_failures = 0; ///< the next so many fail
@@ -134,11 +138,12 @@ public:
 
 private:
   friend class world;
-  void resolve(const caf::actor& asker);
+  void resolve(const actors::tunnel_ptr& tunnel, const caf::actor& asker);
 
   world& world_;
   actors::process_context context_;
-  actors::tunnel_ptr tunnel_;
+  actors::tunnel_ptr tunnel_; ///< the first
+  actors::reload_result next_reload_;
   caf::actor_system_config config_;
   caf::actor_system system_;
   std::vector<virtual_loop*> loops_; ///< of the shards, then the control reactor's

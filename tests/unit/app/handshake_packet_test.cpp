@@ -15,22 +15,17 @@ namespace {
 
 struct file_fixture {
   std::string path = "/tmp/tonel_handshake_test." + std::to_string(getpid());
-  settings chosen;
-  file_fixture() {
-    chosen.handshake_path = path;
-    set_remote("");
-  }
+  named_file named{path, "--handshake-packet", ""};
+  config run;
+  tunnel_config tunnel;
+  std::shared_ptr<const std::vector<std::uint8_t>> packet;
   ~file_fixture() { std::remove(path.c_str()); }
 
-  void set_remote(const std::string& host) {
-    tunnel_config tunnel;
-    tunnel.remote.host = host;
-    chosen.run.tunnels = {std::make_shared<const tunnel_config>(tunnel)};
-  }
   void write(const std::string& content) { std::ofstream{path, std::ios::binary} << content; }
   /// What is wrong; empty: nothing.
   std::string problem() {
-    const auto read = read_handshake_packet(chosen);
+    const auto read = read_handshake_packet(named, run, tunnel);
+    packet = read ? *read : nullptr;
     return read ? std::string{} : read.error().problem;
   }
 };
@@ -40,25 +35,24 @@ struct file_fixture {
 BOOST_FIXTURE_TEST_SUITE(handshake_packet_test, file_fixture)
 
 BOOST_AUTO_TEST_CASE(none_is_read_where_none_is_named) {
-  chosen.handshake_path.clear();
+  named.path.clear();
   BOOST_TEST(problem() == "");
-  BOOST_TEST(!chosen.run.tunnels.front()->handshake_packet);
+  BOOST_TEST(!packet);
 }
 
 BOOST_AUTO_TEST_CASE(the_content_is_taken_octet_for_octet) {
   const std::string content{"GET / HTTP/1.1\r\n\0\xff\n", 19};
   write(content);
   BOOST_TEST(problem() == "");
-  const auto& packet = *chosen.run.tunnels.front()->handshake_packet;
-  BOOST_TEST((std::string{packet.begin(), packet.end()} == content));
+  BOOST_TEST((std::string{packet->begin(), packet->end()} == content));
 }
 
 BOOST_AUTO_TEST_CASE(what_cannot_be_read_is_an_error_with_its_reason) {
   BOOST_TEST(problem() == "cannot be read: No such file or directory");
-  chosen.handshake_path = "/tmp";
+  named.path = "/tmp";
   BOOST_TEST(problem() == "cannot be read: Is a directory");
   write("");
-  chosen.handshake_path = path;
+  named.path = path;
   BOOST_TEST(problem() == "is empty");
 }
 
@@ -75,9 +69,9 @@ BOOST_AUTO_TEST_CASE(it_fits_one_segment_of_the_address_family_that_may_be_used)
         row{role::client, "host.example", false, 1'460},
         row{role::server, "127.0.0.1", true, 1'440},
         row{role::server, "127.0.0.1", false, 1'460}}) {
-    chosen.run.side = row.side;
-    set_remote(row.remote);
-    chosen.run.tun.ipv6 = row.ipv6;
+    run.side = row.side;
+    tunnel.remote.host = row.remote;
+    run.tun.ipv6 = row.ipv6;
     write(std::string(row.most, 'x'));
     BOOST_TEST(problem() == "", row.remote);
     write(std::string(row.most + 1, 'x'));

@@ -1,0 +1,273 @@
+#!/usr/bin/env python3
+"""Configuration files: many tunnels in one process, and their change by SIGHUP."""
+
+import contextlib
+import os
+import selectors
+import signal
+import tempfile
+import threading
+
+import harness
+from apps import Upstream, ask, ask_once
+from harness import case
+from packets import FIN, RST, Capture
+from processes import Process, Tonel, binary, wait_until
+from topology import Topology
+
+
+class Files:
+    """The two configurations, in a folder of their own."""
+
+    def __init__(self):
+        self.folder = tempfile.mkdtemp(prefix="tonel-config-")
+        self.client = os.path.join(self.folder, "client.conf")
+        self.server = os.path.join(self.folder, "server.conf")
+
+    def write(self, client, server):
+        """tunnel name -> lines; the name "" is what stands before the sections."""
+        for path, tunnels in ((self.client, client), (self.server, server)):
+            if tunnels is None:
+                continue
+            with open(path, "w", encoding="utf-8") as file:
+                for name, lines in tunnels.items():
+                    file.write((f"[tunnel.{name}]\n" if name else "") + "\n".join(lines) + "\n")
+
+
+def tunnel(top, number, client=(), server=(), family=4):
+    """The sections of a tunnel by its number: from port 6000 on to port 7000 on."""
+    address = top.SERVER4 if family == 4 else f"[{top.SERVER6}]"
+    return ([f"local = 127.0.0.1:{6000 + number}", f"remote = {address}:{20000 + number}", *client],
+            [f"local = {20000 + number}", f"remote = 127.0.0.1:{7000 + number}", *server])
+
+
+def apply_rules(program, start=0):
+    """The printed commands from that line on, as one transaction: there may be hundreds."""
+    with program.changed:
+        lines = program.lines[start:]
+    commands = [line.strip() for line in lines if line.startswith("  ")]
+    program.host.run("set -e\n" + "\n".join(c for c in commands if c.startswith("sysctl")))
+    program.host.nft("\n".join(c[5:-1] for c in commands if c.startswith("nft '")) + "\n")
+
+
+@contextlib.contextmanager
+def started(top, files, client=(), server=()):
+    """Both programs, with their rules."""
+    tonels = Tonel(top.server, ["tonels", "--config", files.server, "--tun", "tuns", *server], False)
+    apply_rules(tonels)
+    tonelc = Tonel(top.client, ["tonelc", "--config", files.client, "--tun", "tunc", *client], False)
+    apply_rules(tonelc)
+    yield tonelc, tonels
+    tonelc.stop()
+    tonels.stop()
+
+
+def application(top, number):
+    return top.client.udp("127.0.0.1", connect=("127.0.0.1", 6000 + number))
+
+
+def upstream(top, number):
+    return Upstream(top.server.udp("127.0.0.1", 7000 + number))
+
+
+def reload(program):
+    """SIGHUP; waits until the program has said what came of it, and applies its new rules."""
+    with program.changed:
+        start = len(program.lines)
+    program.signal(signal.SIGHUP)
+    said = program.wait_line(r"(configuration read again.*|stays as it was)", 10, start).group(1)
+    if "started: 0, that ended: 0" not in said and "stays" not in said:
+        program.wait_line(r"^  nft .*(masquerade|dnat ip6)", 5, start)
+        apply_rules(program, start)
+    with program.changed:
+        return said, "\n".join(program.lines[start:])
+
+
+class ManyEchoes:
+    """100 UDP services in one thread; each notes what it got."""
+
+    def __init__(self, socks):
+        self.got = [[] for _ in socks]
+        self.selector = selectors.DefaultSelector()
+        for number, sock in enumerate(socks):
+            sock.setblocking(False)
+            self.selector.register(sock, selectors.EVENT_READ, number)
+        self.stopping = False
+        self.thread = threading.Thread(target=self._run, daemon=True)
+        self.thread.start()
+
+    def _run(self):
+        while not self.stopping:
+            for key, _ in self.selector.select(0.1):
+                with contextlib.suppress(BlockingIOError, ConnectionRefusedError):
+                    data, address = key.fileobj.recvfrom(65535)
+                    self.got[key.data].append(data)
+                    key.fileobj.sendto(data, address)
+
+    def stop(self):
+        self.stopping = True
+        self.thread.join(2)
+
+
+@case("100 tunnels in one process, each with traffic of its own", 120)
+def hundred():
+    count = 100
+    files = Files()
+    with Topology() as top:
+        sections = [tunnel(top, n, family=4 if n % 2 else 6) for n in range(count)]
+        files.write({f"t{n}": s[0] for n, s in enumerate(sections)},
+                    {f"t{n}": s[1] for n, s in enumerate(sections)})
+        with started(top, files, ["--tun-queues", "2"], ["--tun-queues", "2"]) as (tonelc, tonels):
+            echoes = ManyEchoes([top.server.udp("127.0.0.1", 7000 + n) for n in range(count)])
+            apps = [application(top, n) for n in range(count)]
+            for n, app in enumerate(apps):
+                app.send(b"first of %d" % n)
+            for n, app in enumerate(apps):
+                app.settimeout(10)
+                assert app.recv(65535) == b"first of %d" % n
+            for _ in range(5):
+                for n, app in enumerate(apps):
+                    ask_once(app, b"more of %d" % n)
+            for n, got in enumerate(echoes.got):
+                assert set(got) == {b"first of %d" % n, b"more of %d" % n}, (n, set(got))
+                assert len(got) == 6, (n, len(got))
+            for program in (tonelc, tonels):
+                opened = program.counters().get("sessions_opened")
+                assert opened == count, (program.name, opened)
+            echoes.stop()
+            for app in apps:
+                app.close()
+
+
+@case("a reload under traffic loses not one datagram of an unchanged tunnel", 120)
+def unchanged():
+    files = Files()
+    with Topology() as top:
+        kept, changing, added = (tunnel(top, n) for n in range(3))
+        first = ({"kept": kept[0], "changing": changing[0]}, {"kept": kept[1], "changing": changing[1]})
+        files.write(*first)
+        with started(top, files) as (tonelc, tonels), upstream(top, 0) as service, upstream(top, 1):
+            app = application(top, 0)
+            ask(app, b"open")
+            ask(application(top, 1), b"open")
+            stop, rounds, failed = threading.Event(), [], []
+
+            def exchange():
+                # Twenty at a time: one that does not come back ends it.
+                try:
+                    while not stop.is_set():
+                        sent = [b"%08d.%02d" % (len(rounds), n) + bytes(500) for n in range(20)]
+                        for data in sent:
+                            app.send(data)
+                        app.settimeout(5)
+                        got = [app.recv(65535) for _ in sent]
+                        assert got == sent, "lost, doubled or out of order"
+                        rounds.append(len(got))
+                except Exception as error:  # pylint: disable=broad-except
+                    failed.append(error)
+
+            sender = threading.Thread(target=exchange, daemon=True)
+            sender.start()
+            for turn in range(4):
+                files.write({"kept": kept[0], "added": added[0],
+                             "changing": changing[0] + [f"idle-timeout = {50 + turn}"]},
+                            {"kept": kept[1], "added": added[1],
+                             "changing": changing[1] + [f"idle-timeout = {50 + turn}"]})
+                for program in (tonels, tonelc):
+                    said, _ = reload(program)
+                    assert "go on: 1" in said, said
+                with upstream(top, 2):
+                    ask(application(top, 2), b"added", 10)
+                ask(application(top, 1), b"changed", 10)
+                files.write(*first)
+                for program in (tonelc, tonels):
+                    reload(program)
+                before = len(rounds)
+                wait_until(lambda: len(rounds) > before + 5 or failed, 10, "traffic goes on")
+            stop.set()
+            sender.join(10)
+            assert not failed, failed
+            assert len(service.sources()) == 1, "the unchanged tunnel's session was not kept"
+            assert tonelc.counters().get("streams_failed", 0) == 0
+
+
+@case("what is removed closes by FIN, what is bad changes nothing, a port is taken over")
+def removal():
+    files = Files()
+    with Topology() as top:
+        one, two = tunnel(top, 0), tunnel(top, 1)
+        files.write({"one": one[0], "two": two[0]}, {"one": one[1], "two": two[1]})
+        with started(top, files) as (tonelc, tonels), upstream(top, 0), upstream(top, 1):
+            first, second = application(top, 0), application(top, 1)
+            ask(first, b"one")
+            ask(second, b"two")
+            # Bad: at both ends nothing happens, but the reason is told.
+            files.write({"": ["mtu = 5", "nonsense = 1"], "one": one[0]}, None)
+            said, text = reload(tonelc)
+            assert "stays" in said and "client.conf:1: mtu 5" in text, text
+            assert "client.conf:2: nonsense" in text, text
+            ask_once(second, b"still there")
+            # The whole process' options are left as they are.
+            files.write({"": ["mtu = 1400"], "one": one[0], "two": two[0]}, None)
+            said, text = reload(tonelc)
+            assert "restart" in text and "mtu" in text, text
+            ask_once(second, b"still there too")
+            # Removed.
+            with Capture(top.client, "c0") as seen:
+                files.write({"one": one[0]}, None)
+                reload(tonelc)
+                wait_until(lambda: any(p.is_tcp and p.outgoing and p.flags & FIN
+                                       for p in seen.packets), 5, "a FIN")
+                wait_until(lambda: tonels.counters().get("sessions_closed") == 1, 5, "session closed")
+                assert not any(p.is_tcp and p.outgoing and p.flags & RST for p in seen.packets)
+            # Its port is free for others, and an address that others have is refused as a whole.
+            other = top.client.udp("127.0.0.1", 6001)
+            files.write({"one": one[0], "two": two[0]}, None)
+            said, text = reload(tonelc)
+            assert "stays" in said and "127.0.0.1:6001" in text, text
+            other.close()
+            # Renamed: one goes and another comes, on the same port.
+            files.write({"one": one[0], "renamed": two[0]}, None)
+            said, _ = reload(tonelc)
+            assert "started: 1, that ended: 0" in said, said
+            ask(second, b"again", 10)
+            files.write({"one": one[0], "two": two[0]}, None)
+            said, _ = reload(tonelc)
+            assert "started: 1, that ended: 1" in said, said
+            ask(second, b"once more", 10)
+            ask_once(first, b"one, untouched")
+
+
+@case("--check judges and touches nothing; keys are seen nowhere")
+def check():
+    files = Files()
+    with Topology() as top:
+        key = os.path.join(files.folder, "key")
+        with open(key, "w", encoding="utf-8") as file:
+            file.write("xor:Sesame\n")
+        os.chmod(key, 0o640)
+        one = tunnel(top, 0, ["encryption-file = key"], ["encryption-file = key"])
+        files.write({"one": one[0]}, {"one": one[1]})
+        before = top.client.run("ip -o addr; nft list ruleset")
+        process = Process(top.client, [binary("tonelc"), "--config", files.client, "--check"])
+        assert process.wait(5) == 0 and "tunnel one: 127.0.0.1:6000" in process.output()
+        assert "esame" not in process.output(), process.output()
+        assert before == top.client.run("ip -o addr; nft list ruleset")
+        with started(top, files) as (tonelc, tonels), upstream(top, 0):
+            ask(application(top, 0), b"through")
+            for program in (tonelc, tonels):
+                program.counters()
+                assert "esame" not in program.output()
+        tonels = Tonel(top.server, ["tonels", "-l", "20000", "-r", "127.0.0.1:7000", "--encryption",
+                                    "xor:Sesame", "--tun", "tuns"], False)
+        with open(f"/proc/{tonels.popen.pid}/cmdline", "rb") as file:
+            assert b"esame" not in file.read()
+        tonels.stop()
+        os.chmod(key, 0o644)
+        process = Process(top.client, [binary("tonelc"), "--config", files.client, "--check"])
+        assert process.wait(5) == 2 and "client.conf:4: encryption-file" in process.output()
+        assert "closed to others" in process.output(), process.output()
+
+
+if __name__ == "__main__":
+    harness.main()

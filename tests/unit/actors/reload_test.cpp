@@ -1,0 +1,188 @@
+#include "tests/unit/actors/world.hpp"
+
+#include <boost/test/unit_test.hpp>
+
+#include <algorithm>
+
+// A reload replaces tunnels while others go on.
+using namespace tonel;
+using namespace tonel::actors;
+using namespace tonel::test;
+using namespace std::chrono_literals;
+namespace flag = tonel::protocol::flag;
+
+namespace {
+
+tunnel_ptr changed(const tunnel_ptr& from, const std::function<void(tunnel_config&)>& change) {
+  auto copy = *from;
+  change(copy);
+  return std::make_shared<const tunnel_config>(std::move(copy));
+}
+
+/// As `from`, by another name, to the server's port 444.
+tunnel_ptr second_of(const tunnel_ptr& from) {
+  return changed(from, [](tunnel_config& t) {
+    t.name = "second";
+    t.local_udp.port = 2;
+    t.local_port = 444;
+    t.remote.port = 444;
+  });
+}
+
+/// The files say the same again: what is equal to a tunnel there is takes nothing's place.
+tunnel_ptr again(const tunnel_ptr& from) {
+  return changed(from, [](tunnel_config&) {});
+}
+
+/// Two tunnels, both in use: application 5001 with the first, 5002 with the second.
+struct two_tunnels {
+  world w;
+  tunnel_ptr client_first = w.client().tunnel(), client_second = second_of(client_first);
+  tunnel_ptr server_first = w.server().tunnel(), server_second = second_of(server_first);
+
+  two_tunnels() {
+    w.echo(5001, "first");
+    w.server().reload({{again(server_first), server_second}, {}, ""});
+    w.client().reload({{again(client_first), client_second}, {}, ""});
+    w.run();
+    BOOST_TEST_REQUIRE(w.client().listeners.size() == 2u);
+    send_by_second("second");
+    BOOST_TEST_REQUIRE(w.until([&] { return upstream_has("second"); }, 1s));
+    w.trace.clear();
+  }
+  void send_by_second(const std::string& text) { w.client().app_sends(5002, text, 1); }
+  bool upstream_has(const std::string& text) const {
+    const auto got = w.upstream_got();
+    return std::find(got.begin(), got.end(), text) != got.end();
+  }
+  std::size_t fins(bool from_client, std::uint16_t port) const {
+    const auto all = w.sent_with(flag::fin, from_client);
+    return static_cast<std::size_t>(std::count_if(all.begin(), all.end(), [&](const traced& t) {
+      return (from_client ? t.header.tuple.remote : t.header.tuple.local).port == port;
+    }));
+  }
+};
+
+} // namespace
+
+BOOST_AUTO_TEST_SUITE(reload_test)
+
+BOOST_AUTO_TEST_CASE(an_added_tunnel_works_and_the_others_are_not_touched) {
+  two_tunnels t;
+  BOOST_TEST(t.w.client().count(counter::sessions_opened) == 2u);
+  BOOST_TEST(t.w.server().count(counter::sessions_opened) == 2u);
+  t.w.echo(5001, "still");
+  BOOST_TEST(t.w.client().count(counter::streams_opened) == 2u);
+  BOOST_TEST(t.w.client().count(counter::streams_ended) == 0u);
+  BOOST_TEST(t.w.sent_with(flag::fin, true).empty());
+}
+
+BOOST_AUTO_TEST_CASE(a_tunnel_removed_at_the_client_closes_by_fin_and_reads_no_more) {
+  two_tunnels t;
+  t.w.client().reload({{again(t.client_first)}, {}, ""});
+  BOOST_TEST(t.w.until([&] { return t.w.server().count(counter::sessions_closed) == 1u; }, 20s));
+  BOOST_TEST(t.fins(true, 444) >= 1u);
+  BOOST_TEST(t.fins(true, 443) == 0u);
+  t.send_by_second("late");
+  t.w.pass(2s);
+  BOOST_TEST(!t.upstream_has("late"));
+  t.w.echo(5001, "first still");
+  BOOST_TEST(t.w.client().count(counter::sessions_opened) == 2u);
+}
+
+BOOST_AUTO_TEST_CASE(a_tunnel_removed_at_the_server_closes_by_fin_and_refuses) {
+  two_tunnels t;
+  t.w.server().reload({{again(t.server_first)}, {}, ""});
+  BOOST_TEST(t.w.until([&] { return t.w.client().count(counter::sessions_closed) == 1u; }, 20s));
+  BOOST_TEST(t.fins(false, 444) >= 1u);
+  t.w.trace.clear();
+  t.send_by_second("late");
+  t.w.pass(1s);
+  const auto refused = t.w.sent_with(flag::rst, false);
+  BOOST_TEST(!refused.empty());
+  BOOST_TEST(!t.upstream_has("late"));
+  t.w.echo(5001, "first still");
+}
+
+BOOST_AUTO_TEST_CASE(a_changed_tunnel_takes_over_the_sockets) {
+  two_tunnels t;
+  const auto other = changed(t.client_second, [](tunnel_config& c) { c.idle_timeout = 30s; });
+  t.w.client().reload({{again(t.client_first), other}, {}, ""});
+  t.w.run();
+  BOOST_TEST(t.w.client().listeners.size() == 2u); // none was opened
+  t.send_by_second("anew");
+  BOOST_TEST(t.w.until([&] { return t.upstream_has("anew"); }, 2s));
+  BOOST_TEST(t.w.client().count(counter::sessions_opened) == 3u);
+  t.w.echo(5001, "first still");
+  BOOST_TEST(t.w.client().count(counter::sessions_opened) == 3u);
+}
+
+BOOST_AUTO_TEST_CASE(a_changed_tunnel_of_the_server_serves_new_sessions_only) {
+  two_tunnels t;
+  const auto other = changed(t.server_second, [](tunnel_config& c) { c.upstream_ports = 2; });
+  const auto before = t.w.server().upstreams.size();
+  t.w.server().reload({{again(t.server_first), other}, {}, ""});
+  BOOST_TEST(t.w.until([&] { return t.w.client().count(counter::sessions_closed) == 1u; }, 20s));
+  t.send_by_second("anew");
+  BOOST_TEST(t.w.until([&] { return t.upstream_has("anew"); }, 2s));
+  BOOST_TEST(t.w.server().upstreams.size() == before + 2);
+}
+
+BOOST_AUTO_TEST_CASE(every_value_counts) {
+  const auto one = std::make_shared<const tunnel_config>();
+  const std::function<void(tunnel_config&)> changes[] = {
+      [](tunnel_config& t) { t.name = "a"; },
+      [](tunnel_config& t) { t.local_udp.port = 1; },
+      [](tunnel_config& t) { t.local_port = 1; },
+      [](tunnel_config& t) { t.remote.host = "a"; },
+      [](tunnel_config& t) { t.remote.port = 1; },
+      [](tunnel_config& t) { t.idle_timeout = 1s; },
+      [](tunnel_config& t) { t.deadline = 1s; },
+      [](tunnel_config& t) { t.wire = wire_choice::phantun; },
+      [](tunnel_config& t) { t.streams = 2; },
+      [](tunnel_config& t) { t.upstream_ports = 2; },
+      [](tunnel_config& t) { t.accept_native = false; },
+      [](tunnel_config& t) { t.accept_legacy = false; },
+      [](tunnel_config& t) {
+        t.handshake_packet = std::make_shared<const std::vector<std::uint8_t>>(1);
+      },
+      [](tunnel_config& t) { t.cipher = std::make_shared<const protocol::xor_cipher>("a"); },
+  };
+  BOOST_TEST(same(*one, *again(one)));
+  for (const auto& change : changes) {
+    const auto other = changed(one, change);
+    BOOST_TEST(!same(*one, *other));
+    BOOST_TEST(same(*other, *changed(one, change)));
+  }
+}
+
+BOOST_AUTO_TEST_CASE(what_is_wrong_changes_nothing) {
+  two_tunnels t;
+  const log_tail log;
+  t.w.client().reload({{}, {"a.conf:1: mtu 5: must be 576 to 65535"}, ""});
+  t.w.run();
+  BOOST_TEST(log.matching("a.conf:1: mtu 5") == 1u);
+  BOOST_TEST(log.matching("stays as it was") == 1u);
+  t.w.client().listen_fails = true;
+  const auto third = changed(t.client_first, [](tunnel_config& c) {
+    c.name = "third";
+    c.local_udp.port = 3;
+  });
+  t.w.client().reload({{third}, {}, ""});
+  t.w.run();
+  BOOST_TEST(log.matching("stays as it was") == 2u);
+  t.w.echo(5001, "first still");
+  t.send_by_second("second still");
+  BOOST_TEST(t.w.until([&] { return t.upstream_has("second still"); }, 1s));
+  BOOST_TEST(t.w.client().count(counter::sessions_opened) == 2u);
+}
+
+BOOST_AUTO_TEST_CASE(what_only_a_restart_changes_is_named) {
+  world w;
+  const log_tail log;
+  w.client().reload({{again(w.client().tunnel())}, {}, "mtu, tun-queues"});
+  w.run();
+  BOOST_TEST(log.matching("restart brings it into effect: mtu, tun-queues") == 1u);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
