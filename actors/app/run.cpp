@@ -7,6 +7,7 @@
 #include "actors/log.hpp"
 #include "actors/root_supervisor.hpp"
 #include "actors/shard.hpp"
+#include "system/addresses.hpp"
 #include "system/daemon.hpp"
 #include "system/offload_probe.hpp"
 #include "system/process.hpp"
@@ -86,6 +87,25 @@ start_error pid_error(const sys::os_error& error) {
   return out;
 }
 
+/// Two devices with one address would get each other's packets.
+std::optional<start_error> address_in_use(const tun_config& tun) {
+  if (tun.fd >= 0) return std::nullopt; // may well have it
+  const auto taken = [&](const char* option,
+                         const protocol::ip_address& address) -> std::optional<start_error> {
+    const auto device = sys::interface_with(address);
+    if (!device || *device == tun.name) return std::nullopt;
+    return start_error{std::string{option} + " " + address.to_string() + " is in use, by device " +
+                           *device,
+                       {"each program of a host needs --tun-local, --tun-peer, --tun-local6 and "
+                        "--tun-peer6 of its own, in networks of their own"}};
+  };
+  if (auto error = taken("--tun-local", tun.local4)) return error;
+  if (auto error = taken("--tun-peer", tun.peer4)) return error;
+  if (!tun.ipv6) return std::nullopt;
+  if (auto error = taken("--tun-local6", tun.local6)) return error;
+  return taken("--tun-peer6", tun.peer6);
+}
+
 /// Everything that the actors borrow, in the order in which it is made; undone in reverse.
 class runtime {
 public:
@@ -127,6 +147,7 @@ std::optional<start_error> runtime::open() {
   if (auto failed = open_listeners()) return failed;
 
   const auto& tun = chosen_.run.tun;
+  if (auto taken = address_in_use(tun)) return taken;
   sys::tun_options options;
   options.name = tun.name;
   options.fd = tun.fd;
@@ -233,6 +254,12 @@ void runtime::resolve(const tunnel_ptr& tunnel, const caf::actor& root) {
   const auto wanted = chosen_.run.side == role::client && !chosen_.run.tun.ipv6
                           ? sys::address_filter::v4
                           : sys::address_filter::any;
+  // Many tunnels share the worker, and a name server that is silent holds it up for long.
+  if (const auto address = protocol::ip_address::parse(remote.host);
+      address && (wanted == sys::address_filter::any || address->is_v4())) {
+    caf::anon_send(root, remote_resolved{tunnel, {*address, remote.port}});
+    return;
+  }
   worker_->run([remote, wanted] { return sys::resolve(remote.host, remote.port, wanted); },
                [root, tunnel](sys::result<std::vector<protocol::endpoint>> found) {
                  if (found)

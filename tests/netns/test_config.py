@@ -269,5 +269,26 @@ def check():
         assert "closed to others" in process.output(), process.output()
 
 
+@case("a second program on the same TUN addresses: exit 1, the option is named")
+def second():
+    files = Files()
+    with Topology() as top:
+        one, two = tunnel(top, 0), tunnel(top, 1)
+        files.write({"one": one[0]}, {"one": one[1]})
+        with started(top, files):
+            files.write({"two": two[0]}, None)
+            argv = [binary("tonelc"), "--config", files.client]
+            process = Process(top.client, argv)
+            assert process.wait(5) == 1 and "--tun-local 192.168.200.1 is in use, by device tunc" in \
+                process.output(), process.output()
+            process = Process(top.client, [*argv, "--tun-local", "192.168.210.1", "--tun-peer",
+                                           "192.168.210.2"])
+            assert process.wait(5) == 1 and "--tun-local6 fcc8::1 is in use" in process.output()
+            own = Tonel(top.client, ["tonelc", *argv[1:], "--tun", "tunb", "--tun-local",
+                                     "192.168.210.1", "--tun-peer", "192.168.210.2",
+                                     "--tun-local6", "fcc7::1", "--tun-peer6", "fcc7::2"], False)
+            own.stop()
+
+
 if __name__ == "__main__":
     harness.main()
