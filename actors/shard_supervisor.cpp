@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstring>
+#include <iterator>
 #include <utility>
 
 namespace tonel::actors {
@@ -76,6 +77,7 @@ void shard_supervisor_state::start(shard* s, const caf::actor& root_supervisor) 
 
 void shard_supervisor_state::start_children() {
   now_in = stage::running;
+  held_back.clear();
   if (!queue) {
     queue = self->spawn<caf::monitored>(tun_queue, where);
     self->send(as<root_supervisor_actor>(root), child_up{where->index, queue});
@@ -91,6 +93,7 @@ void shard_supervisor_state::start_listeners() {
   };
   for (const auto& tunnel : where->tunnels) {
     if (!tunnel.listener || listener_of(tunnel.settings) || in_use(tunnel.listener)) continue;
+    if (held_back.count(tunnel.settings) != 0) continue;
     listeners[tunnel.settings.get()] = self->spawn<caf::monitored>(
         udp_listener, udp_listener_start{where, tunnel.settings, tunnel.listener, admits,
                                          caf::actor_cast<caf::actor>(self)});
@@ -116,6 +119,7 @@ void shard_supervisor_state::close_tunnel(const shard_tunnel& removed) {
   for (auto& [id, entry] : client_sessions)
     if (entry.tunnel == removed.settings)
       self->send(as<session_actor>(entry.session), close_session{false});
+  held_back.erase(removed.settings);
   const auto listener = listeners.find(removed.settings.get());
   if (listener == listeners.end()) return;
   retired.emplace(listener->second.id(), removed);
@@ -224,33 +228,55 @@ void shard_supervisor_state::on_down(const caf::down_msg& down) {
   }
   const auto listener = std::find_if(listeners.begin(), listeners.end(),
                                      [&](const auto& l) { return l.second.id() == child; });
-  const bool was_queue = queue && queue.id() == child;
-  const bool was_listener = listener != listeners.end();
-  if (was_queue) queue = nullptr;
-  if (was_listener) listeners.erase(listener);
-  if (was_queue || was_listener)
-    child_failed(was_queue);
-  else
+  if (queue && queue.id() == child) {
+    queue = nullptr;
+    queue_failed();
+  } else if (listener != listeners.end()) {
+    const auto* key = listener->first;
+    listeners.erase(listener);
+    listener_failed(key);
+  } else {
     session_ended(down);
+  }
   if (idle()) cleared();
 }
 
-void shard_supervisor_state::child_failed(bool was_queue) {
-  if (now_in == stage::clearing && was_queue) keep_queue = false;
-  if (now_in != stage::running) return;
-  if (!restarts.take(self->now())) {
-    log_error("shard ", where->index, ": too many faults in a short time");
-    abandon();
-    self->quit(make_error(ec::restart_limit));
-    return;
-  }
+bool shard_supervisor_state::another_try() {
+  if (restarts.take(self->now())) return true;
+  log_error("shard ", where->index, ": too many faults in a short time");
+  abandon();
+  self->quit(make_error(ec::restart_limit));
+  return false;
+}
+
+void shard_supervisor_state::queue_failed() {
+  if (now_in != stage::running || !another_try()) return;
   now_in = stage::clearing;
-  keep_queue = !was_queue;
-  clear();
+  abandon();
+}
+
+void shard_supervisor_state::listener_failed(const tunnel_config* key) {
+  if (now_in != stage::running || !another_try()) return;
+  for (auto& [id, entry] : client_sessions) {
+    if (entry.tunnel.get() != key) continue;
+    entry.dismissed = true;
+    self->send_exit(entry.session, caf::exit_reason::kill);
+  }
+  for (const auto& tunnel : where->tunnels)
+    if (tunnel.settings.get() == key) held_back.emplace(tunnel.settings, self->now() + wait.next());
+  arm_listeners();
+}
+
+void shard_supervisor_state::arm_listeners() {
+  std::optional<protocol::time_point> at;
+  for (const auto& [tunnel, due] : held_back)
+    if (!at || due < *at) at = due;
+  self->arm(at);
 }
 
 void shard_supervisor_state::session_ended(const caf::down_msg& down) {
   const auto child = down.source.id();
+  bool fault = bool{down.reason};
   if (const auto s = server_sessions.find(child); s != server_sessions.end()) {
     where->stats.add(counter::sessions_closed);
     if (s->second.owner != 0)
@@ -263,11 +289,12 @@ void shard_supervisor_state::session_ended(const caf::down_msg& down) {
     where->stats.add(counter::sessions_closed);
     if (const auto listener = listener_of(c->second.tunnel))
       self->send(as<udp_listener_actor>(listener), session_changed{c->second.path, nullptr, child});
+    fault = fault && !c->second.dismissed;
     client_sessions.erase(c);
   } else {
     return;
   }
-  if (now_in == stage::running && down.reason && !session_faults.take(self->now())) {
+  if (now_in == stage::running && fault && !session_faults.take(self->now())) {
     log_error("shard ", where->index, ": too many sessions failed in a short time");
     abandon();
     self->quit(make_error(ec::restart_limit));
@@ -275,15 +302,10 @@ void shard_supervisor_state::session_ended(const caf::down_msg& down) {
 }
 
 void shard_supervisor_state::abandon() {
-  keep_queue = false;
-  clear();
-}
-
-void shard_supervisor_state::clear() {
   each_session([this](const session_actor& s) { self->send_exit(s, caf::exit_reason::kill); });
   for (const auto& [tunnel, listener] : listeners)
     self->send_exit(listener, caf::exit_reason::kill);
-  if (queue && !keep_queue) self->send_exit(queue, caf::exit_reason::kill);
+  if (queue) self->send_exit(queue, caf::exit_reason::kill);
 }
 
 bool shard_supervisor_state::idle() const {
@@ -292,7 +314,7 @@ bool shard_supervisor_state::idle() const {
   case stage::running:
   case stage::waiting: return false;
   case stage::stopping: return true;
-  case stage::clearing: return listeners.empty() && (keep_queue || !queue);
+  case stage::clearing:
   case stage::ending: return listeners.empty() && !queue;
   }
   return false;
@@ -326,6 +348,11 @@ void shard_supervisor_state::stop() {
 void shard_supervisor_state::on_timer() {
   if (now_in == stage::waiting) {
     start_children();
+  } else if (now_in == stage::running) {
+    for (auto it = held_back.begin(); it != held_back.end();)
+      it = it->second <= self->now() ? held_back.erase(it) : std::next(it);
+    start_listeners();
+    arm_listeners();
   } else if (now_in == stage::stopping) {
     // Peers that did not answer the FIN in time learn it from the RST to their next segment.
     now_in = stage::ending;

@@ -19,9 +19,10 @@ namespace tonel::actors {
 
 struct shard_supervisor_state;
 
-/// Keeps one shard's tun_queue, listener and sessions. Rest for one: what was started after a child
-/// that failed is ended and started again with it; sessions are not started again, the next datagram
-/// or hello makes new ones.
+/// Keeps one shard's tun_queue, listeners and sessions. Rest for one: what was started after a child
+/// that failed, and needs it, is ended and started again with it: all of the shard after a tun_queue,
+/// one tunnel's after its listener. Sessions are not started again, the next datagram or hello makes
+/// new ones.
 caf::behavior shard_supervisor(pinned<shard_supervisor_state>* self, shard* where,
                                const caf::actor& root);
 
@@ -37,7 +38,7 @@ struct shard_supervisor_state {
   void set_tunnels(const tunnels_changed& changed);
   void probe();
   void stop();
-  /// Ends all children, unawaited: this actor is about to end by a fault.
+  /// Ends all children, unawaited.
   void abandon();
   void on_down(const caf::down_msg& down);
   void on_timer();
@@ -64,6 +65,7 @@ private:
     caf::actor session;
     tunnel_ptr tunnel;
     sys::datagram_path path;
+    bool dismissed = false; ///< with its listener: its end is no fault of its own
   };
   struct session_hash {
     std::uint64_t seed = 0;
@@ -72,14 +74,16 @@ private:
 
   void start_children();
   void start_listeners();
+  void arm_listeners();
   void close_tunnel(const shard_tunnel& removed);
   caf::actor listener_of(const tunnel_ptr& tunnel) const;
   caf::actor session_of(const adopt_stream& request) const;
   /// Null: a limit, or no socket.
   caf::actor make_session(const adopt_stream& request, const protocol::endpoint& upstream);
-  void child_failed(bool was_queue);
+  void queue_failed();
+  void listener_failed(const tunnel_config* key);
+  bool another_try();
   void session_ended(const caf::down_msg& down);
-  void clear();
   void cleared();
   bool idle() const;
   template <class F> void each_session(F f) {
@@ -97,7 +101,8 @@ private:
   std::unordered_map<const tunnel_config*, caf::actor> listeners; ///< client
   /// Listeners of tunnels that are no more, until they have ended: their sockets may be another's.
   std::unordered_map<caf::actor_id, shard_tunnel> retired;
-  bool keep_queue = false; ///< while clearing: only what was started after the queue goes
+  /// When the listeners that have failed are started again.
+  std::unordered_map<tunnel_ptr, protocol::time_point> held_back;
   std::optional<peers_changed> peers;
   std::unordered_map<caf::actor_id, server_entry> server_sessions;
   std::unordered_map<caf::actor_id, client_entry> client_sessions;
