@@ -13,6 +13,7 @@ endmacro()
 tonel_find(Threads libc6-dev)
 tonel_find(CAF libcaf-dev 0.17)
 tonel_find(tl-expected libexpected-dev)
+tonel_find(Nftables libnftables-dev)
 
 set(tonel_boost_debian_program_options libboost-program-options1.74-dev)
 set(tonel_boost_debian_log libboost-log1.74-dev)

@@ -13,6 +13,7 @@
 #include <array>
 #include <cassert>
 #include <cerrno>
+#include <cstddef>
 #include <cstring>
 
 namespace tonel::sys {
@@ -237,6 +238,55 @@ result<void> route_netlink::add_address(std::uint32_t index, const link_address&
 result<void> route_netlink::remove_address(std::uint32_t index, const link_address& address) {
   return change_address(RTM_DELADDR, NLM_F_REQUEST | NLM_F_ACK, "netlink RTM_DELADDR", index,
                         address);
+}
+
+result<std::optional<std::uint32_t>> route_netlink::interface_to(const protocol::ip_address& to,
+                                                                 std::uint32_t mark) {
+  rtmsg fixed{};
+  fixed.rtm_family = to.is_v4() ? AF_INET : AF_INET6;
+  fixed.rtm_dst_len = static_cast<unsigned char>(8 * to.size());
+  request r{RTM_GETROUTE, NLM_F_REQUEST | NLM_F_ACK, &fixed, sizeof fixed};
+  r.address(RTA_DST, to);
+  if (mark != 0) r.number(RTA_MARK, mark);
+  std::optional<std::uint32_t> found;
+  const auto done = exchange(r, "netlink RTM_GETROUTE", [&](const nlmsghdr& h) {
+    rtmsg m{};
+    if (h.nlmsg_type != RTM_NEWROUTE || !read_fixed(h, m) || m.rtm_type != RTN_UNICAST) return;
+    each_attribute(h, sizeof m, [&](std::uint16_t type, const std::uint8_t* data, std::size_t n) {
+      if (type == RTA_OIF) found = number_of(data, n);
+    });
+  });
+  if (!done) {
+    const int e = done.error().number;
+    if (e != ENETUNREACH && e != EHOSTUNREACH && e != ESRCH) return unexpected{done.error()};
+  }
+  return found;
+}
+
+result<std::vector<default_route>> route_netlink::default_routes(bool v6) {
+  rtmsg fixed{};
+  fixed.rtm_family = v6 ? AF_INET6 : AF_INET;
+  request r{RTM_GETROUTE, NLM_F_REQUEST | NLM_F_DUMP, &fixed, sizeof fixed};
+  std::vector<default_route> found;
+  const auto done = exchange(r, "netlink RTM_GETROUTE", [&](const nlmsghdr& h) {
+    rtmsg m{};
+    if (h.nlmsg_type != RTM_NEWROUTE || !read_fixed(h, m)) return;
+    if (m.rtm_dst_len != 0 || m.rtm_table != RT_TABLE_MAIN || m.rtm_type != RTN_UNICAST) return;
+    default_route route;
+    route.learnt = m.rtm_protocol == RTPROT_RA;
+    each_attribute(h, sizeof m, [&](std::uint16_t type, const std::uint8_t* data, std::size_t n) {
+      if (type == RTA_OIF) route.index = number_of(data, n);
+      if (type == RTA_PRIORITY) route.metric = number_of(data, n);
+      // Several next hops: the first stands for all.
+      if (type == RTA_MULTIPATH && n >= sizeof(rtnexthop))
+        route.index = number_of(data + offsetof(rtnexthop, rtnh_ifindex), sizeof(std::uint32_t));
+    });
+    if (route.index != 0) found.push_back(route);
+  });
+  if (!done) return unexpected{done.error()};
+  std::stable_sort(found.begin(), found.end(),
+                   [](const auto& a, const auto& b) { return a.metric < b.metric; });
+  return found;
 }
 
 } // namespace tonel::sys

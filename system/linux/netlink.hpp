@@ -40,6 +40,13 @@ struct link_address {
   std::uint8_t prefix = 0;
 };
 
+/// A default route.
+struct default_route {
+  std::uint32_t index = 0; ///< of the interface
+  std::uint32_t metric = 0;
+  bool learnt = false; ///< from a router advertisement
+};
+
 /// Asks the kernel about interfaces and addresses, and changes them.
 /// Errors: those of the kernel's answer; EPERM: CAP_NET_ADMIN is missing
 /// Source: man 7 rtnetlink; RFC 3549 §2
@@ -54,6 +61,13 @@ public:
   /// Without duplicate address detection: nobody else is on a TUN.
   result<void> add_address(std::uint32_t index, const link_address& address);
   result<void> remove_address(std::uint32_t index, const link_address& address);
+
+  /// The interface that a packet to this address leaves by, as policy routing decides for packets with
+  /// this mark (0: none); nothing where there is no route.
+  result<std::optional<std::uint32_t>> interface_to(const protocol::ip_address& to,
+                                                    std::uint32_t mark);
+  /// The main table's, the preferred one first.
+  result<std::vector<default_route>> default_routes(bool v6);
 
 private:
   class request;

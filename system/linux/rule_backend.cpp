@@ -1,0 +1,278 @@
+#include "system/rule_backend.hpp"
+
+#include "system/command.hpp"
+#include "system/nft_context.hpp"
+
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <sstream>
+#include <utility>
+
+namespace tonel::sys {
+
+namespace {
+
+constexpr std::pair<backend_kind, const char*> kinds[] = {
+    {backend_kind::automatic, "auto"},
+    {backend_kind::owned, "owned"},
+    {backend_kind::shared, "nft"},
+    {backend_kind::iptables, "iptables"},
+};
+
+class nft_backend : public rule_backend {
+public:
+  // Reading has a context of its own: the library may open its socket anew while it reads what
+  // others change meanwhile, and an owned table would go with the old one.
+  nft_backend(nft_context writer, nft_context reader, table_kind kind)
+      : writer_{std::move(writer)}, reader_{std::move(reader)}, kind_{kind} {}
+
+  backend_kind kind() const noexcept override {
+    return kind_ == table_kind::owned ? backend_kind::owned : backend_kind::shared;
+  }
+
+  result<void> apply(const rule_plan& plan) override {
+    auto statements = nft_statements(plan, kind_);
+    // A table of the other kind cannot become one of this kind; and what an earlier process left may
+    // have other chains.
+    if (!there(plan.table)) {
+      const auto removal = nft_removal_statements(plan.table);
+      statements.insert(statements.begin(), removal.begin(), removal.end());
+    }
+    listing_.clear();
+    if (auto done = writer_.run(statements); !done) return unexpected{done.error()};
+    table_ = plan.table;
+    auto listing = list("table inet " + table_);
+    if (!listing) return unexpected{listing.error()};
+    listing_ = std::move(*listing);
+    return {};
+  }
+
+  result<bool> intact() override {
+    auto listing = list("table inet " + table_);
+    if (!listing) {
+      if (listing.error().number == ENOENT) return false;
+      return unexpected{listing.error()};
+    }
+    return *listing == listing_;
+  }
+
+  result<void> remove(const std::string& table) override {
+    auto done = writer_.run(nft_removal_statements(table));
+    if (!done) return unexpected{done.error()};
+    if (table == table_) listing_.clear();
+    return {};
+  }
+
+  result<std::string> list(const std::string& what) override { return reader_.run("list " + what); }
+  bool concerns(const std::string& changed, const std::string& ours) const override {
+    return changed == ours;
+  }
+
+private:
+  bool there(const std::string& table) const { return table == table_ && !listing_.empty(); }
+
+  nft_context writer_, reader_;
+  table_kind kind_;
+  std::string table_;
+  std::string listing_; // as the kernel has it after apply()
+};
+
+class iptables_backend : public rule_backend {
+public:
+  explicit iptables_backend(bool legacy) : legacy_{legacy} {}
+
+  backend_kind kind() const noexcept override { return backend_kind::iptables; }
+
+  result<void> apply(const rule_plan& plan) override {
+    if (plan.nat == nat_mode::stateless)
+      return unexpected{
+          os_error{EOPNOTSUPP, "iptables", "--nat stateless needs nftables on this host"}};
+    tag_ = plan.table;
+    for (std::size_t i = 0; i < families_.size(); ++i) {
+      if (auto done = replace(families_[i], plan.table, iptables_rules(plan, i == 1)); !done) {
+        // A host without IPv6 has no ip6tables either, and nothing to take away there.
+        if (i == 1 && !plan.peer6) continue;
+        return done;
+      }
+      auto lines = lines_of(families_[i], tag_);
+      if (!lines) return unexpected{lines.error()};
+      applied_[i] = std::move(*lines);
+    }
+    return {};
+  }
+
+  result<bool> intact() override {
+    for (std::size_t i = 0; i < families_.size(); ++i) {
+      auto lines = lines_of(families_[i], tag_);
+      if (!lines) {
+        if (applied_[i].empty()) continue;
+        return unexpected{lines.error()};
+      }
+      if (*lines != applied_[i]) return false;
+    }
+    return true;
+  }
+
+  result<void> remove(const std::string& table) override {
+    result<void> all;
+    for (std::size_t i = 0; i < families_.size(); ++i)
+      if (auto done = replace(families_[i], table, {}); !done && i == 0) all = done;
+    return all;
+  }
+
+  result<std::string> list(const std::string& what) override {
+    auto context = nft_context::open();
+    if (!context) return unexpected{context.error()};
+    return context->run("list " + what);
+  }
+  bool concerns(const std::string& changed, const std::string& ours) const override {
+    return changed == ours || changed == "filter" || changed == "nat" || changed == "mangle";
+  }
+  bool must_be_asked() const noexcept override { return legacy_; }
+
+private:
+  static result<std::vector<std::string>> lines_of(const char* program, const std::string& tag) {
+    const auto saved = run_command({std::string{program} + "-save"});
+    if (!saved) return unexpected{saved.error()};
+    return iptables_lines_of(*saved, tag);
+  }
+
+  static result<void> replace(const char* program, const std::string& tag,
+                              const std::vector<iptables_rule>& rules) {
+    const auto saved = run_command({std::string{program} + "-save"});
+    if (!saved) return unexpected{saved.error()};
+    const auto text = iptables_restore_text(*saved, tag, rules);
+    if (text.empty()) return {};
+    const auto done =
+        run_command({std::string{program} + "-restore", "--noflush", "--wait", "5"}, text);
+    if (!done) return unexpected{done.error()};
+    return {};
+  }
+
+  static constexpr std::array<const char*, 2> families_{"iptables", "ip6tables"};
+  bool legacy_;
+  std::string tag_;
+  std::array<std::vector<std::string>, 2> applied_;
+};
+
+result<std::unique_ptr<rule_backend>> open_nft(table_kind kind) {
+  auto writer = nft_context::open();
+  if (!writer) return unexpected{writer.error()};
+  auto reader = nft_context::open();
+  if (!reader) return unexpected{reader.error()};
+  // Whether the kernel takes this kind of table is known only by making one.
+  const std::string flags = kind == table_kind::owned ? " { flags owner; }" : "";
+  const std::string probe = "table inet tonel-probe-" + std::to_string(::getpid());
+  if (auto done = writer->run({"add " + probe + flags, "delete " + probe}); !done)
+    return unexpected{done.error()};
+  return std::unique_ptr<rule_backend>{
+      std::make_unique<nft_backend>(std::move(*writer), std::move(*reader), kind)};
+}
+
+result<std::unique_ptr<rule_backend>> open_iptables() {
+  const auto version = run_command({"iptables", "-V"});
+  if (!version) return unexpected{version.error()};
+  const bool nf_tables = version->find("nf_tables") != std::string::npos;
+  return std::unique_ptr<rule_backend>{std::make_unique<iptables_backend>(!nf_tables)};
+}
+
+/// A base chain on forward with policy drop.
+struct dropping_chain {
+  std::string family, table, chain;
+  bool docker = false; ///< Docker's chain for rules of the user is beside it
+};
+
+/// Reads what "list chains" prints: "table ip filter {", "chain FORWARD {", "type ... hook forward ...
+/// policy drop;", "}".
+std::vector<dropping_chain> dropping_chains(const std::string& listing) {
+  std::vector<dropping_chain> out;
+  std::istringstream lines{listing};
+  std::string family, table, chain;
+  for (std::string line; std::getline(lines, line);) {
+    std::istringstream words{line};
+    std::string first;
+    words >> first;
+    if (first == "table") {
+      words >> family >> table;
+    } else if (first == "chain") {
+      words >> chain;
+    } else if (line.find(" hook forward ") != std::string::npos &&
+               line.find("policy drop") != std::string::npos) {
+      out.push_back({family, table, chain, false});
+    }
+  }
+  const bool docker = listing.find("chain DOCKER-USER {") != std::string::npos;
+  for (auto& found : out)
+    found.docker = docker && found.table == "filter";
+  return out;
+}
+
+} // namespace
+
+const char* to_string(backend_kind kind) noexcept {
+  for (const auto& [k, name] : kinds)
+    if (k == kind) return name;
+  return "";
+}
+
+std::optional<backend_kind> parse_backend_kind(std::string_view name) noexcept {
+  for (const auto& [kind, text] : kinds)
+    if (name == text) return kind;
+  return {};
+}
+
+result<std::unique_ptr<rule_backend>> open_backend(backend_kind kind) {
+  switch (kind) {
+  case backend_kind::owned: return open_nft(table_kind::owned);
+  case backend_kind::shared: return open_nft(table_kind::shared);
+  case backend_kind::iptables: return open_iptables();
+  case backend_kind::automatic: break;
+  }
+  auto nft = open_nft(table_kind::owned);
+  if (nft) return nft;
+  nft = open_nft(table_kind::shared);
+  // Without the right to do it, iptables could not either, and would say so less clearly.
+  if (nft || nft.error().number == EPERM) return nft;
+  auto iptables = open_iptables();
+  if (!iptables && iptables.error().number == ENOENT) return nft;
+  return iptables;
+}
+
+std::vector<std::string> forward_obstacles(rule_backend& backend, const rule_plan& plan) {
+  const auto kind = backend.kind();
+  const auto listing = backend.list("chains");
+  if (!listing) return {};
+  std::vector<std::string> out;
+  for (const auto& c : dropping_chains(*listing)) {
+    if (c.family == "ip6" && !plan.peer6) continue;
+    // There our accepts are in that very chain.
+    if (kind == backend_kind::iptables && c.family != "inet" && c.table == "filter") continue;
+    std::string text = "the chain " + c.chain + " of table " + c.family + ' ' + c.table +
+                       " drops what it does not know, whatever our table accepts. Let the tunnel "
+                       "pass there: ";
+    for (const char* direction : {"i", "o"}) {
+      if (*direction == 'o') text += " and ";
+      if (c.docker)
+        text += (c.family == "ip6" ? "ip6tables" : "iptables") + std::string{" -I DOCKER-USER -"} +
+                direction + ' ' + plan.tun + " -j ACCEPT";
+      else
+        text += "nft insert rule " + c.family + ' ' + c.table + ' ' + c.chain + ' ' + direction +
+                "ifname " + plan.tun + " accept";
+    }
+    out.push_back(std::move(text));
+  }
+  return out;
+}
+
+bool others_present(rule_backend& backend, const std::string& our_table) {
+  const auto listing = backend.list("tables");
+  if (!listing) return false;
+  std::istringstream lines{*listing};
+  for (std::string word, family, table; lines >> word >> family >> table;)
+    if (family == "inet" && table.rfind("tonel_", 0) == 0 && table != our_table) return true;
+  return false;
+}
+
+} // namespace tonel::sys

@@ -1,0 +1,396 @@
+#include "system/rule_text.hpp"
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <utility>
+
+namespace tonel::sys {
+
+namespace {
+
+template <class... Parts> std::string joined(const Parts&... parts) {
+  std::string out;
+  ((out += parts), ...);
+  return out;
+}
+
+std::string quoted(std::string_view name) { return '"' + std::string{name} + '"'; }
+
+template <class Items> std::string set_of(const Items& items) {
+  if (items.size() == 1) return *items.begin();
+  std::string out = "{ ";
+  for (const auto& item : items)
+    out += (out.size() > 2 ? ", " : "") + item;
+  return out + " }";
+}
+
+enum class family : std::uint8_t { both, v4, v6 };
+
+/// What tells our packets from others on the side of the network.
+struct flow {
+  family of = family::both;
+  std::string out, in;
+};
+
+flow flow_of_ports(const std::set<std::uint16_t>& ports, bool theirs) {
+  std::vector<std::string> items(ports.size());
+  std::transform(ports.begin(), ports.end(), items.begin(),
+                 [](std::uint16_t port) { return std::to_string(port); });
+  const auto set = set_of(items);
+  return {family::both, (theirs ? "tcp dport " : "tcp sport ") + set,
+          (theirs ? "tcp sport " : "tcp dport ") + set};
+}
+
+flow flow_of_remotes(const std::set<std::string>& remotes, family of) {
+  const std::string ip = of == family::v6 ? "ip6" : "ip";
+  if (remotes.size() > 1) {
+    const auto set = set_of(remotes);
+    return {of, ip + " daddr . tcp dport " + set, ip + " saddr . tcp sport " + set};
+  }
+  const auto& one = *remotes.begin(); // "ADDRESS . PORT"
+  const auto dot = one.find(" . ");
+  const auto address = one.substr(0, dot);
+  const auto port = one.substr(dot + 3);
+  return {of, ip + " daddr " + address + " tcp dport " + port,
+          ip + " saddr " + address + " tcp sport " + port};
+}
+
+std::vector<flow> flows_of(const rule_plan& plan) {
+  std::vector<flow> out;
+  if (plan.server) {
+    out.push_back(flow_of_ports({plan.ports.begin(), plan.ports.end()}, false));
+    return out;
+  }
+  std::set<std::string> v4, v6;
+  std::set<std::uint16_t> unresolved;
+  for (const auto& remote : plan.remotes) {
+    // A name may resolve to another address tomorrow; until it is known the port has to do.
+    if (!remote.address) {
+      unresolved.insert(remote.port);
+    } else {
+      auto& set = remote.address.is_v6() ? v6 : v4;
+      set.insert(remote.address.to_string() + " . " + std::to_string(remote.port));
+    }
+  }
+  if (!v4.empty()) out.push_back(flow_of_remotes(v4, family::v4));
+  if (!v6.empty() && plan.peer6) out.push_back(flow_of_remotes(v6, family::v6));
+  if (!unresolved.empty()) out.push_back(flow_of_ports(unresolved, true));
+  return out;
+}
+
+/// Writes the statements of one table.
+class table_writer {
+public:
+  table_writer(const rule_plan& plan, table_kind kind)
+      : plan_{plan}, table_{"inet " + plan.table}, tun_{quoted(plan.tun)}, flows_{flows_of(plan)} {
+    // Emptied, not deleted: the chains stay, and with them connection tracking and the translation
+    // of the connections that it knows.
+    out_ = {"add table " + table_ + (kind == table_kind::owned ? " { flags owner; }" : ""),
+            "flush table " + table_};
+  }
+
+  std::vector<std::string> write() {
+    if (plan_.nat == nat_mode::stateless) {
+      write_stateless();
+    } else {
+      // The drops come first, since they also start connection tracking: at no moment is there
+      // translation without them.
+      drop_invalid();
+      accept();
+      keep_in();
+      mark();
+      if (plan_.server) {
+        redirect();
+      } else {
+        masquerade();
+      }
+    }
+    return std::move(out_);
+  }
+
+private:
+  void chain(const char* name, const char* type, const char* hook, const char* priority) {
+    chain_ = name;
+    out_.push_back("add chain " + table_ + ' ' + name + " { type " + type + " hook " + hook +
+                   " priority " + priority + "; policy accept; }");
+  }
+  void rule(const std::string& text) {
+    out_.push_back("add rule " + table_ + ' ' + chain_ + ' ' + text);
+  }
+
+  /// Calls visit(flow, v6) for each family that the flow has here.
+  template <class Visit> void each(Visit visit) const {
+    for (const auto& f : flows_) {
+      if (f.of != family::v6) visit(f, false);
+      if (f.of != family::v4 && plan_.peer6) visit(f, true);
+    }
+  }
+  std::string network(const char* key, bool v6) const {
+    const auto& name = v6 ? plan_.interface6 : plan_.interface4;
+    return name.empty() ? std::string{key} + " != " + tun_ : std::string{key} + ' ' + quoted(name);
+  }
+  std::string peer(const char* key, bool v6) const {
+    return std::string{v6 ? "ip6 " : "ip "} + key + ' ' +
+           (v6 ? plan_.peer6 : plan_.peer4).to_string();
+  }
+
+  /// A packet that connection tracking calls invalid is not translated. Coming in it would reach this
+  /// host's own TCP, whose RST ends the stream; going out it would leave with the TUN's address.
+  void drop_invalid() {
+    const std::string drop = " ct state invalid drop";
+    const auto outside = [&] {
+      for (const auto& f : flows_)
+        rule("iifname != " + tun_ + ' ' + f.in + drop);
+    };
+    chain("input", "filter", "input", "filter");
+    rule("iifname " + tun_ + " meta l4proto tcp" + drop);
+    outside();
+    chain("forward", "filter", "forward", "filter");
+    rule("iifname " + tun_ + " meta l4proto tcp" + drop);
+    rule("oifname " + tun_ + " meta l4proto tcp" + drop);
+    outside();
+  }
+
+  /// For what comes after it in this chain; chains of others decide for themselves.
+  void accept() {
+    each([&](const flow& f, bool v6) {
+      rule("iifname " + tun_ + ' ' + network("oifname", v6) + ' ' + peer("saddr", v6) + ' ' +
+           f.out + " accept");
+      rule(network("iifname", v6) + " oifname " + tun_ + ' ' + peer("daddr", v6) + ' ' + f.in +
+           " accept");
+    });
+  }
+
+  /// While the program is away its address is behind no device, and what peers still send to it would
+  /// follow the default route out again.
+  void keep_in() {
+    for (const bool v6 : {false, true})
+      if (!v6 || plan_.peer6) rule(peer("daddr", v6) + " oifname != " + tun_ + " drop");
+  }
+
+  /// Both directions: replies are judged by the route back to their source, mark included, where
+  /// net.ipv4.conf.*.src_valid_mark is set.
+  void mark() {
+    if (!plan_.mark) return;
+    const auto set = " meta mark set " + std::to_string(*plan_.mark);
+    chain("marking", "filter", "prerouting", "mangle");
+    rule("iifname " + tun_ + " meta l4proto tcp" + set);
+    for (const auto& f : flows_)
+      rule("iifname != " + tun_ + ' ' + f.in + set);
+  }
+
+  /// Told by the source address: a chain at postrouting knows the incoming device only since
+  /// Linux 5.7, and nothing but the TUN has this address. Without "random" the port is kept where it
+  /// is free.
+  void masquerade() {
+    chain("postrouting", "nat", "postrouting", "srcnat");
+    each([&](const flow& f, bool v6) {
+      rule(network("oifname", v6) + ' ' + peer("saddr", v6) + ' ' + f.out + " masquerade");
+    });
+  }
+
+  /// Only what is addressed to this host: a router's clients may have connections of their own to the
+  /// same port elsewhere.
+  void redirect() {
+    chain("prerouting", "nat", "prerouting", "dstnat");
+    each([&](const flow& f, bool v6) {
+      rule(network("iifname", v6) + (v6 ? " meta nfproto ipv6" : " meta nfproto ipv4") +
+           " fib daddr type local " + f.in + (v6 ? " dnat ip6 to " : " dnat ip to ") +
+           (v6 ? plan_.peer6 : plan_.peer4).to_string());
+    });
+  }
+
+  /// The destination is rewritten before the route is chosen, the source after: with an address of
+  /// this host as source, a packet from the TUN would be martian.
+  void write_stateless() {
+    const auto each_host = [&](auto visit) {
+      each([&](const flow& f, bool v6) {
+        const auto& host = v6 ? plan_.host6 : plan_.host4;
+        const std::string ip = v6 ? "ip6 " : "ip ";
+        if (host) visit(f, v6, ip, host.to_string());
+      });
+    };
+    chain("forward", "filter", "forward", "filter");
+    accept();
+    keep_in();
+    // What is not translated would leave with the TUN's address.
+    rule("iifname " + tun_ + " meta l4proto tcp drop");
+    mark();
+    chain("postrouting", "filter", "postrouting", "srcnat");
+    each_host([&](const flow& f, bool v6, const std::string& ip, const std::string& host) {
+      rule(network("oifname", v6) + ' ' + peer("saddr", v6) + ' ' + f.out + ' ' + ip +
+           "saddr set " + host);
+    });
+    chain("prerouting", "filter", "prerouting", "raw");
+    each_host([&](const flow& f, bool v6, const std::string& ip, const std::string& host) {
+      rule("iifname " + tun_ + ' ' + peer("saddr", v6) + ' ' + f.out + " notrack");
+      rule(network("iifname", v6) + ' ' + ip + "daddr " + host + ' ' + f.in + " notrack " + ip +
+           "daddr set " + (v6 ? plan_.peer6 : plan_.peer4).to_string());
+    });
+  }
+
+  const rule_plan& plan_;
+  std::string table_, tun_, chain_;
+  std::vector<flow> flows_;
+  std::vector<std::string> out_;
+};
+
+/// Collects iptables' rules of one family.
+class chain_writer {
+public:
+  chain_writer(const rule_plan& plan, bool v6) : plan_{plan}, v6_{v6} {
+    if (plan.server) {
+      for (const auto port : std::set<std::uint16_t>{plan.ports.begin(), plan.ports.end()})
+        flows_.push_back({family::both, "-p tcp --sport " + std::to_string(port),
+                          "-p tcp --dport " + std::to_string(port)});
+      return;
+    }
+    for (const auto& remote : plan.remotes) {
+      if (remote.address && remote.address.is_v6() != v6) continue;
+      const auto port = std::to_string(remote.port);
+      const auto address = remote.address ? remote.address.to_string() + ' ' : std::string{};
+      flow f{family::both, joined(address.empty() ? "" : "-d ", address, "-p tcp --dport ", port),
+             joined(address.empty() ? "" : "-s ", address, "-p tcp --sport ", port)};
+      const auto same = [&](const flow& other) { return other.out == f.out; };
+      if (std::none_of(flows_.begin(), flows_.end(), same)) flows_.push_back(std::move(f));
+    }
+  }
+
+  std::vector<iptables_rule> write() {
+    const auto in = "-i " + plan_.tun, out = "-o " + plan_.tun;
+    const auto peer = (v6_ ? plan_.peer6 : plan_.peer4).to_string();
+    const auto from = network("-i"), to = network("-o");
+    const std::string drop = " -m conntrack --ctstate INVALID -j DROP";
+    for (const char* chain : {"INPUT", "FORWARD"}) {
+      add("filter", chain, in, " -p tcp", drop);
+      if (*chain == 'F') add("filter", chain, out, " -p tcp", drop);
+      for (const auto& f : flows_)
+        add("filter", chain, "! ", in, " ", f.in, drop);
+    }
+    for (const auto& f : flows_) {
+      add("filter", "FORWARD", in, " ", to, " -s ", peer, " ", f.out, " -j ACCEPT");
+      add("filter", "FORWARD", from, " ", out, " -d ", peer, " ", f.in, " -j ACCEPT");
+    }
+    add("filter", "FORWARD", "-d ", peer, " ! ", out, " -j DROP");
+    if (plan_.mark) {
+      const auto set = " -j MARK --set-mark " + std::to_string(*plan_.mark);
+      add("mangle", "PREROUTING", in, " -p tcp", set);
+      for (const auto& f : flows_)
+        add("mangle", "PREROUTING", "! ", in, " ", f.in, set);
+    }
+    for (const auto& f : flows_) {
+      if (plan_.server)
+        add("nat", "PREROUTING", from, " -m addrtype --dst-type LOCAL ", f.in,
+            " -j DNAT --to-destination ", peer);
+      else
+        add("nat", "POSTROUTING", to, " -s ", peer, " ", f.out, " -j MASQUERADE");
+    }
+    return std::move(rules_);
+  }
+
+private:
+  std::string network(const char* key) const {
+    const auto& name = v6_ ? plan_.interface6 : plan_.interface4;
+    return name.empty() ? std::string{"! "} + key + ' ' + plan_.tun : std::string{key} + ' ' + name;
+  }
+  template <class... Parts> void add(const char* table, const char* chain, const Parts&... parts) {
+    const auto match = joined(parts...);
+    const auto target = match.rfind(" -j ");
+    rules_.push_back({table, chain,
+                      joined(match.substr(0, target), " -m comment --comment ", quoted(plan_.table),
+                             match.substr(target))});
+  }
+
+  const rule_plan& plan_;
+  bool v6_;
+  std::vector<flow> flows_;
+  std::vector<iptables_rule> rules_;
+};
+
+/// Calls visit(table, line) for each rule that has the tag.
+template <class Visit> void each_tagged(std::string_view saved, std::string_view tag, Visit visit) {
+  // Quotes are there or not, as the version and the name will have it.
+  const auto bare = " --comment " + std::string{tag} + ' ';
+  const auto in_quotes = " --comment " + quoted(tag) + ' ';
+  std::string table;
+  while (!saved.empty()) {
+    const auto end = std::min(saved.find('\n'), saved.size());
+    const auto line = saved.substr(0, end);
+    saved.remove_prefix(std::min(end + 1, saved.size()));
+    if (!line.empty() && line.front() == '*') {
+      table = std::string{line.substr(1)};
+    } else if (line.substr(0, 3) == "-A " && (line.find(bare) != std::string_view::npos ||
+                                              line.find(in_quotes) != std::string_view::npos)) {
+      visit(table, line);
+    }
+  }
+}
+
+} // namespace
+
+std::vector<std::string> nft_statements(const rule_plan& plan, table_kind kind) {
+  return table_writer{plan, kind}.write();
+}
+
+std::vector<std::string> nft_removal_statements(std::string_view table) {
+  // A table that is not there cannot be deleted.
+  const auto name = "table inet " + std::string{table};
+  return {"add " + name, "delete " + name};
+}
+
+std::vector<iptables_rule> iptables_rules(const rule_plan& plan, bool v6) {
+  if (plan.nat == nat_mode::stateless || (v6 && !plan.peer6)) return {};
+  return chain_writer{plan, v6}.write();
+}
+
+std::string iptables_restore_text(std::string_view saved, std::string_view tag,
+                                  const std::vector<iptables_rule>& rules) {
+  std::map<std::string, std::string> sections;
+  each_tagged(saved, tag, [&](const std::string& table, std::string_view line) {
+    sections[table] += "-D" + std::string{line.substr(2)} + '\n';
+  });
+  std::map<std::pair<std::string, std::string>, int> position;
+  for (const auto& r : rules)
+    sections[r.table] += joined("-I ", r.chain, " ", std::to_string(++position[{r.table, r.chain}]),
+                                " ", r.match, "\n");
+  std::string out;
+  for (const auto& [table, lines] : sections)
+    out += joined("*", table, "\n", lines, "COMMIT\n");
+  return out;
+}
+
+std::vector<std::string> iptables_lines_of(std::string_view saved, std::string_view tag) {
+  std::vector<std::string> out;
+  each_tagged(saved, tag, [&](const std::string& table, std::string_view line) {
+    out.push_back(table + ' ' + std::string{line});
+  });
+  return out;
+}
+
+std::vector<std::string> needed_sysctls(const rule_plan& plan) {
+  std::vector<std::string> out{"net.ipv4.ip_forward"};
+  if (plan.peer6) out.emplace_back("net.ipv6.conf.all.forwarding");
+  return out;
+}
+
+std::vector<std::string> shell_commands(const rule_plan& plan, bool iptables) {
+  std::vector<std::string> out;
+  for (const auto& name : needed_sysctls(plan))
+    out.push_back("sysctl -w " + name + "=1");
+  // No statement holds a single quote: names of devices are checked, the rest is ours.
+  if (!iptables) {
+    for (const auto& statement : nft_statements(plan))
+      out.push_back("nft '" + statement + "'");
+    return out;
+  }
+  for (const bool v6 : {false, true}) {
+    std::map<std::pair<std::string, std::string>, int> position;
+    for (const auto& r : iptables_rules(plan, v6))
+      out.push_back(joined(v6 ? "ip6tables" : "iptables", " -w -t ", r.table, " -I ", r.chain, " ",
+                           std::to_string(++position[{r.table, r.chain}]), " ", r.match));
+  }
+  return out;
+}
+
+} // namespace tonel::sys
