@@ -56,6 +56,11 @@ using shard_supervisor_actor =
                      caf::reacts_to<probe_stream>,    // after suspend
                      caf::reacts_to<stop_shard>>;     // wind down
 
+/// The rules and sysctls of this process on the host.
+using firewall_actor =
+    caf::typed_actor<caf::reacts_to<ensure_rules>,                    // rules_status
+                     caf::replies_to<get_rules>::with<rules_status>>; // for status
+
 /// All of the process.
 using root_supervisor_actor =
     caf::typed_actor<caf::reacts_to<child_up>,         // a shard's queue

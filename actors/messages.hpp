@@ -16,6 +16,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string>
 #include <variant>
 #include <vector>
 
@@ -164,6 +165,23 @@ struct ports_changed {};
 /// Wind down: close sessions, then end.
 struct stop_shard {};
 
+/// The rules are to let these through, and no others: at the client the remotes of all tunnels (without
+/// an address: not resolved yet), at the server their TCP ports. Answered by rules_status when that has
+/// been tried, and told so at every change from then on.
+struct ensure_rules {
+  std::vector<protocol::endpoint> remotes = {};
+  std::vector<std::uint16_t> ports = {};
+};
+/// How are the firewall rules? Answered by rules_status.
+struct get_rules {};
+/// Shape: backend: "owned", "nft" or "iptables", once known; reason: why it is failing
+struct rules_status {
+  enum class condition : std::uint8_t { starting, ok, failing };
+  condition is = condition::starting;
+  std::string backend;
+  std::string reason;
+};
+
 } // namespace tonel::actors
 
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::protocol::packet_too_big)
@@ -190,3 +208,6 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::actors::remote_resolved)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::actors::tunnels_changed)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::actors::ports_changed)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::actors::stop_shard)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::actors::ensure_rules)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::actors::get_rules)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::actors::rules_status)

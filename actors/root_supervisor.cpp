@@ -3,6 +3,7 @@
 #include "actors/log.hpp"
 #include "actors/shard_supervisor.hpp"
 
+#include <caf/exit_reason.hpp>
 #include <caf/send.hpp>
 
 #include <algorithm>
@@ -10,6 +11,13 @@
 #include <utility>
 
 namespace tonel::actors {
+
+namespace {
+
+// For the rules of new tunnels; a first packet that is not translated spoils its connection.
+constexpr auto rules_time = std::chrono::seconds{2};
+
+} // namespace
 
 caf::behavior root_supervisor(pinned<root_supervisor_state>* self, const root_start& start) {
   self->on_fault([self] { self->state.stop(1); });
@@ -22,6 +30,7 @@ caf::behavior root_supervisor(pinned<root_supervisor_state>* self, const root_st
       [self](const child_up& up) { self->state.on_child(up); },
       [self](const remote_resolved& r) { self->state.resolved(r); },
       [self](const reload_result& found) { self->state.reloaded(found); },
+      [self](const rules_status& now) { self->state.rules_told(now); },
       [self](const resolve_failed& failure) { self->state.not_resolved(failure); },
   };
 }
@@ -39,6 +48,7 @@ void root_supervisor_state::start(const root_start& s) {
     resolve(added);
   }
   given.tunnels.clear(); // what a reload closes is not to live on there
+  if (given.firewall != nullptr) spawn_firewall();
 }
 
 void root_supervisor_state::spawn(std::size_t index) {
@@ -48,6 +58,36 @@ void root_supervisor_state::spawn(std::size_t index) {
                                                  caf::actor_cast<caf::actor>(self));
   self->monitor(c.supervisor);
   if (!tunnels.empty()) send_tunnels(index); // it may have missed a reload, or an address
+}
+
+void root_supervisor_state::spawn_firewall() {
+  rules_at.reset();
+  rules_since = self->now();
+  rules = self->spawn<caf::monitored>(firewall, given.firewall);
+  tell_firewall();
+}
+
+void root_supervisor_state::tell_firewall() {
+  if (!rules) return;
+  ensure_rules wanted;
+  for (const auto& r : tunnels) {
+    const auto& to = r.tunnel->remote;
+    if (given.firewall->request.plan.server)
+      wanted.ports.push_back(r.tunnel->local_port);
+    else
+      wanted.remotes.push_back(r.address.value_or(protocol::endpoint{
+          protocol::ip_address::parse(to.host).value_or(protocol::ip_address{}), to.port}));
+  }
+  self->send(as<firewall_actor>(rules), std::move(wanted));
+}
+
+void root_supervisor_state::firewall_down() {
+  rules = nullptr;
+  if (stopping) return finish_if_done();
+  switch_tunnels();
+  if (self->now() - rules_since > std::chrono::minutes{1}) rules_wait.reset();
+  rules_at = self->now() + rules_wait.next();
+  arm();
 }
 
 void root_supervisor_state::on_child(const child_up& up) {
@@ -67,6 +107,7 @@ void root_supervisor_state::announce() {
 }
 
 void root_supervisor_state::on_down(const caf::down_msg& down) {
+  if (rules && rules.id() == down.source.id()) return firewall_down();
   const auto found = std::find_if(children.begin(), children.end(), [&](const child& c) {
     return c.supervisor && c.supervisor.id() == down.source.id();
   });
@@ -103,6 +144,7 @@ void root_supervisor_state::on_signals() {
 void root_supervisor_state::stop(int code) {
   if (std::exchange(stopping, true)) return;
   *given.exit_code = code;
+  rules_at.reset();
   for (auto& c : children) {
     c.restart_at.reset();
     if (c.supervisor) self->send(as<shard_supervisor_actor>(c.supervisor), stop_shard{});
@@ -117,7 +159,12 @@ void root_supervisor_state::probe() {
 
 void root_supervisor_state::finish_if_done() {
   const auto gone = [](const child& c) { return !c.supervisor; };
-  if (stopping && std::all_of(children.begin(), children.end(), gone)) self->quit();
+  if (!stopping || !std::all_of(children.begin(), children.end(), gone)) return;
+  // The last packets of the shards needed the rules.
+  if (rules)
+    self->send_exit(rules, caf::exit_reason::user_shutdown);
+  else
+    self->quit();
 }
 
 void root_supervisor_state::reload() {
@@ -158,8 +205,13 @@ void root_supervisor_state::reloaded(const reload_result& found) {
   log_info("configuration read again; tunnels that started: ", added, ", that ended: ", removed,
            ", that go on: ", tunnels.size() - added);
   if (added == 0 && removed == 0) return;
-  for (std::size_t i = 0; i < children.size(); ++i)
-    if (children[i].supervisor) send_tunnels(i);
+  switch_at = self->now() + rules_time;
+  if (rules) {
+    tell_firewall();
+    arm();
+  } else {
+    switch_tunnels();
+  }
   if (!given.tunnels_changed) return;
   std::vector<tunnel_ptr> all;
   for (const auto& t : tunnels)
@@ -214,6 +266,17 @@ void root_supervisor_state::send_tunnels(std::size_t shard) {
   self->send(as<shard_supervisor_actor>(children[shard].supervisor), std::move(now));
 }
 
+void root_supervisor_state::switch_tunnels() {
+  if (!switch_at) return;
+  switch_at.reset();
+  for (std::size_t i = 0; i < children.size(); ++i)
+    if (children[i].supervisor) send_tunnels(i);
+}
+
+void root_supervisor_state::rules_told(const rules_status&) {
+  if (!stopping) switch_tunnels();
+}
+
 void root_supervisor_state::resolve(tunnel_state& r) {
   r.resolve_at.reset();
   if (given.resolve) given.resolve(r.tunnel, caf::actor_cast<caf::actor>(self));
@@ -233,6 +296,7 @@ void root_supervisor_state::resolved(const remote_resolved& found) {
   r->wait.reset();
   for (const auto& c : children)
     if (c.supervisor) self->send(as<shard_supervisor_actor>(c.supervisor), found);
+  tell_firewall();
 }
 
 void root_supervisor_state::not_resolved(const resolve_failed& failure) {
@@ -251,6 +315,8 @@ void root_supervisor_state::on_timer() {
     if (children[i].restart_at && *children[i].restart_at <= now) spawn(i);
   for (auto& r : tunnels)
     if (r.resolve_at && *r.resolve_at <= now) resolve(r);
+  if (rules_at && *rules_at <= now) spawn_firewall();
+  if (switch_at && *switch_at <= now) switch_tunnels();
   arm();
 }
 
@@ -258,6 +324,8 @@ void root_supervisor_state::arm() {
   std::optional<protocol::time_point> at;
   for (const auto& r : tunnels)
     if (r.resolve_at && (!at || *r.resolve_at < *at)) at = r.resolve_at;
+  if (rules_at && (!at || *rules_at < *at)) at = rules_at;
+  if (switch_at && (!at || *switch_at < *at)) at = switch_at;
   for (const auto& c : children)
     if (c.restart_at && (!at || *c.restart_at < *at)) at = c.restart_at;
   self->arm(at);

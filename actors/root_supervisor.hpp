@@ -1,5 +1,6 @@
 #pragma once
 
+#include "actors/firewall.hpp"
 #include "actors/interfaces.hpp"
 #include "actors/reactor_actor.hpp"
 #include "actors/shard.hpp"
@@ -50,6 +51,8 @@ struct root_start {
   std::function<sys::result<tunnel_sockets>(const tunnel_config&)> listen;
   /// Is told the tunnels that there are after a reload has changed them.
   std::function<void(const std::vector<tunnel_ptr>&)> tunnels_changed;
+  /// What the firewall actor is spawned with; null: none is wanted.
+  const firewall_start* firewall = nullptr;
   /// Writes the counters to the log.
   std::function<void()> report;
   std::atomic<int>* exit_code = nullptr;
@@ -57,7 +60,8 @@ struct root_start {
 
 struct root_supervisor_state;
 
-/// Keeps the shards: one for one. Ends with them at SIGINT and SIGTERM (exit code 0), or when one
+/// Keeps the shards and the firewall actor: one for one; the latter however often it fails, since
+/// tunnels do without it. Ends with them at SIGINT and SIGTERM (exit code 0), or when one
 /// fails more often than its budget permits (exit code 1, for the service manager to start anew).
 caf::behavior root_supervisor(pinned<root_supervisor_state>* self, const root_start& start);
 
@@ -75,6 +79,7 @@ struct root_supervisor_state {
   void probe();
   void reload();
   void reloaded(const reload_result& found);
+  void rules_told(const rules_status& now);
   void stop(int code);
 
 private:
@@ -96,10 +101,14 @@ private:
     bool told_unresolved = false;
   };
   void spawn(std::size_t index);
+  void spawn_firewall();
+  void firewall_down();
+  void tell_firewall();
   void resolve(tunnel_state& t);
   tunnel_state* find(const tunnel_ptr& tunnel);
   bool merge(const reload_result& found, std::vector<tunnel_state>& next);
   void send_tunnels(std::size_t shard);
+  void switch_tunnels();
   void announce();
   void arm();
   void finish_if_done();
@@ -110,6 +119,12 @@ private:
   std::vector<tunnel_state> tunnels;
   bool reloading = false;
   bool reload_again = false; ///< asked for meanwhile
+  /// The rules of changed tunnels are being set; by then the shards get them.
+  std::optional<protocol::time_point> switch_at;
+  caf::actor rules;
+  std::optional<protocol::time_point> rules_at;
+  protocol::time_point rules_since{};
+  backoff rules_wait{std::chrono::seconds{1}, std::chrono::seconds{2}, std::chrono::seconds{60}};
   bool stopping = false;
 };
 

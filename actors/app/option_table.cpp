@@ -166,6 +166,46 @@ std::vector<option_group> make_groups() {
             "after a wake-up that found several datagrams, rest for up to so many microseconds so "
             "that the next finds more together; a lone datagram never waits. auto: 150; 0: off"},
        }},
+      {"Firewall",
+       {
+           {"auto-rule",
+            0,
+            "IFACE",
+            {},
+            0,
+            0,
+            {"set the firewall rules and sysctls that the tunnel needs, keep them, and take them "
+             "away "
+             "at the end; IFACE is the interface to the network, or auto: that of the route to the "
+             "server. Not given, the commands are printed",
+             "set the firewall rules and sysctls that the tunnel needs, keep them, and take them "
+             "away "
+             "at the end; IFACE is the interface to the network, or auto: that of the default "
+             "route. "
+             "Not given, the commands are printed"}},
+           {"nat", 0, "MODE", "conntrack", 0, 0,
+            "how addresses are translated: conntrack, or stateless, which costs less and is for "
+            "hosts "
+            "with one address (needs --auto-rule)"},
+           {"fwmark",
+            0,
+            "N",
+            {},
+            1,
+            4'294'967'295,
+            "mark of the tunnel's packets, for policy routing to tell them from what they carry"},
+           {"firewall", 0, "BACKEND", "auto", 0, 0,
+            "what sets the rules: owned (nftables, a table that others cannot change), nft (one "
+            "that "
+            "they can), iptables; auto: the first of them that works"},
+           {"print-rules",
+            0,
+            {},
+            {},
+            0,
+            0,
+            "print the commands for what would be set with the other options, and exit"},
+       }},
       {"Limits",
        {
            {"max-sessions", 0, "N", "65536", 1, 1'000'000, "sessions at a time"},
@@ -323,7 +363,8 @@ const option_spec* find_option(std::string_view name) {
 }
 
 bool is_command_line_only(std::string_view name) {
-  return name == "config" || name == "check" || name == "help" || name == "version";
+  return name == "config" || name == "check" || name == "print-rules" || name == "help" ||
+         name == "version";
 }
 
 std::string_view program_name(role side) { return side == role::client ? "tonelc" : "tonels"; }

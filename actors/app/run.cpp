@@ -9,6 +9,8 @@
 #include "actors/shard.hpp"
 #include "system/addresses.hpp"
 #include "system/daemon.hpp"
+#include "system/host_rules.hpp"
+#include "system/netlink_watch.hpp"
 #include "system/offload_probe.hpp"
 #include "system/process.hpp"
 #include "system/resolver.hpp"
@@ -110,6 +112,12 @@ std::optional<start_error> address_in_use(const tun_config& tun) {
 class runtime {
 public:
   runtime(const settings& chosen, command_line line) : chosen_(chosen), line_(std::move(line)) {}
+  ~runtime() {
+    worker_.reset();
+    if (rules_) rules_->remove();
+  }
+  runtime(const runtime&) = delete;
+  runtime& operator=(const runtime&) = delete;
 
   std::optional<start_error> open();
   /// on_ready: called once everything works
@@ -123,7 +131,8 @@ private:
   sys::result<tunnel_sockets> listen(const tunnel_config& tunnel);
   void resolve(const tunnel_ptr& tunnel, const caf::actor& root);
   void reload(const caf::actor& root);
-  void say_host_commands(const config& run);
+  void open_rules();
+  void say_host_commands(const settings& now);
   void say_ready();
 
   settings chosen_;
@@ -134,6 +143,10 @@ private:
   std::vector<process_tunnel> tunnels_;
   std::optional<sys::tun_device> tun_;
   process_context context_;
+  // Shared with the worker, whose thread may hang for longer than the process wants to wait.
+  std::shared_ptr<sys::host_rules> rules_;
+  std::optional<sys::netlink_watch> rule_changes_, route_changes_;
+  firewall_start firewall_;
   std::unique_ptr<sys::worker> worker_;
 };
 
@@ -169,6 +182,7 @@ std::optional<start_error> runtime::open() {
     log_warn(note);
   chosen_.run.tun.ipv6 = tun_->ipv6();
   make_context();
+  if (!chosen_.firewall.interface.empty()) open_rules();
   return std::nullopt;
 }
 
@@ -285,12 +299,41 @@ void runtime::reload(const caf::actor& root) {
                });
 }
 
-void runtime::say_host_commands(const config& run) {
-  if (!log_enabled(log_level::info)) return;
+/// The rules are there when the process says that it is ready; what fails now, the actor tries again.
+void runtime::open_rules() {
+  auto rules = std::make_shared<sys::host_rules>(sys::runtime_folder(), chosen_.firewall.backend);
+  rules_ = rules;
+  firewall_.request = rule_request_of(chosen_, tun_->name());
+  // The job owns the rules: should it hang, the process does not wait for it.
+  firewall_.ensure = [this, rules](const sys::rule_request& request, auto done) {
+    worker_->run([rules, request] { return rules->ensure(request); }, std::move(done));
+  };
+  firewall_.concerns = [rules](const std::string& table) { return rules->concerns(table); };
+  const auto listen = [this](std::optional<sys::netlink_watch>& watch,
+                             sys::netlink_watch::subject what, int& fd, auto& take) {
+    auto opened = sys::netlink_watch::open(kernel_, what);
+    if (!opened) return log_warn("changes of others will not be noticed: ", opened.error());
+    watch.emplace(std::move(*opened));
+    fd = watch->fd();
+    take = [&watch] { return watch->take(); };
+  };
+  listen(rule_changes_, sys::netlink_watch::subject::rules, firewall_.rules_fd,
+         firewall_.take_rules);
+  if (firewall_.request.interface == "auto")
+    listen(route_changes_, sys::netlink_watch::subject::routes, firewall_.routes_fd,
+           firewall_.take_routes);
+  const auto done = rules->ensure(firewall_.request);
+  if (!done) return log_error("cannot set the firewall rules: ", done.error());
+  for (const auto& text : done->notes)
+    log_warn(text);
+}
+
+void runtime::say_host_commands(const settings& now) {
+  if (rules_ || !log_enabled(log_level::info)) return;
   log_info("for the packets of ", tun_->name(), " to pass, run as root once for each start:");
   // Bare lines, to be copied into a shell as they are; in one write, and before other threads log.
   std::string lines;
-  for (const auto& command : host_commands(run, tun_->name()))
+  for (const auto& command : host_commands(now, tun_->name()))
     lines += "  " + command + '\n';
   std::cerr << lines << std::flush;
 }
@@ -370,14 +413,15 @@ int runtime::run(const std::function<void()>& on_ready) {
   start.reload = [this](const caf::actor& root) { reload(root); };
   start.listen = [this](const tunnel_config& tunnel) { return listen(tunnel); };
   start.tunnels_changed = [this](const std::vector<tunnel_ptr>& tunnels) {
-    auto now = chosen_.run;
-    now.tunnels = tunnels;
+    auto now = chosen_;
+    now.run.tunnels = tunnels;
     say_host_commands(now);
   };
   start.report = report;
+  if (rules_) start.firewall = &firewall_;
   start.exit_code = &exit_code;
 
-  say_host_commands(chosen_.run);
+  say_host_commands(chosen_);
   for (auto& l : lanes)
     l.loop->start();
   control.start();
@@ -437,6 +481,14 @@ int run(role side, int argc, char** argv) {
   if (line.values.count("check") != 0) {
     std::cout << summary_text(*chosen);
     return 0;
+  }
+  if (chosen->print_rules) {
+    const auto text = rules_text(*chosen);
+    if (text)
+      std::cout << *text;
+    else
+      std::cerr << program_name(side) << ": " << text.error().to_string() << '\n';
+    return text ? 0 : 1;
   }
   // A daemon's folder is another, when it reads them again.
   for (const char* name : {"config", "encryption-file", "handshake-packet"})

@@ -2,14 +2,25 @@
 
 #include "actors/config.hpp"
 #include "actors/log.hpp"
+#include "system/rule_backend.hpp"
 
+#include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
 namespace tonel::actors::app {
 
 using actors::log_level;
+
+/// What is done about the firewall of the host.
+struct firewall_config {
+  std::string interface; ///< towards the network; "auto": that of the route; empty: nothing is set
+  sys::nat_mode nat = sys::nat_mode::conntrack;
+  std::optional<std::uint32_t> mark;
+  sys::backend_kind backend = sys::backend_kind::automatic;
+};
 
 /// A file that an option names, still to be read.
 struct named_file {
@@ -25,6 +36,8 @@ struct tunnel_files {
 /// The command line and the configuration files, validated.
 struct settings {
   config run;
+  firewall_config firewall;
+  bool print_rules = false; ///< and end
   log_level level = log_level::info;
   std::string log_output; ///< path; empty: stderr
   bool daemonize = false;

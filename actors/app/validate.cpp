@@ -384,6 +384,52 @@ void read_limits(reader& in, limits& out) {
   }
 }
 
+/// 51820, or 0xca6c as wg and ip write it.
+std::optional<std::uint32_t> parse_mark(std::string_view text) {
+  std::uint64_t value = 0;
+  if (text.substr(0, 2) == "0x" && text.size() > 2 && text.size() <= 10) {
+    for (const char c : text.substr(2)) {
+      const char l = lower(c);
+      if (!is_digit(l) && !(l >= 'a' && l <= 'f')) return {};
+      value = value * 16 + static_cast<std::uint64_t>(is_digit(l) ? l - '0' : l - 'a' + 10);
+    }
+  } else {
+    value = parse_number(text).value_or(0);
+  }
+  if (value < 1 || value > 0xffff'ffff) return {};
+  return static_cast<std::uint32_t>(value);
+}
+
+void read_firewall(reader& in, settings& out) {
+  auto& firewall = out.firewall;
+  firewall.interface = std::string{in.text("auto-rule")};
+  if (in.given("auto-rule")) {
+    auto problem = firewall.interface.empty() ? "must name an interface, or be auto"
+                                              : tun_name_problem(firewall.interface);
+    if (problem.empty() && firewall.interface.find('%') != std::string::npos)
+      problem = "must name an interface, or be auto";
+    if (!problem.empty()) in.refuse("auto-rule", std::move(problem));
+  }
+  if (in.text("nat") == "stateless") {
+    firewall.nat = sys::nat_mode::stateless;
+    if (!in.given("auto-rule"))
+      in.refuse("nat", "needs --auto-rule, to know this host's address");
+    else if (in.text("firewall") == "iptables")
+      in.refuse("nat", "is not among what iptables can do");
+  } else if (in.text("nat") != "conntrack") {
+    in.refuse("nat", "must be conntrack or stateless");
+  }
+  if (in.given("fwmark")) {
+    firewall.mark = parse_mark(in.text("fwmark"));
+    if (!firewall.mark) in.refuse("fwmark", "must be 1 to 4294967295, or as much after 0x");
+  }
+  if (const auto kind = sys::parse_backend_kind(in.text("firewall")))
+    firewall.backend = *kind;
+  else
+    in.refuse("firewall", "must be auto, owned, nft or iptables");
+  out.print_rules = in.given("print-rules");
+}
+
 void read_log(reader& in, settings& out) {
   static constexpr const char* names[] = {"off", "error", "warn", "info", "debug", "trace"};
   const auto level = lower_case(in.text("log-level"));
@@ -507,6 +553,7 @@ expected<settings, std::vector<option_error>> validate(role side, const command_
   read_offload(in, run.offload);
   if (in.text("coalesce-us") != "auto")
     run.coalesce = std::chrono::microseconds{in.number("coalesce-us")};
+  read_firewall(in, out);
   read_limits(in, run.bounds);
   read_log(in, out);
   out.daemonize = in.given("daemonize");

@@ -18,6 +18,19 @@ _tonel() {
       mapfile -t COMPREPLY < <(compgen -W "native legacy native,legacy" -- "$word")
       return
       ;;
+    --auto-rule)
+      local interfaces=(/sys/class/net/*)
+      mapfile -t COMPREPLY < <(compgen -W "auto ${interfaces[*]##*/}" -- "$word")
+      return
+      ;;
+    --nat)
+      mapfile -t COMPREPLY < <(compgen -W "conntrack stateless" -- "$word")
+      return
+      ;;
+    --firewall)
+      mapfile -t COMPREPLY < <(compgen -W "auto owned nft iptables" -- "$word")
+      return
+      ;;
     --config | --encryption-file | --handshake-packet | --log-output | --pid-file)
       mapfile -t COMPREPLY < <(compgen -f -- "$word")
       return

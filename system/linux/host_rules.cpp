@@ -23,15 +23,17 @@ std::string name_of(std::uint32_t index) {
   return ::if_indextoname(index, name.data()) == nullptr ? std::string{} : std::string{name.data()};
 }
 
-/// The interface to the first remote of the family that has a route; the default route's at a server
-/// and for names that are not resolved yet.
+/// The interface to the remotes of the family, none if they have different ones; the default route's at
+/// a server and for names that are not resolved yet.
 result<std::string> route_interface(route_netlink& netlink, const rule_plan& plan, bool v6) {
+  std::set<std::uint32_t> interfaces;
   for (const auto& remote : plan.remotes) {
     if (!remote.address || remote.address.is_v6() != v6) continue;
     const auto found = netlink.interface_to(remote.address, plan.mark.value_or(0));
     if (!found) return unexpected{found.error()};
-    if (*found) return name_of(**found);
+    if (*found) interfaces.insert(**found);
   }
+  if (!interfaces.empty()) return interfaces.size() == 1 ? name_of(*interfaces.begin()) : "";
   const auto routes = netlink.default_routes(v6);
   if (!routes) return unexpected{routes.error()};
   return routes->empty() ? std::string{} : name_of(routes->front().index);

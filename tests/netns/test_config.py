@@ -238,6 +238,42 @@ def removal():
             ask_once(first, b"one, untouched")
 
 
+@case("with --auto-rule a reload takes the rules along")
+def ruled():
+    files = Files()
+    with Topology() as top:
+        one, two = tunnel(top, 0), tunnel(top, 1)
+        rules = {"": ["auto-rule = auto"]}
+        files.write({**rules, "one": one[0]}, {**rules, "one": one[1]})
+        tonels = Tonel(top.server, ["tonels", "--config", files.server, "--tun", "tuns"], False)
+        tonelc = Tonel(top.client, ["tonelc", "--config", files.client, "--tun", "tunc"], False)
+        with upstream(top, 0), upstream(top, 1):
+            first, second = application(top, 0), application(top, 1)
+            ask(first, b"one")
+            files.write({**rules, "one": one[0], "two": two[0]}, {**rules, "one": one[1], "two": two[1]})
+            for program in (tonels, tonelc):
+                with program.changed:
+                    start = len(program.lines)
+                program.signal(signal.SIGHUP)
+                program.wait_line("started: 1, that ended: 0", 10, start)
+            ask(second, b"two", 10)
+            ask_once(first, b"one still")
+            for host, table, port in ((top.server, "tonel_tuns", "20001"),
+                                      (top.client, "tonel_tunc", "20001")):
+                assert port in host.run(f"nft list table inet {table}")
+            files.write({**rules, "one": one[0]}, {**rules, "one": one[1]})
+            for program in (tonels, tonelc):
+                program.signal(signal.SIGHUP)
+            for host, table in ((top.server, "tonel_tuns"), (top.client, "tonel_tunc")):
+                wait_until(lambda h=host, t=table: "20001" not in h.run(f"nft list table inet {t}"), 5,
+                           "the rules of the removed tunnel are gone")
+            ask_once(first, b"one, untouched")
+            for program in (tonels, tonelc):
+                assert "  nft " not in program.output(), "commands are printed all the same"
+        tonelc.stop()
+        tonels.stop()
+
+
 @case("--check judges and touches nothing; keys are seen nowhere")
 def check():
     files = Files()

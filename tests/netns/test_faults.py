@@ -4,6 +4,7 @@ session gets a new stream, the upstream sees the same port, a neighbour loses no
 
 import harness
 from apps import Upstream, ask, ask_once
+from firewall import Automatic, rules_of, unchanged
 from harness import case
 from processes import Tunnel, joined, result_of, traffic
 from topology import Topology
@@ -45,6 +46,28 @@ def provoked(place):
 
 for _place in ("client-stream", "server-stream", "endpoint"):
     case(f"an actor throws under traffic: {_place}")(lambda place=_place: provoked(place))
+
+@case("the firewall actor throws: rules and tunnel stay, and it is there again")
+def firewall_actor():
+    with Topology() as top, unchanged(top.client, top.server):
+        tunnel = Automatic(top, backend="nft")
+        with Upstream(tunnel.upstream_socket()):
+            tunnel.carries(b"before")
+            for host, program, table in ((top.client, tunnel.tonelc, "tonel_tunc"),
+                                         (top.server, tunnel.tonels, "tonel_tuns")):
+                start, before = len(program.lines), rules_of(host, table)
+                host.run("nft add table inet tonel-fault-firewall")
+                program.wait_line("the firewall actor ended by a fault", 5, start)
+                assert before and rules_of(host, table) == before
+                tunnel.carries(b"without it")
+                host.run("nft delete table inet tonel-fault-firewall")
+                program.wait_line("rules are in place", 5, start)
+                host.run("nft flush ruleset")
+                program.wait_line("another program had changed", 5, start)
+                assert rules_of(host, table) == before
+            tunnel.carries(b"after")
+        tunnel.stop()
+
 
 if __name__ == "__main__":
     harness.main()

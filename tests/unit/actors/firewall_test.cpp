@@ -1,0 +1,223 @@
+#include "actors/firewall.hpp"
+#include "tests/unit/actors/world.hpp"
+
+#include <boost/test/unit_test.hpp>
+#include <caf/atom.hpp>
+#include <caf/exit_reason.hpp>
+#include <caf/scoped_actor.hpp>
+#include <caf/send.hpp>
+
+#include <cerrno>
+#include <optional>
+#include <utility>
+#include <vector>
+
+using namespace tonel;
+using namespace tonel::actors;
+using namespace tonel::test;
+using namespace std::chrono_literals;
+
+namespace {
+
+/// The actor on a reactor in virtual time, with a host that answers when and what the test says.
+struct ruled_host {
+  using answer = std::function<void(sys::result<sys::rules_report>)>;
+
+  ruled_host() {
+    config.set("scheduler.policy", caf::atom("sharing"));
+    system.emplace(config);
+    loop.emplace(*system, std::make_unique<virtual_loop>(now));
+    start.request.plan.remotes = {remote(1)};
+    start.rules_fd = changed.fd();
+    start.take_rules = [this] {
+      changed.set(false);
+      return std::exchange(changes, {});
+    };
+    start.concerns = [](const std::string& table) { return table == "ours"; };
+    start.ensure = [this](const sys::rule_request& request, answer done) {
+      asked.push_back(request);
+      waiting = std::move(done);
+    };
+    actor = loop->spawn(firewall, &start);
+    step();
+  }
+  ~ruled_host() {
+    waiting = nullptr;
+    caf::anon_send_exit(actor, caf::exit_reason::kill);
+    actor = nullptr;
+    step();
+  }
+
+  static protocol::endpoint remote(std::uint8_t last) {
+    return {protocol::ip_address::v4(192, 0, 2, last), 443};
+  }
+  void step() {
+    for (int i = 0; i < 8; ++i)
+      loop->run_once(protocol::duration{-1});
+  }
+  void pass(protocol::duration time) {
+    now += time;
+    step();
+  }
+  void reply(sys::result<sys::rules_report> what) {
+    BOOST_TEST_REQUIRE(static_cast<bool>(waiting));
+    std::exchange(waiting, nullptr)(std::move(what));
+    step();
+  }
+  void fail() { reply(unexpected{sys::os_error{EPERM, "nft", "no"}}); }
+  void others_change(const char* table) {
+    changes.something = true;
+    changes.tables = {table};
+    changed.set(true);
+    step();
+  }
+  rules_status status() {
+    rules_status got;
+    caf::scoped_actor asking{*system};
+    asking->send(actor, get_rules{});
+    step();
+    asking->receive([&](const rules_status& s) { got = s; });
+    return got;
+  }
+
+  protocol::time_point now{100s};
+  caf::actor_system_config config;
+  std::optional<caf::actor_system> system;
+  std::optional<reactor> loop;
+  sys::readiness changed;
+  sys::netlink_changes changes;
+  firewall_start start;
+  std::vector<sys::rule_request> asked;
+  answer waiting;
+  caf::actor actor;
+};
+
+sys::rules_report good(bool repaired = false) {
+  sys::rules_report out;
+  out.backend = "nft";
+  out.repaired = repaired;
+  return out;
+}
+
+} // namespace
+
+BOOST_AUTO_TEST_SUITE(firewall_test)
+
+BOOST_AUTO_TEST_CASE(its_status_says_how_the_rules_are) {
+  ruled_host h;
+  BOOST_TEST(h.asked.size() == 1u);
+  BOOST_TEST((h.status().is == rules_status::condition::starting));
+  h.reply(good());
+  BOOST_TEST((h.status().is == rules_status::condition::ok));
+  BOOST_TEST(h.status().backend == "nft");
+  h.others_change("ours");
+  h.pass(200ms);
+  h.fail();
+  BOOST_TEST((h.status().is == rules_status::condition::failing));
+  BOOST_TEST(h.status().reason == "nft (no): Operation not permitted");
+}
+
+BOOST_AUTO_TEST_CASE(what_fails_is_tried_again_ever_more_seldom_and_said_once) {
+  ruled_host h;
+  const log_tail log;
+  h.fail();
+  std::size_t tries = 1;
+  for (const auto wait : {1s, 2s, 4s, 8s, 16s, 32s, 60s, 60s}) {
+    h.pass(wait - 100ms);
+    BOOST_TEST(h.asked.size() == tries);
+    h.pass(150ms);
+    BOOST_TEST(h.asked.size() == ++tries);
+    h.fail();
+  }
+  BOOST_TEST(log.matching("cannot keep the firewall rules") == 1u);
+  h.pass(61s);
+  h.reply(good());
+  h.pass(1h);
+  BOOST_TEST(h.asked.size() == tries + 1);
+}
+
+BOOST_AUTO_TEST_CASE(changes_of_others_are_looked_at_if_they_are_our_business) {
+  ruled_host h;
+  h.reply(good());
+  h.others_change("theirs");
+  h.pass(10s);
+  BOOST_TEST(h.asked.size() == 1u);
+  const log_tail log;
+  h.others_change("ours");
+  h.others_change("ours");
+  h.pass(500ms);
+  BOOST_TEST(h.asked.size() == 2u);
+  h.reply(good(true));
+  BOOST_TEST(log.matching("another program had changed") == 1u);
+}
+
+BOOST_AUTO_TEST_CASE(a_change_during_a_look_makes_another) {
+  ruled_host h;
+  h.others_change("ours");
+  h.pass(50ms);
+  h.reply(good());
+  h.pass(500ms);
+  BOOST_TEST(h.asked.size() == 2u);
+}
+
+BOOST_AUTO_TEST_CASE(other_remotes_are_taken_over_also_while_it_looks) {
+  ruled_host h;
+  caf::anon_send(h.actor, ensure_rules{{ruled_host::remote(2)}});
+  h.step();
+  BOOST_TEST(h.asked.size() == 1u);
+  h.reply(good());
+  BOOST_TEST_REQUIRE(h.asked.size() == 2u);
+  BOOST_TEST((h.asked.back().plan.remotes == std::vector{ruled_host::remote(2)}));
+  h.reply(good());
+  caf::anon_send(h.actor, ensure_rules{{ruled_host::remote(2)}});
+  h.step();
+  BOOST_TEST(h.asked.size() == 2u);
+}
+
+BOOST_AUTO_TEST_CASE(who_asks_for_rules_is_told_when_they_are_there_and_when_that_changes) {
+  ruled_host h;
+  caf::scoped_actor asking{*h.system};
+  std::vector<rules_status> told;
+  const auto collect = [&] {
+    while (asking->has_next_message())
+      asking->receive([&](const rules_status& s) { told.push_back(s); });
+  };
+  asking->send(h.actor, ensure_rules{{ruled_host::remote(2)}});
+  h.step();
+  h.reply(good()); // of the look before
+  collect();
+  BOOST_TEST(told.empty());
+  h.reply(good());
+  collect();
+  BOOST_TEST_REQUIRE(told.size() == 1u);
+  BOOST_TEST((told.back().is == rules_status::condition::ok));
+  asking->send(h.actor, ensure_rules{{ruled_host::remote(2)}}); // they are there
+  h.step();
+  collect();
+  BOOST_TEST(told.size() == 2u);
+  h.others_change("ours");
+  h.pass(200ms);
+  h.reply(good(true));
+  collect();
+  BOOST_TEST(told.size() == 2u);
+  h.others_change("ours");
+  h.pass(200ms);
+  h.fail();
+  collect();
+  BOOST_TEST_REQUIRE(told.size() == 3u);
+  BOOST_TEST((told.back().is == rules_status::condition::failing));
+}
+
+BOOST_AUTO_TEST_CASE(a_backend_that_tells_nothing_is_asked_within_every_second) {
+  ruled_host h;
+  auto report = good();
+  report.must_be_asked = true;
+  h.reply(report);
+  h.pass(800ms);
+  BOOST_TEST(h.asked.size() == 2u);
+  h.reply(report);
+  h.pass(800ms);
+  BOOST_TEST(h.asked.size() == 3u);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
