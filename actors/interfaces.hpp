@@ -61,6 +61,12 @@ using firewall_actor =
     caf::typed_actor<caf::reacts_to<ensure_rules>,                    // rules_status
                      caf::replies_to<get_rules>::with<rules_status>>; // for status
 
+/// One on each shard's loop: shows that it goes round.
+using pulse_actor = caf::typed_actor<caf::reacts_to<feel_pulse>>; // answer
+
+/// Feeds the service manager's watchdog while all loops go round.
+using watchdog_actor = caf::typed_actor<caf::reacts_to<pulse_felt>>; // one of them does
+
 /// All of the process.
 using root_supervisor_actor =
     caf::typed_actor<caf::reacts_to<child_up>,         // a shard's queue

@@ -182,6 +182,16 @@ struct rules_status {
   std::string reason;
 };
 
+/// Answer, from the loop you are on.
+struct feel_pulse {
+  std::uint64_t round = 0;
+};
+/// The loop runs messages.
+struct pulse_felt {
+  std::size_t loop = 0;
+  std::uint64_t round = 0;
+};
+
 } // namespace tonel::actors
 
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::protocol::packet_too_big)
@@ -211,3 +221,5 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::actors::stop_shard)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::actors::ensure_rules)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::actors::get_rules)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::actors::rules_status)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::actors::feel_pulse)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::actors::pulse_felt)

@@ -55,8 +55,9 @@ void reactor::nudge() noexcept {
   loop_->wake(); // a system call only if the loop sleeps
 }
 
-void reactor::start() {
-  thread_ = std::thread{[this] {
+void reactor::start(const std::string& name) {
+  thread_ = std::thread{[this, name] {
+    sys::name_thread(name);
     // The default of 50 us would add itself to each rest.
     sys::set_timer_slack(std::chrono::nanoseconds{1});
     while (!stop_)

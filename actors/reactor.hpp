@@ -20,6 +20,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <string>
 #include <thread>
 #include <type_traits>
 #include <utility>
@@ -54,7 +55,8 @@ public:
   /// Takes over the caller's reference to job.
   void exec_later(caf::resumable* job) override;
 
-  void start();
+  /// The thread has that name for the system's tools (15 characters at most).
+  void start(const std::string& name);
   /// Ends the thread. Call after await_all_actors_done(): no actor of this reactor is left then.
   void stop();
   /// One pass: what is queued, then descriptors and timers, waiting for at most `limit` (negative: no

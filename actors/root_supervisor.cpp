@@ -2,6 +2,7 @@
 
 #include "actors/log.hpp"
 #include "actors/shard_supervisor.hpp"
+#include "actors/watchdog.hpp"
 
 #include <caf/exit_reason.hpp>
 #include <caf/send.hpp>
@@ -16,6 +17,10 @@ namespace {
 
 // For the rules of new tunnels; a first packet that is not translated spoils its connection.
 constexpr auto rules_time = std::chrono::seconds{2};
+
+std::string with_problem(std::string line, const std::string& rules) {
+  return rules.empty() ? line : std::move(line) + "; firewall rules: " + rules;
+}
 
 } // namespace
 
@@ -41,6 +46,7 @@ void root_supervisor_state::start(const root_start& s) {
   for (std::size_t i = 0; i < children.size(); ++i)
     spawn(i);
   if (given.signal_fd >= 0) self->watch(given.signal_fd);
+  start_watchdog();
   for (const auto& each : given.tunnels) {
     auto& added = tunnels.emplace_back();
     added.tunnel = each.settings;
@@ -84,10 +90,25 @@ void root_supervisor_state::tell_firewall() {
 void root_supervisor_state::firewall_down() {
   rules = nullptr;
   if (stopping) return finish_if_done();
-  switch_tunnels();
+  rules_settled();
   if (self->now() - rules_since > std::chrono::minutes{1}) rules_wait.reset();
   rules_at = self->now() + rules_wait.next();
   arm();
+}
+
+void root_supervisor_state::start_watchdog() {
+  if (given.service == nullptr || given.service->watchdog_interval() <= protocol::duration::zero())
+    return;
+  watchdog_start watched;
+  watched.manager = given.service;
+  for (auto* s : given.shards)
+    watched.loops.push_back(&s->loop);
+  watched.until = caf::actor_cast<caf::actor>(self);
+  watched.status = [line = given.status, problem = rules_problem](protocol::time_point now) {
+    return with_problem(line ? line(now) : "running", *problem);
+  };
+  // Not supervised: without it the watchdog starves, and that is what it is for.
+  self->loop().spawn(watchdog, watched);
 }
 
 void root_supervisor_state::on_child(const child_up& up) {
@@ -95,15 +116,38 @@ void root_supervisor_state::on_child(const child_up& up) {
   announce();
 }
 
+bool root_supervisor_state::know_each_other() const {
+  return std::all_of(children.begin(), children.end(),
+                     [](const child& c) { return c.supervisor && c.queue; });
+}
+
 void root_supervisor_state::announce() {
+  if (!know_each_other()) return; // again when the last one is there
   peers_changed peers;
   for (const auto& c : children) {
-    if (!c.supervisor || !c.queue) return; // again when the last one is there
     peers.queues.push_back(c.queue);
     peers.supervisors.push_back(c.supervisor);
   }
   for (const auto& c : children)
     self->send(as<shard_supervisor_actor>(c.supervisor), peers);
+  if (!told_ready) tell_ready();
+}
+
+void root_supervisor_state::tell_ready() {
+  if (given.service == nullptr || stopping) return;
+  if (!told_ready) {
+    if (!know_each_other() || (given.firewall != nullptr && !rules_tried)) return;
+    told_ready = true;
+    tell_status();
+  }
+  given.service->ready();
+}
+
+void root_supervisor_state::tell_status() {
+  if (given.service == nullptr || !told_ready) return;
+  // The watchdog keeps it up to date; where there is none, nothing does.
+  const bool watched = given.service->watchdog_interval() > protocol::duration::zero();
+  if (given.status && !watched) given.service->status(with_problem("running", *rules_problem));
 }
 
 void root_supervisor_state::on_down(const caf::down_msg& down) {
@@ -143,6 +187,7 @@ void root_supervisor_state::on_signals() {
 
 void root_supervisor_state::stop(int code) {
   if (std::exchange(stopping, true)) return;
+  if (given.service != nullptr) given.service->stopping();
   *given.exit_code = code;
   rules_at.reset();
   for (auto& c : children) {
@@ -171,7 +216,9 @@ void root_supervisor_state::reload() {
   if (!given.reload || stopping) return;
   // Of what changes while it is read, the last state is to count.
   reload_again = std::exchange(reloading, true);
-  if (!reload_again) given.reload(caf::actor_cast<caf::actor>(self));
+  if (reload_again) return;
+  if (given.service != nullptr) given.service->reloading();
+  given.reload(caf::actor_cast<caf::actor>(self));
 }
 
 void root_supervisor_state::reloaded(const reload_result& found) {
@@ -181,7 +228,7 @@ void root_supervisor_state::reloaded(const reload_result& found) {
   std::vector<tunnel_state> next;
   if (!merge(found, next)) {
     log_error("the configuration stays as it was");
-    return;
+    return tell_ready();
   }
   if (!found.need_restart.empty())
     log_warn("changed, but only a restart brings it into effect: ", found.need_restart);
@@ -204,7 +251,7 @@ void root_supervisor_state::reloaded(const reload_result& found) {
   }
   log_info("configuration read again; tunnels that started: ", added, ", that ended: ", removed,
            ", that go on: ", tunnels.size() - added);
-  if (added == 0 && removed == 0) return;
+  if (added == 0 && removed == 0) return tell_ready();
   switch_at = self->now() + rules_time;
   if (rules) {
     tell_firewall();
@@ -271,10 +318,20 @@ void root_supervisor_state::switch_tunnels() {
   switch_at.reset();
   for (std::size_t i = 0; i < children.size(); ++i)
     if (children[i].supervisor) send_tunnels(i);
+  tell_ready();
 }
 
-void root_supervisor_state::rules_told(const rules_status&) {
-  if (!stopping) switch_tunnels();
+void root_supervisor_state::rules_told(const rules_status& now) {
+  if (stopping) return;
+  *rules_problem = now.reason;
+  tell_status();
+  rules_settled();
+}
+
+void root_supervisor_state::rules_settled() {
+  rules_tried = true;
+  if (!told_ready) tell_ready();
+  switch_tunnels();
 }
 
 void root_supervisor_state::resolve(tunnel_state& r) {

@@ -5,12 +5,15 @@
 #include "actors/reactor_actor.hpp"
 #include "actors/shard.hpp"
 #include "actors/supervision.hpp"
+#include "system/service_manager.hpp"
 
 #include <caf/behavior.hpp>
 
 #include <atomic>
 #include <functional>
+#include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 namespace tonel::actors {
@@ -55,6 +58,10 @@ struct root_start {
   const firewall_start* firewall = nullptr;
   /// Writes the counters to the log.
   std::function<void()> report;
+  /// Told when all shards are up, and when they go; its watchdog is fed. May be null.
+  sys::service_manager* service = nullptr;
+  /// A line for the service manager on how the tunnels are doing; may be null.
+  std::function<std::string(protocol::time_point)> status;
   std::atomic<int>* exit_code = nullptr;
 };
 
@@ -109,6 +116,12 @@ private:
   bool merge(const reload_result& found, std::vector<tunnel_state>& next);
   void send_tunnels(std::size_t shard);
   void switch_tunnels();
+  void rules_settled();
+  void start_watchdog();
+  bool know_each_other() const;
+  /// To the service manager, once shards and rules are there, and after each reload.
+  void tell_ready();
+  void tell_status();
   void announce();
   void arm();
   void finish_if_done();
@@ -125,6 +138,10 @@ private:
   std::optional<protocol::time_point> rules_at;
   protocol::time_point rules_since{};
   backoff rules_wait{std::chrono::seconds{1}, std::chrono::seconds{2}, std::chrono::seconds{60}};
+  bool rules_tried = false;
+  /// What is wrong with the rules, for the status; the watchdog's, too.
+  std::shared_ptr<std::string> rules_problem = std::make_shared<std::string>();
+  bool told_ready = false;
   bool stopping = false;
 };
 

@@ -15,6 +15,10 @@ tonel_find(CAF libcaf-dev 0.17)
 tonel_find(tl-expected libexpected-dev)
 tonel_find(Nftables libnftables-dev)
 
+if(TONEL_SYSTEMD)
+  tonel_find(Systemd libsystemd-dev) # or -DTONEL_SYSTEMD=OFF, where there is no systemd
+endif()
+
 set(tonel_boost_debian_program_options libboost-program-options1.74-dev)
 set(tonel_boost_debian_log libboost-log1.74-dev)
 set(tonel_boost_debian_unit_test_framework libboost-test1.74-dev)

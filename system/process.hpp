@@ -5,6 +5,7 @@
 #include "system/os_error.hpp"
 
 #include <cstdint>
+#include <string>
 
 namespace tonel::sys {
 
@@ -22,5 +23,8 @@ std::uint64_t raise_fd_limit() noexcept;
 
 /// How late the kernel may make this thread's timeouts, to merge wake-ups; the default is 50 us.
 void set_timer_slack(protocol::duration slack) noexcept;
+
+/// Names the calling thread for the system's tools; what exceeds 15 characters is cut off.
+void name_thread(const std::string& name) noexcept;
 
 } // namespace tonel::sys

@@ -7,6 +7,7 @@
 #include "actors/log.hpp"
 #include "actors/root_supervisor.hpp"
 #include "actors/shard.hpp"
+#include "actors/status_line.hpp"
 #include "system/addresses.hpp"
 #include "system/daemon.hpp"
 #include "system/host_rules.hpp"
@@ -14,6 +15,7 @@
 #include "system/offload_probe.hpp"
 #include "system/process.hpp"
 #include "system/resolver.hpp"
+#include "system/service_manager.hpp"
 #include "system/signal_source.hpp"
 #include "system/tun_device.hpp"
 #include "system/udp_socket.hpp"
@@ -148,6 +150,7 @@ private:
   std::optional<sys::netlink_watch> rule_changes_, route_changes_;
   firewall_start firewall_;
   std::unique_ptr<sys::worker> worker_;
+  std::unique_ptr<sys::service_manager> service_ = sys::find_service_manager();
 };
 
 std::optional<start_error> runtime::open() {
@@ -419,12 +422,16 @@ int runtime::run(const std::function<void()>& on_ready) {
   };
   start.report = report;
   if (rules_) start.firewall = &firewall_;
+  start.service = service_.get();
+  start.status = [line = status_line{stats}](protocol::time_point now) mutable {
+    return line.at(now);
+  };
   start.exit_code = &exit_code;
 
   say_host_commands(chosen_);
-  for (auto& l : lanes)
-    l.loop->start();
-  control.start();
+  for (std::size_t i = 0; i < lanes.size(); ++i)
+    lanes[i].loop->start("shard-" + std::to_string(i));
+  control.start("control");
   auto root = control.spawn(root_supervisor, start);
   lanes.front().loop->set_on_resume([root] { caf::anon_send(root, probe_stream{}); });
   say_ready();

@@ -45,4 +45,6 @@ void set_timer_slack(protocol::duration slack) noexcept {
   ::prctl(PR_SET_TIMERSLACK, ns, 0, 0, 0);
 }
 
+void name_thread(const std::string& name) noexcept { ::prctl(PR_SET_NAME, name.c_str(), 0, 0, 0); }
+
 } // namespace tonel::sys

@@ -118,7 +118,7 @@ struct threads {
     where = std::make_unique<actors::shard>(0, context, *loop, pool, device);
     where->tunnels.push_back({tunnel, side == role::client ? socket : nullptr, std::nullopt});
     loop->set_between_passes([this] { passes.note(); });
-    loop->start();
+    loop->start("shard");
     loop_thread = passes.await(1).front();
     BOOST_TEST((loop_thread != std::this_thread::get_id()));
   }
@@ -294,7 +294,7 @@ BOOST_AUTO_TEST_CASE(root_supervisor_runs_on_its_reactor_and_shards_on_theirs) {
   sightings control;
   reactor control_loop{*t.system, real_loop()};
   control_loop.set_between_passes([&] { control.note(); });
-  control_loop.start();
+  control_loop.start("control");
   const auto control_thread = control.await(1).front();
 
   sys::readiness signals;

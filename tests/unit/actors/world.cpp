@@ -1,6 +1,7 @@
 #include "tests/unit/actors/world.hpp"
 
 #include "actors/log.hpp"
+#include "actors/status_line.hpp"
 #include "protocol/run.hpp"
 
 #include <boost/test/unit_test.hpp>
@@ -122,8 +123,10 @@ std::vector<std::string> socket::texts() const {
 
 // process
 
-process::process(world& w, const actors::config& settings, std::size_t slabs)
+process::process(world& w, const actors::config& settings, std::size_t slabs,
+                 protocol::duration watchdog)
     : world_(w), system_(prepare(config_)), signal_ready_(std::make_unique<sys::readiness>()) {
+  service.interval = watchdog;
   static std::uint64_t seed = 0;
   random_.seed(++seed);
   const auto count = settings.tun.queues;
@@ -190,6 +193,10 @@ void process::start() {
     return out;
   };
   start.report = [this] { ++reports; };
+  start.service = &service;
+  start.status = [line = actors::status_line{counters()}](protocol::time_point at) mutable {
+    return line.at(at);
+  };
   start.exit_code = &exit_code;
   reactors_.back()->spawn(actors::root_supervisor, start);
 }
@@ -289,7 +296,7 @@ std::unique_ptr<process> world::make_client() {
   c.tun.queues = options_.client_shards;
   c.bounds = options_.client_bounds;
   c.tunnels = {std::make_shared<const actors::tunnel_config>(tunnel)};
-  auto p = std::make_unique<process>(*this, c, options_.slabs);
+  auto p = std::make_unique<process>(*this, c, options_.slabs, options_.watchdog);
   p->resolve_failures = options_.client_resolve_failures;
   p->start();
   return p;
@@ -312,7 +319,7 @@ std::unique_ptr<process> world::make_server() {
   c.tun.queues = options_.server_shards;
   c.bounds = options_.server_bounds;
   c.tunnels = {std::make_shared<const actors::tunnel_config>(tunnel)};
-  auto p = std::make_unique<process>(*this, c, options_.slabs);
+  auto p = std::make_unique<process>(*this, c, options_.slabs, protocol::duration{});
   p->start();
   return p;
 }
@@ -345,6 +352,7 @@ bool world::step() {
   for (auto* p : {client_.get(), server_.get()}) {
     if (p == nullptr) continue;
     for (std::size_t i = 0; i < p->reactors_.size(); ++i) {
+      if (p->stuck == i) continue;
       p->reactors_[i]->run_once(protocol::duration{-1});
       if (!p->loops_[i]->idle()) busy = true;
     }
@@ -373,8 +381,10 @@ bool world::until(const std::function<bool()>& done, protocol::duration limit) {
     auto next = end;
     for (auto* p : {client_.get(), server_.get()}) {
       if (p == nullptr) continue;
-      for (auto* l : p->loops_)
-        if (const auto at = l->timers().next(); at && *at < next) next = *at;
+      for (std::size_t i = 0; i < p->loops_.size(); ++i) {
+        const auto at = p->loops_[i]->timers().next();
+        if (p->stuck != i && at && *at < next) next = *at;
+      }
     }
     if (instead_of_server != nullptr)
       if (const auto at = instead_of_server->deadline(); at && *at < next) next = *at;

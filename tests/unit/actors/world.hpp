@@ -4,6 +4,7 @@
 #include "actors/shard.hpp"
 #include "protocol/packet.hpp"
 #include "system/fake/memory_devices.hpp"
+#include "system/fake/memory_service_manager.hpp"
 
 #include <caf/actor_system.hpp>
 #include <caf/actor_system_config.hpp>
@@ -96,7 +97,7 @@ class world;
 /// One process: reactors, shards and a root supervisor.
 class process {
 public:
-  process(world& w, const actors::config& settings, std::size_t slabs);
+  process(world& w, const actors::config& settings, std::size_t slabs, protocol::duration watchdog);
   ~process();
 
   void start();
@@ -133,6 +134,8 @@ public:
   int resolve_failures = 0; ///< the next so many fail
   int resolve_calls = 0;
   int reports = 0;
+  sys::memory_service_manager service;
+  std::optional<std::size_t> stuck; ///< this loop does not go round; the last is the control loop
   std::atomic<int> exit_code{-1};
   bool connected = true; ///< false: what it writes is lost and nothing reaches it
 
@@ -190,6 +193,7 @@ struct world_options {
   actors::limits server_bounds;
   std::chrono::seconds idle_timeout{180};
   std::chrono::seconds keepalive{20};
+  protocol::duration watchdog{};   ///< the service manager's, of the client; zero: none
   int client_resolve_failures = 0; ///< the first so many tries fail
 };
 
