@@ -1,6 +1,9 @@
 #pragma once
 
+#include "actors/log_limit.hpp"
+
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -45,38 +48,79 @@ inline bool log_enabled(log_level level) noexcept {
   return level != log_level::off && level <= detail::log_threshold.load(std::memory_order_relaxed);
 }
 
-/// Writes one line: time (ISO 8601, UTC), level, text. Control characters in the text are escaped,
-/// since part of it comes from the network and from file names.
-/// Thread: any
-void log_line(log_level level, std::string_view text);
+/// How lines look.
+enum class log_format : std::uint8_t {
+  text, ///< time (ISO 8601, UTC), level, message
+  json, ///< one object a line: time, level, component, message, and suppressed where lines were
+};
 
-/// Sets the level and where lines go from now on; until it is called that is info and stderr.
+/// Where lines go, and how they look.
+struct log_settings {
+  log_level level = log_level::info;
+  log_format format = log_format::text;
+  std::string path; ///< empty: stderr
+  /// stderr is systemd's journal: each line begins with its priority ("<4>"), and a text has neither
+  /// time nor level, which the journal shows itself.
+  bool journal = false;
+  /// False: all lines of a kind are written, however many.
+  bool limited = true;
+};
+
+/// The beginning of a line, and the place in the code that logs it, found out by itself.
+struct log_text {
+  template <class T, class = std::enable_if_t<std::is_convertible_v<const T&, std::string_view>>>
+  log_text(const T& beginning, const char* file = __builtin_FILE(), // NOLINT: meant to convert
+           unsigned line = __builtin_LINE())
+      : text{beginning}, place{file, line} {}
+
+  std::string_view text;
+  log_place place;
+};
+
+/// Writes one line, unless too many came from that place of late; the next that is written then says
+/// how many were left out. Without a place it is always written: for lists that someone asked for. Control characters in the text are escaped, since part of it comes from the
+/// network and from file names.
+/// Thread: any
+void log_line(log_level level, log_place place, std::string_view text);
+
+/// Sets the log up anew; until it is called: info, text, stderr.
 /// Errors: the system's reason why the file cannot be opened; logging then stays as it was
 /// Thread: before the others are started
-std::optional<std::string> open_log(log_level level, const std::string& path);
+std::optional<std::string> open_log(const log_settings& wanted);
+
+/// Opens the log's file again, which a program that keeps old ones has moved away; nothing where there
+/// is none.
+/// Errors: as open_log(); lines then go to the old file still
+/// Thread: any
+std::optional<std::string> reopen_log();
+
+/// What lines of this thread belong to from now on, for the json format: "shard-0", "control".
+/// Owns: a copy
+void set_log_component(std::string_view name);
 
 /// Joins the parts (text, numbers, anything with a to_string) to one line, if the level is shown.
-template <class... Parts> void log_parts(log_level level, const Parts&... parts) {
+template <class... Parts>
+void log_parts(log_level level, const log_text& first, const Parts&... parts) {
   if (!log_enabled(level)) return;
-  std::string text;
+  std::string text{first.text};
   (detail::append_log_part(text, parts), ...);
-  log_line(level, text);
+  log_line(level, first.place, text);
 }
 
-template <class... Parts> void log_error(const Parts&... parts) {
-  log_parts(log_level::error, parts...);
+template <class... Parts> void log_error(const log_text& first, const Parts&... parts) {
+  log_parts(log_level::error, first, parts...);
 }
-template <class... Parts> void log_warn(const Parts&... parts) {
-  log_parts(log_level::warn, parts...);
+template <class... Parts> void log_warn(const log_text& first, const Parts&... parts) {
+  log_parts(log_level::warn, first, parts...);
 }
-template <class... Parts> void log_info(const Parts&... parts) {
-  log_parts(log_level::info, parts...);
+template <class... Parts> void log_info(const log_text& first, const Parts&... parts) {
+  log_parts(log_level::info, first, parts...);
 }
-template <class... Parts> void log_debug(const Parts&... parts) {
-  log_parts(log_level::debug, parts...);
+template <class... Parts> void log_debug(const log_text& first, const Parts&... parts) {
+  log_parts(log_level::debug, first, parts...);
 }
-template <class... Parts> void log_trace(const Parts&... parts) {
-  log_parts(log_level::trace, parts...);
+template <class... Parts> void log_trace(const log_text& first, const Parts&... parts) {
+  log_parts(log_level::trace, first, parts...);
 }
 
 } // namespace tonel::actors

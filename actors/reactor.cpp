@@ -1,5 +1,6 @@
 #include "actors/reactor.hpp"
 
+#include "actors/log.hpp"
 #include "system/process.hpp"
 
 #include <caf/actor_control_block.hpp>
@@ -58,6 +59,7 @@ void reactor::nudge() noexcept {
 void reactor::start(const std::string& name) {
   thread_ = std::thread{[this, name] {
     sys::name_thread(name);
+    set_log_component(name);
     // The default of 50 us would add itself to each rest.
     sys::set_timer_slack(std::chrono::nanoseconds{1});
     while (!stop_)

@@ -55,7 +55,7 @@ public:
   /// Takes over the caller's reference to job.
   void exec_later(caf::resumable* job) override;
 
-  /// The thread has that name for the system's tools (15 characters at most).
+  /// The thread has that name, in the log and for the system's tools (15 characters at most).
   void start(const std::string& name);
   /// Ends the thread. Call after await_all_actors_done(): no actor of this reactor is left then.
   void stop();

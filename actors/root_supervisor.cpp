@@ -176,6 +176,8 @@ void root_supervisor_state::on_signals() {
   for (const auto signal : given.take_signals()) {
     if (signal == SIGUSR1) {
       given.report();
+    } else if (signal == SIGUSR2) {
+      if (given.reopen_log) given.reopen_log();
     } else if (signal == SIGHUP) {
       reload();
     } else if (signal == SIGINT || signal == SIGTERM) {

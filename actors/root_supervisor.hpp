@@ -58,6 +58,8 @@ struct root_start {
   const firewall_start* firewall = nullptr;
   /// Writes the counters to the log.
   std::function<void()> report;
+  /// Opens the log's file again, for programs that move it away; may be null.
+  std::function<void()> reopen_log;
   /// Told when all shards are up, and when they go; its watchdog is fed. May be null.
   sys::service_manager* service = nullptr;
   /// A line for the service manager on how the tunnels are doing; may be null.

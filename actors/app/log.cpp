@@ -2,8 +2,8 @@
 
 namespace tonel::actors::app {
 
-expected<void, option_error> start_log(const settings& chosen) {
-  if (const auto problem = open_log(chosen.level, chosen.log_output)) {
+expected<void, option_error> start_log(const settings& chosen, bool journal) {
+  if (const auto problem = open_log({chosen.level, chosen.format, chosen.log_output, journal})) {
     return unexpected{
         option_error{"--log-output", chosen.log_output, "cannot be opened: " + *problem}};
   }

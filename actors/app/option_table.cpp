@@ -230,7 +230,14 @@ std::vector<option_group> make_groups() {
        {
            {"log-level", 0, "LEVEL", "info", 0, 0,
             "off, error, warn, info, debug or trace; each includes those before it"},
-           {"log-output", 0, "PATH", {}, 0, 0, "append to a file; not given, stderr"},
+           {"log-format", 0, "FORMAT", "text", 0, 0, "text, or json: one object a line"},
+           {"log-output",
+            0,
+            "PATH",
+            {},
+            0,
+            0,
+            "append to a file, opened again at SIGUSR2; not given, stderr"},
        }},
       {"Process",
        {

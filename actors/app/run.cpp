@@ -154,7 +154,7 @@ private:
 };
 
 std::optional<start_error> runtime::open() {
-  auto signals = sys::signal_source::open({SIGINT, SIGTERM, SIGUSR1, SIGHUP});
+  auto signals = sys::signal_source::open({SIGINT, SIGTERM, SIGUSR1, SIGUSR2, SIGHUP});
   if (!signals) return start_error{signals.error().to_string(), {}};
   signals_.emplace(std::move(*signals));
   limit_sessions();
@@ -405,7 +405,7 @@ int runtime::run(const std::function<void()>& on_ready) {
 
   const auto report = [&stats] {
     for (const auto& line : counter_lines(stats))
-      log_info(line);
+      log_line(log_level::info, {}, line);
   };
   start.signal_fd = signals_->fd();
   start.take_signals = [this] { return signals_->take(); };
@@ -422,6 +422,9 @@ int runtime::run(const std::function<void()>& on_ready) {
   };
   start.report = report;
   if (rules_) start.firewall = &firewall_;
+  start.reopen_log = [] {
+    if (const auto problem = reopen_log()) log_error("the log's file cannot be opened: ", *problem);
+  };
   start.service = service_.get();
   start.status = [line = status_line{stats}](protocol::time_point now) mutable {
     return line.at(now);
@@ -501,7 +504,9 @@ int run(role side, int argc, char** argv) {
   for (const char* name : {"config", "encryption-file", "handshake-packet"})
     if (const auto at = line.values.find(name); at != line.values.end())
       at->second = sys::absolute_path(at->second);
-  if (const auto log = start_log(*chosen); !log) {
+  // From the root, since it is opened again when the working directory is another.
+  if (!chosen->log_output.empty()) chosen->log_output = sys::absolute_path(chosen->log_output);
+  if (const auto log = start_log(*chosen, sys::stderr_is_journal()); !log) {
     std::cerr << error_text(side, {log.error()});
     return 2;
   }

@@ -12,6 +12,7 @@
 
 namespace tonel::actors::app {
 
+using actors::log_format;
 using actors::log_level;
 
 /// What is done about the firewall of the host.
@@ -39,6 +40,7 @@ struct settings {
   firewall_config firewall;
   bool print_rules = false; ///< and end
   log_level level = log_level::info;
+  log_format format = log_format::text;
   std::string log_output; ///< path; empty: stderr
   bool daemonize = false;
   std::string pid_path;            ///< empty: none

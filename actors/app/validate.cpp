@@ -439,6 +439,11 @@ void read_log(reader& in, settings& out) {
   } else {
     out.level = static_cast<log_level>(at - std::begin(names));
   }
+  const auto format = lower_case(in.text("log-format"));
+  if (format == "json")
+    out.format = log_format::json;
+  else if (format != "text")
+    in.refuse("log-format", "must be text or json");
   out.log_output = std::string{in.text("log-output")};
 }
 

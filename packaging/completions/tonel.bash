@@ -31,6 +31,10 @@ _tonel() {
       mapfile -t COMPREPLY < <(compgen -W "auto owned nft iptables" -- "$word")
       return
       ;;
+    --log-format)
+      mapfile -t COMPREPLY < <(compgen -W "text json" -- "$word")
+      return
+      ;;
     --config | --encryption-file | --handshake-packet | --log-output | --pid-file)
       mapfile -t COMPREPLY < <(compgen -f -- "$word")
       return

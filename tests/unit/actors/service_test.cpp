@@ -63,6 +63,13 @@ BOOST_AUTO_TEST_CASE(a_reload_is_announced_and_its_end) {
   BOOST_TEST((w.client().service.said == texts{"reloading", "ready"}));
 }
 
+BOOST_AUTO_TEST_CASE(sigusr2_opens_the_log_again) {
+  world w;
+  w.client().signal(SIGUSR2);
+  w.run();
+  BOOST_TEST(w.client().reopened == 1);
+}
+
 BOOST_AUTO_TEST_CASE(without_a_watchdog_nothing_is_fed_and_nothing_wakes) {
   world w{watched(0s)};
   w.pass(10min);

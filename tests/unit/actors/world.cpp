@@ -43,7 +43,10 @@ public:
 
 private:
   log_file() : path_("/tmp/tonel_actors_test." + std::to_string(getpid())) {
-    BOOST_TEST_REQUIRE(!actors::open_log(actors::log_level::info, path_).has_value());
+    actors::log_settings all;
+    all.path = path_;
+    all.limited = false; // every test looks for its own lines
+    BOOST_TEST_REQUIRE(!actors::open_log(all).has_value());
   }
   ~log_file() { std::remove(path_.c_str()); }
   std::string path_;
@@ -193,6 +196,7 @@ void process::start() {
     return out;
   };
   start.report = [this] { ++reports; };
+  start.reopen_log = [this] { ++reopened; };
   start.service = &service;
   start.status = [line = actors::status_line{counters()}](protocol::time_point at) mutable {
     return line.at(at);

@@ -134,6 +134,7 @@ public:
   int resolve_failures = 0; ///< the next so many fail
   int resolve_calls = 0;
   int reports = 0;
+  int reopened = 0; ///< the log's file
   sys::memory_service_manager service;
   std::optional<std::size_t> stuck; ///< this loop does not go round; the last is the control loop
   std::atomic<int> exit_code{-1};

@@ -123,6 +123,7 @@ BOOST_AUTO_TEST_CASE(given_values_arrive) {
                          "--pending-total-mib=2",
                          "--pool-mib=5",
                          "--log-level=DeBuG",
+                         "--log-format=JSON",
                          "--log-output=/tmp/x",
                          "-d",
                          "--pid-file=x.pid",
@@ -455,6 +456,13 @@ BOOST_AUTO_TEST_CASE(levels_are_read_in_any_case) {
   for (const char* value : {"warning", "inf", "3", "info "}) {
     check_refused(role::client, "--log-level", value);
   }
+}
+
+BOOST_AUTO_TEST_CASE(the_log_is_text_or_json) {
+  for (const char* value : {"text", "json", "Json"})
+    check_taken(role::client, "--log-format", value);
+  for (const char* value : {"", "xml", "json "})
+    check_refused(role::client, "--log-format", value);
 }
 
 BOOST_AUTO_TEST_CASE(what_is_required_is_asked_for_once) {
