@@ -41,12 +41,14 @@ caf::behavior client_session(pinned<client_session_state>* self,
       [self](stream_wanted) { self->state.want(); },
       [self](const remote_resolved& r) { self->state.resolved(r.address); },
       [self](probe_stream) { self->state.probe(); },
+      [self](const ask_status& question) { self->state.tell_status(question); },
       [self](const close_session& how) { self->state.close(how.at_exit); },
   };
 }
 
 void client_session_state::start(const client_session_start& s) {
   given = s;
+  born = self->now();
   given.where->process.random(id);
   last_use = std::make_shared<protocol::time_point>(self->now());
   given.where->stats.add(counter::sessions_opened);
@@ -107,7 +109,8 @@ client_session_state::member client_session_state::connect(const slot& s, unsign
   const auto spawned = self->spawn<caf::monitored>(stream, start);
   const auto handle = as<stream_actor>(spawned);
   alive.emplace(spawned.id(), handle);
-  return {handle, spawned.id(), *given.remote, wire, port, generation, token != 0, false};
+  return {handle,     spawned.id(), *given.remote, wire,        port,
+          generation, token != 0,   false,         start.tuple, self->now()};
 }
 
 void client_session_state::open(slot& s, unsigned port) {
@@ -386,6 +389,33 @@ void client_session_state::close(bool at_exit) {
       self->send(handle, close_stream{true});
   arm();
   finish_if_done();
+}
+
+const char* client_session_state::state_of(const slot& s, const member& m) {
+  if (&m == &s.next) return "opening";
+  return s.silent ? "silent" : s.idle ? "idle" : "open";
+}
+
+void client_session_state::tell_status(const ask_status& question) const {
+  const auto now = self->now();
+  const auto age = [now](protocol::time_point since) {
+    return std::chrono::duration_cast<std::chrono::seconds>(now - since);
+  };
+  session_status answer;
+  answer.question = question.question;
+  answer.session = self->id();
+  answer.shard = given.where->index;
+  answer.tunnel = given.tunnel->name;
+  answer.peer = given.path.peer;
+  const bool open = std::any_of(slots.begin(), slots.end(), [](const slot& s) { return s.open; });
+  answer.state = closing ? "closing" : open ? "open" : ever_open ? "waiting" : "opening";
+  answer.age = age(born);
+  for (const auto& s : slots)
+    for (const auto* m : {&s.current, &s.next})
+      if (*m)
+        answer.streams.push_back(
+            {m->tuple, closing ? "closing" : state_of(s, *m), m->wire, age(m->since)});
+  self->send(as<status_actor>(question.answer_to), std::move(answer));
 }
 
 void client_session_state::announce() {

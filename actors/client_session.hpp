@@ -42,6 +42,7 @@ struct client_session_state {
   void resolved(const protocol::endpoint& remote);
   void probe();
   void close(bool at_exit);
+  void tell_status(const ask_status& question) const;
 
 private:
   struct member {
@@ -53,6 +54,8 @@ private:
     std::uint32_t generation = 0;
     bool joins = false; ///< the group of another
     bool opened = false;
+    protocol::four_tuple tuple;
+    protocol::time_point since{};
     explicit operator bool() const noexcept { return id != 0; }
   };
   /// One of the session's streams: the one in use, and the one that is to take its place.
@@ -83,6 +86,7 @@ private:
   void greeted(slot& s, const stream_event& event);
   void promote(slot& s);
   void ended(slot& s, const stream_event& event);
+  static const char* state_of(const slot& s, const member& m);
   void announce();
   void give_up(slot& s);
 
@@ -121,6 +125,7 @@ private:
   caf::actor_id pioneer = 0;
   /// Counts pioneers: streams of an older one have another port at the upstream.
   std::uint32_t generation = 0;
+  protocol::time_point born{};
   bool ever_open = false;
   bool closing = false;
   bool told_too_large = false;

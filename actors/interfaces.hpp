@@ -1,6 +1,7 @@
 #pragma once
 
 #include "actors/messages.hpp"
+#include "actors/status.hpp"
 
 #include <caf/actor_cast.hpp>
 #include <caf/typed_actor.hpp>
@@ -44,6 +45,7 @@ using session_actor =
                      caf::reacts_to<stream_wanted>,   // client: data wait
                      caf::reacts_to<remote_resolved>, // client: new streams go there
                      caf::reacts_to<probe_stream>,    // after suspend
+                     caf::reacts_to<ask_status>,      // session_status
                      caf::reacts_to<close_session>>;  // FIN, then end
 
 /// All of one shard.
@@ -54,6 +56,8 @@ using shard_supervisor_actor =
                      caf::reacts_to<remote_resolved>, // the remote's address
                      caf::reacts_to<tunnels_changed>, // after a reload
                      caf::reacts_to<probe_stream>,    // after suspend
+                     caf::reacts_to<ask_status>,      // shard_status
+                     caf::reacts_to<close_one>,       // session_closed
                      caf::reacts_to<stop_shard>>;     // wind down
 
 /// The rules and sysctls of this process on the host.
@@ -68,10 +72,19 @@ using pulse_actor = caf::typed_actor<caf::reacts_to<feel_pulse>>; // answer
 using watchdog_actor = caf::typed_actor<caf::reacts_to<pulse_felt>>; // one of them does
 
 /// All of the process.
-using root_supervisor_actor =
-    caf::typed_actor<caf::reacts_to<child_up>,         // a shard's queue
-                     caf::reacts_to<probe_stream>,     // after suspend
-                     caf::reacts_to<remote_resolved>>; // from the resolver
+using root_supervisor_actor = caf::typed_actor<caf::reacts_to<child_up>,        // a shard's queue
+                                               caf::reacts_to<probe_stream>,    // after suspend
+                                               caf::reacts_to<remote_resolved>, // from the resolver
+                                               caf::reacts_to<part_status>,     // how a part is
+                                               caf::reacts_to<ask_reload>>;     // as at SIGHUP
+
+/// Who asks about the state of the process: control and http.
+using status_actor = caf::typed_actor<caf::reacts_to<peers_changed>,  // the shards
+                                      caf::reacts_to<shard_status>,   // an answer
+                                      caf::reacts_to<session_status>, // an answer
+                                      caf::reacts_to<session_closed>, // an answer
+                                      caf::reacts_to<reload_done>,    // an answer
+                                      caf::reacts_to<part_status>>;   // how a part is
 
 /// The typed handle of a dynamic one.
 template <class Handle, class From> Handle as(const From& handle) {

@@ -4,6 +4,7 @@
 
 #include <caf/make_message.hpp>
 
+#include <algorithm>
 #include <exception>
 
 namespace tonel::actors {
@@ -57,6 +58,11 @@ bool reactor_actor::cleanup(caf::error&& reason, caf::execution_unit* unit) {
 reactor::watch_id reactor_actor::watch(int fd, std::shared_ptr<void> keep) {
   watches_.push_back(loop_.watch(fd, sys::interest::readable, this, std::move(keep)));
   return watches_.back();
+}
+
+void reactor_actor::unwatch(reactor::watch_id watch) noexcept {
+  watches_.erase(std::remove(watches_.begin(), watches_.end(), watch), watches_.end());
+  loop_.forget(watch);
 }
 
 void reactor_actor::arm(std::optional<protocol::time_point> at) {

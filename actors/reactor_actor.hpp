@@ -64,6 +64,7 @@ public:
 
   /// Delivers fd_event to this actor until it ends.
   reactor::watch_id watch(int fd, std::shared_ptr<void> keep = nullptr);
+  void unwatch(reactor::watch_id watch) noexcept;
   /// Delivers timer_event at `at`; one timer an actor, armed again it moves. Nothing: disarmed.
   void arm(std::optional<protocol::time_point> at);
 

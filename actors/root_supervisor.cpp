@@ -8,6 +8,7 @@
 #include <caf/send.hpp>
 
 #include <algorithm>
+#include <chrono>
 #include <csignal>
 #include <utility>
 
@@ -20,6 +21,11 @@ constexpr auto rules_time = std::chrono::seconds{2};
 
 std::string with_problem(std::string line, const std::string& rules) {
   return rules.empty() ? line : std::move(line) + "; firewall rules: " + rules;
+}
+
+/// What the state of a tunnel's remote is called in status.
+std::string remote_part(const tunnel_config& tunnel) {
+  return tunnel.name.empty() ? "remote" : "remote " + tunnel.name;
 }
 
 } // namespace
@@ -37,6 +43,8 @@ caf::behavior root_supervisor(pinned<root_supervisor_state>* self, const root_st
       [self](const reload_result& found) { self->state.reloaded(found); },
       [self](const rules_status& now) { self->state.rules_told(now); },
       [self](const resolve_failed& failure) { self->state.not_resolved(failure); },
+      [self](const part_status& part) { self->state.note(part); },
+      [self](const ask_reload& question) { self->state.reload(question); },
   };
 }
 
@@ -45,12 +53,16 @@ void root_supervisor_state::start(const root_start& s) {
   children.resize(given.shards.size());
   for (std::size_t i = 0; i < children.size(); ++i)
     spawn(i);
+  helpers.resize(given.services.size());
+  for (std::size_t i = 0; i < helpers.size(); ++i)
+    start_service(i);
   if (given.signal_fd >= 0) self->watch(given.signal_fd);
   start_watchdog();
   for (const auto& each : given.tunnels) {
     auto& added = tunnels.emplace_back();
     added.tunnel = each.settings;
     added.listeners = each.listeners;
+    note({remote_part(*each.settings), "unresolved", "not tried yet"});
     resolve(added);
   }
   given.tunnels.clear(); // what a reload closes is not to live on there
@@ -97,10 +109,10 @@ void root_supervisor_state::firewall_down() {
 }
 
 void root_supervisor_state::start_watchdog() {
-  if (given.service == nullptr || given.service->watchdog_interval() <= protocol::duration::zero())
+  if (given.manager == nullptr || given.manager->watchdog_interval() <= protocol::duration::zero())
     return;
   watchdog_start watched;
-  watched.manager = given.service;
+  watched.manager = given.manager;
   for (auto* s : given.shards)
     watched.loops.push_back(&s->loop);
   watched.until = caf::actor_cast<caf::actor>(self);
@@ -121,37 +133,93 @@ bool root_supervisor_state::know_each_other() const {
                      [](const child& c) { return c.supervisor && c.queue; });
 }
 
+peers_changed root_supervisor_state::peers() const {
+  peers_changed out;
+  for (const auto& c : children) {
+    out.queues.push_back(c.queue);
+    out.supervisors.push_back(c.supervisor);
+  }
+  return out;
+}
+
 void root_supervisor_state::announce() {
   if (!know_each_other()) return; // again when the last one is there
-  peers_changed peers;
-  for (const auto& c : children) {
-    peers.queues.push_back(c.queue);
-    peers.supervisors.push_back(c.supervisor);
-  }
+  const auto now = peers();
   for (const auto& c : children)
-    self->send(as<shard_supervisor_actor>(c.supervisor), peers);
+    self->send(as<shard_supervisor_actor>(c.supervisor), now);
+  tell_services(now);
   if (!told_ready) tell_ready();
 }
 
 void root_supervisor_state::tell_ready() {
-  if (given.service == nullptr || stopping) return;
+  if (given.manager == nullptr || stopping) return;
   if (!told_ready) {
     if (!know_each_other() || (given.firewall != nullptr && !rules_tried)) return;
     told_ready = true;
     tell_status();
   }
-  given.service->ready();
+  given.manager->ready();
 }
 
 void root_supervisor_state::tell_status() {
-  if (given.service == nullptr || !told_ready) return;
+  if (given.manager == nullptr || !told_ready) return;
   // The watchdog keeps it up to date; where there is none, nothing does.
-  const bool watched = given.service->watchdog_interval() > protocol::duration::zero();
-  if (given.status && !watched) given.service->status(with_problem("running", *rules_problem));
+  const bool watched = given.manager->watchdog_interval() > protocol::duration::zero();
+  if (given.status && !watched) given.manager->status(with_problem("running", *rules_problem));
+}
+
+template <class Message> void root_supervisor_state::tell_services(const Message& message) {
+  for (const auto& h : helpers)
+    if (h.actor) self->send(as<status_actor>(h.actor), message);
+}
+
+void root_supervisor_state::start_service(std::size_t index) {
+  auto& h = helpers[index];
+  h.restart_at.reset();
+  h.actor = given.services[index].start(caf::actor_cast<caf::actor>(self));
+  self->monitor(h.actor);
+  const auto to = as<status_actor>(h.actor);
+  for (const auto& known : parts)
+    self->send(to, known.second);
+  if (know_each_other()) self->send(to, peers());
+}
+
+void root_supervisor_state::service_down(helper& h) {
+  h.actor = nullptr;
+  if (stopping) return;
+  const auto wait = h.wait.next();
+  log_warn("the ", given.services[static_cast<std::size_t>(&h - helpers.data())].name,
+           " actor is started again in ",
+           std::chrono::duration_cast<std::chrono::seconds>(wait).count(), " s; the tunnels go on");
+  h.restart_at = self->now() + wait;
+  arm();
+}
+
+void root_supervisor_state::note(const part_status& part) {
+  remember(parts, part);
+  tell_services(part);
+}
+
+void root_supervisor_state::reload(const ask_reload& question) {
+  reload_questions.push_back(question);
+  if (stopping) return answer_reload(false, "the process is about to end");
+  if (!given.reload) return answer_reload(false, "there is no config file to read again");
+  reload();
+}
+
+void root_supervisor_state::answer_reload(bool done, const std::string& detail) {
+  for (const auto& q : std::exchange(reload_questions, {}))
+    self->send(as<status_actor>(q.answer_to), reload_done{q.question, done, detail});
 }
 
 void root_supervisor_state::on_down(const caf::down_msg& down) {
   if (rules && rules.id() == down.source.id()) return firewall_down();
+  for (auto& h : helpers) {
+    if (!h.actor || h.actor.id() != down.source.id()) continue;
+    service_down(h);
+    finish_if_done();
+    return;
+  }
   const auto found = std::find_if(children.begin(), children.end(), [&](const child& c) {
     return c.supervisor && c.supervisor.id() == down.source.id();
   });
@@ -189,12 +257,16 @@ void root_supervisor_state::on_signals() {
 
 void root_supervisor_state::stop(int code) {
   if (std::exchange(stopping, true)) return;
-  if (given.service != nullptr) given.service->stopping();
+  if (given.manager != nullptr) given.manager->stopping();
   *given.exit_code = code;
   rules_at.reset();
   for (auto& c : children) {
     c.restart_at.reset();
     if (c.supervisor) self->send(as<shard_supervisor_actor>(c.supervisor), stop_shard{});
+  }
+  for (auto& h : helpers) {
+    h.restart_at.reset();
+    if (h.actor) self->send_exit(h.actor, caf::exit_reason::user_shutdown);
   }
   finish_if_done();
 }
@@ -206,7 +278,10 @@ void root_supervisor_state::probe() {
 
 void root_supervisor_state::finish_if_done() {
   const auto gone = [](const child& c) { return !c.supervisor; };
-  if (!stopping || !std::all_of(children.begin(), children.end(), gone)) return;
+  const auto left = [](const helper& h) { return !h.actor; };
+  if (!stopping || !std::all_of(children.begin(), children.end(), gone) ||
+      !std::all_of(helpers.begin(), helpers.end(), left))
+    return;
   // The last packets of the shards needed the rules.
   if (rules)
     self->send_exit(rules, caf::exit_reason::user_shutdown);
@@ -219,17 +294,21 @@ void root_supervisor_state::reload() {
   // Of what changes while it is read, the last state is to count.
   reload_again = std::exchange(reloading, true);
   if (reload_again) return;
-  if (given.service != nullptr) given.service->reloading();
+  if (given.manager != nullptr) given.manager->reloading();
   given.reload(caf::actor_cast<caf::actor>(self));
 }
 
 void root_supervisor_state::reloaded(const reload_result& found) {
   reloading = false;
-  if (stopping) return;
+  if (stopping) return answer_reload(false, "the process is about to end");
   if (std::exchange(reload_again, false)) return reload();
   std::vector<tunnel_state> next;
   if (!merge(found, next)) {
     log_error("the configuration stays as it was");
+    std::string why = "the configuration stays as it was";
+    for (const auto& problem : found.problems)
+      why += "; " + problem;
+    answer_reload(false, why);
     return tell_ready();
   }
   if (!found.need_restart.empty())
@@ -244,15 +323,23 @@ void root_supervisor_state::reloaded(const reload_result& found) {
     if (in(tunnels, old)) continue;
     ++removed;
     log_info(label(*old.tunnel), "ends");
+    note({remote_part(*old.tunnel), {}, {}});
   }
   for (auto& t : tunnels) {
     if (in(next, t)) continue;
     ++added;
     log_info(label(*t.tunnel), "starts");
+    note({remote_part(*t.tunnel), "unresolved", "not tried yet"});
     resolve(t);
   }
-  log_info("configuration read again; tunnels that started: ", added, ", that ended: ", removed,
-           ", that go on: ", tunnels.size() - added);
+  const auto summary = "tunnels that started: " + std::to_string(added) +
+                       ", that ended: " + std::to_string(removed) +
+                       ", that go on: " + std::to_string(tunnels.size() - added);
+  log_info("configuration read again; ", summary);
+  answer_reload(true, summary + (found.need_restart.empty()
+                                     ? ""
+                                     : "; changed, but only a restart brings it into effect: " +
+                                           found.need_restart));
   if (added == 0 && removed == 0) return tell_ready();
   switch_at = self->now() + rules_time;
   if (rules) {
@@ -324,6 +411,13 @@ void root_supervisor_state::switch_tunnels() {
 }
 
 void root_supervisor_state::rules_told(const rules_status& now) {
+  using condition = rules_status::condition;
+  const bool failing = now.is == condition::failing;
+  note({"firewall",
+        failing                   ? "failing"
+        : now.is == condition::ok ? "ok"
+                                  : "starting",
+        failing ? now.reason : now.backend});
   if (stopping) return;
   *rules_problem = now.reason;
   tell_status();
@@ -352,6 +446,7 @@ void root_supervisor_state::resolved(const remote_resolved& found) {
   if (r == nullptr) return;
   if (r->address != found.address) log_info(label(*found.tunnel), "the remote is ", found.address);
   r->address = found.address;
+  note({remote_part(*found.tunnel), "resolved", found.address.to_string()});
   r->wait.reset();
   for (const auto& c : children)
     if (c.supervisor) self->send(as<shard_supervisor_actor>(c.supervisor), found);
@@ -364,6 +459,7 @@ void root_supervisor_state::not_resolved(const resolve_failed& failure) {
   if (!std::exchange(r->told_unresolved, true))
     log_warn(label(*failure.tunnel), "the remote's name does not resolve now (", failure.reason,
              "); it is tried again");
+  if (!r->address) note({remote_part(*failure.tunnel), "unresolved", failure.reason});
   r->resolve_at = self->now() + r->wait.next();
   arm();
 }
@@ -376,6 +472,8 @@ void root_supervisor_state::on_timer() {
     if (r.resolve_at && *r.resolve_at <= now) resolve(r);
   if (rules_at && *rules_at <= now) spawn_firewall();
   if (switch_at && *switch_at <= now) switch_tunnels();
+  for (std::size_t i = 0; i < helpers.size(); ++i)
+    if (helpers[i].restart_at && *helpers[i].restart_at <= now) start_service(i);
   arm();
 }
 
@@ -387,6 +485,8 @@ void root_supervisor_state::arm() {
   if (switch_at && (!at || *switch_at < *at)) at = switch_at;
   for (const auto& c : children)
     if (c.restart_at && (!at || *c.restart_at < *at)) at = c.restart_at;
+  for (const auto& h : helpers)
+    if (h.restart_at && (!at || *h.restart_at < *at)) at = h.restart_at;
   self->arm(at);
 }
 

@@ -5,6 +5,7 @@
 #include "actors/reactor_actor.hpp"
 #include "actors/shard.hpp"
 #include "actors/supervision.hpp"
+#include "protocol/expected.hpp"
 #include "system/service_manager.hpp"
 
 #include <caf/behavior.hpp>
@@ -38,6 +39,14 @@ struct process_tunnel {
   tunnel_sockets listeners;
 };
 
+/// An actor of the control reactor that the tunnels can do without: started again whenever it ends,
+/// for as long as it takes.
+struct service {
+  std::string name;
+  /// Spawns it; it is told of peers_changed and part_status.
+  std::function<caf::actor(const caf::actor& root)> start;
+};
+
 /// What the root is spawned with; all of it outlives the actors.
 struct root_start {
   std::vector<shard*> shards;
@@ -61,9 +70,10 @@ struct root_start {
   /// Opens the log's file again, for programs that move it away; may be null.
   std::function<void()> reopen_log;
   /// Told when all shards are up, and when they go; its watchdog is fed. May be null.
-  sys::service_manager* service = nullptr;
+  sys::service_manager* manager = nullptr;
   /// A line for the service manager on how the tunnels are doing; may be null.
   std::function<std::string(protocol::time_point)> status;
+  std::vector<service> services;
   std::atomic<int>* exit_code = nullptr;
 };
 
@@ -90,8 +100,22 @@ struct root_supervisor_state {
   void reloaded(const reload_result& found);
   void rules_told(const rules_status& now);
   void stop(int code);
+  void note(const part_status& part);
+  void reload(const ask_reload& question);
 
 private:
+  struct helper {
+    caf::actor actor;
+    std::optional<protocol::time_point> restart_at;
+    backoff wait{std::chrono::seconds{1}, std::chrono::seconds{1}, std::chrono::seconds{60}};
+  };
+  void start_service(std::size_t index);
+  void service_down(helper& h);
+  void answer_reload(bool done, const std::string& detail);
+  bool know_each_other() const;
+  peers_changed peers() const;
+  template <class Message> void tell_services(const Message& message);
+
   struct child {
     caf::actor supervisor;
     caf::actor queue;
@@ -120,7 +144,6 @@ private:
   void switch_tunnels();
   void rules_settled();
   void start_watchdog();
-  bool know_each_other() const;
   /// To the service manager, once shards and rules are there, and after each reload.
   void tell_ready();
   void tell_status();
@@ -144,6 +167,9 @@ private:
   /// What is wrong with the rules, for the status; the watchdog's, too.
   std::shared_ptr<std::string> rules_problem = std::make_shared<std::string>();
   bool told_ready = false;
+  std::vector<ask_reload> reload_questions; ///< answered when it is over
+  std::vector<helper> helpers;              ///< of given.services
+  part_table parts;                         ///< for those that start later
   bool stopping = false;
 };
 

@@ -7,6 +7,7 @@
 #include <caf/send.hpp>
 
 #include <algorithm>
+#include <chrono>
 #include <utility>
 #include <variant>
 
@@ -28,6 +29,7 @@ caf::behavior server_session(pinned<server_session_state>* self,
       [self](const stream_event& event) { self->state.on_event(event); },
       [self](timer_event) { self->state.on_timer(); },
       [self](probe_stream) { self->state.probe(); },
+      [self](const ask_status& question) { self->state.tell_status(question); },
       [self](const close_session& how) { self->state.close(how.at_exit); },
   };
 }
@@ -40,6 +42,7 @@ void server_session_state::start(const server_session_start& s) {
   sockets = s.sockets;
   group = s.group;
   legacy = s.group != nullptr;
+  born = self->now();
   where->stats.add(counter::sessions_opened);
   if (!sockets.empty()) spawn_endpoint();
 }
@@ -150,7 +153,9 @@ void server_session_state::add(std::uint8_t index, stream_start& start, adopt_st
   if (const auto deadline = tunnel->deadline; deadline.count() != 0)
     start.ends_at = self->now() + deadline;
   const auto spawned = self->spawn<caf::monitored>(stream, start);
-  const member added{as<stream_actor>(spawned), spawned.id(), request.tuple, false};
+  const member added{as<stream_actor>(spawned), spawned.id(), request.tuple, false, self->now(),
+                     start.machine->wire()};
+  peer = request.tuple.remote;
   auto& place = members[index];
   if (place.id != 0) self->send(place.stream, supersede_stream{});
   place = added;
@@ -253,6 +258,28 @@ void server_session_state::close(bool at_exit) {
     sockets.clear();
   }
   finish_if_done();
+}
+
+void server_session_state::tell_status(const ask_status& question) const {
+  const auto now = self->now();
+  const auto age = [now](protocol::time_point since) {
+    return std::chrono::duration_cast<std::chrono::seconds>(now - since);
+  };
+  session_status answer;
+  answer.question = question.question;
+  answer.session = self->id();
+  answer.shard = where->index;
+  answer.tunnel = tunnel->name;
+  answer.peer = peer;
+  answer.state = closing ? "closing" : members.empty() ? "waiting" : "open";
+  answer.age = age(born);
+  for (const auto& [index, m] : members)
+    answer.streams.push_back({m.tuple,
+                              closing  ? "closing"
+                              : m.idle ? "idle"
+                                       : "open",
+                              m.wire, age(m.since)});
+  self->send(as<status_actor>(question.answer_to), std::move(answer));
 }
 
 void server_session_state::announce() {

@@ -46,6 +46,7 @@ struct server_session_state {
   void on_timer();
   void probe();
   void close(bool at_exit);
+  void tell_status(const ask_status& question) const;
 
 private:
   struct member {
@@ -53,6 +54,8 @@ private:
     caf::actor_id id = 0;
     protocol::four_tuple tuple;
     bool idle = false;
+    protocol::time_point since{};
+    protocol::profile wire = protocol::profile::native;
   };
 
   void spawn_endpoint();
@@ -83,6 +86,8 @@ private:
   std::unordered_map<caf::actor_id, member> alive;
   restart_budget faults{3, std::chrono::seconds{30}};
   std::optional<protocol::time_point> streamless_since;
+  protocol::time_point born{};
+  protocol::endpoint peer; ///< of the newest stream
   bool closing = false;
   bool told_too_large = false;
 };

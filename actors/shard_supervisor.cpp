@@ -38,6 +38,8 @@ caf::behavior shard_supervisor(pinned<shard_supervisor_state>* self, shard* wher
       [self](const remote_resolved& r) { self->state.resolved(r); },
       [self](const tunnels_changed& changed) { self->state.set_tunnels(changed); },
       [self](probe_stream) { self->state.probe(); },
+      [self](const ask_status& question) { self->state.tell_status(question); },
+      [self](const close_one& request) { self->state.close_session_of(request); },
       [self](stop_shard) { self->state.stop(); },
       [self](timer_event) { self->state.on_timer(); },
   };
@@ -217,6 +219,41 @@ void shard_supervisor_state::adopt(adopt_stream& request) {
 
 void shard_supervisor_state::probe() {
   each_session([this](const session_actor& s) { self->send(s, probe_stream{}); });
+}
+
+void shard_supervisor_state::tell_status(const ask_status& question) {
+  std::vector<session_actor> chosen;
+  const auto choose = [&](const auto& sessions) {
+    for (auto at = sessions.upper_bound(question.after);
+         at != sessions.end() && chosen.size() < question.sessions; ++at)
+      chosen.push_back(as<session_actor>(at->second.session));
+  };
+  choose(server_sessions); // a process is the one or the other
+  choose(client_sessions);
+  shard_status now;
+  now.question = question.question;
+  now.shard = where->index;
+  now.sessions = server_sessions.size() + client_sessions.size();
+  now.listed = chosen.size();
+  now.offload = where->tun.offload();
+  now.slabs_in_use = where->pool.in_use();
+  now.slabs = where->pool.capacity();
+  self->send(as<status_actor>(question.answer_to), now);
+  for (const auto& session : chosen)
+    self->send(session, question);
+}
+
+void shard_supervisor_state::close_session_of(const close_one& request) {
+  session_closed answer{request.question, false};
+  const auto close_in = [&](const auto& sessions) {
+    const auto at = sessions.find(request.session);
+    if (at == sessions.end()) return;
+    answer.found = true;
+    self->send(as<session_actor>(at->second.session), close_session{});
+  };
+  close_in(server_sessions);
+  close_in(client_sessions);
+  self->send(as<status_actor>(request.answer_to), answer);
 }
 
 void shard_supervisor_state::on_down(const caf::down_msg& down) {

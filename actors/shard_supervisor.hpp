@@ -11,6 +11,7 @@
 #include <caf/behavior.hpp>
 
 #include <cstddef>
+#include <map>
 #include <memory>
 #include <optional>
 #include <unordered_map>
@@ -37,6 +38,8 @@ struct shard_supervisor_state {
   void resolved(const remote_resolved& changed);
   void set_tunnels(const tunnels_changed& changed);
   void probe();
+  void tell_status(const ask_status& question);
+  void close_session_of(const close_one& request);
   void stop();
   /// Ends all children, unawaited.
   void abandon();
@@ -104,8 +107,9 @@ private:
   /// When the listeners that have failed are started again.
   std::unordered_map<tunnel_ptr, protocol::time_point> held_back;
   std::optional<peers_changed> peers;
-  std::unordered_map<caf::actor_id, server_entry> server_sessions;
-  std::unordered_map<caf::actor_id, client_entry> client_sessions;
+  // Ordered, so that a list of many can be given piece by piece.
+  std::map<caf::actor_id, server_entry> server_sessions;
+  std::map<caf::actor_id, client_entry> client_sessions;
   std::unique_ptr<std::unordered_map<session_key, caf::actor, session_hash>> by_id;
   std::unordered_map<std::uint64_t, caf::actor> by_owner; ///< sessions of older clients
   std::unique_ptr<session_limits> limits;                 ///< server

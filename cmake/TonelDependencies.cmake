@@ -14,7 +14,7 @@ tonel_find(Threads libc6-dev)
 tonel_find(CAF libcaf-dev 0.17)
 tonel_find(tl-expected libexpected-dev)
 tonel_find(Nftables libnftables-dev)
-tonel_find(nlohmann_json nlohmann-json3-dev)
+tonel_find(nlohmann_json nlohmann-json3-dev 3.11)
 
 if(TONEL_SYSTEMD)
   tonel_find(Systemd libsystemd-dev) # or -DTONEL_SYSTEMD=OFF, where there is no systemd

@@ -5,6 +5,7 @@
 #include "system/os_error.hpp"
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 namespace tonel::sys {
@@ -20,6 +21,12 @@ result<void> fill_random(protocol::byte_span out);
 
 /// Raises RLIMIT_NOFILE to the hard limit, and gives the limit that holds now.
 std::uint64_t raise_fd_limit() noexcept;
+
+/// This process' number.
+int process_id() noexcept;
+
+/// Packets that an interface had no room for in its queue; nothing: the interface is not there.
+std::optional<std::uint64_t> interface_drops(const std::string& name);
 
 /// How late the kernel may make this thread's timeouts, to merge wake-ups; the default is 50 us.
 void set_timer_slack(protocol::duration slack) noexcept;

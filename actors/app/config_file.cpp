@@ -184,7 +184,8 @@ void file_reader::take(const option_spec& option, std::string value) {
     refuse(option.name, "",
            "must not stand in a file that everybody can read: chmod o-rwx it, or use "
            "encryption-file");
-  if (argument == "PATH")
+  const bool word = name == "control" && (value == "auto" || value == "off");
+  if (argument == "PATH" && !word)
     value = fs::absolute(fs::path{path_}.parent_path() / value).lexically_normal().string();
   values.emplace(option.name, placed_value{std::move(value), place()});
 }

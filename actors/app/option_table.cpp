@@ -239,6 +239,15 @@ std::vector<option_group> make_groups() {
             0,
             "append to a file, opened again at SIGUSR2; not given, stderr"},
        }},
+      {"Status",
+       {
+           {"control", 0, "PATH", "auto", 0, 0,
+            "local socket that tonelctl asks. auto: in the directory that systemd gives, or "
+            "/run/tonel; off: none"},
+           {"metrics", 0, "ADDR:PORT", "off", 0, 0,
+            "serve /metrics for Prometheus and /healthz for load balancers over HTTP; a port "
+            "alone: on 127.0.0.1"},
+       }},
       {"Process",
        {
            {"config",
@@ -373,6 +382,8 @@ bool is_command_line_only(std::string_view name) {
   return name == "config" || name == "check" || name == "print-rules" || name == "help" ||
          name == "version";
 }
+
+std::string_view program_version() { return TONEL_VERSION; }
 
 std::string_view program_name(role side) { return side == role::client ? "tonelc" : "tonels"; }
 

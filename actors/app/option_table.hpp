@@ -49,6 +49,9 @@ std::string_view program_name(role side);
 /// The text of --help.
 std::string help_text(role side);
 
+/// "0.7.0"
+std::string_view program_version();
+
 /// The text of --version.
 std::string version_text(role side);
 

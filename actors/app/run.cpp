@@ -1,14 +1,17 @@
 #include "actors/app/run.hpp"
 
+#include "actors/app/control_socket.hpp"
 #include "actors/app/host_commands.hpp"
 #include "actors/app/load.hpp"
 #include "actors/app/log.hpp"
 #include "actors/app/options.hpp"
+#include "actors/app/start_error.hpp"
+#include "actors/control.hpp"
+#include "actors/http.hpp"
 #include "actors/log.hpp"
 #include "actors/root_supervisor.hpp"
 #include "actors/shard.hpp"
 #include "actors/status_line.hpp"
-#include "system/addresses.hpp"
 #include "system/daemon.hpp"
 #include "system/host_rules.hpp"
 #include "system/netlink_watch.hpp"
@@ -28,7 +31,6 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
-#include <cerrno>
 #include <chrono>
 #include <csignal>
 #include <cstring>
@@ -48,67 +50,11 @@ namespace tonel::actors::app {
 namespace {
 
 constexpr std::size_t slabs_per_mib = (std::size_t{1} << 20) / (64 * 1024);
-// Descriptors of a process that are no session's: TUN queues, loops, log, signals and some reserve.
-constexpr std::size_t other_descriptors = 64;
+// Descriptors of a process that are no session's: TUN queues, loops, log, signals, clients of control
+// and http, and some reserve.
+constexpr std::size_t other_descriptors = 128;
 // For a resolver that hangs while the process stops.
 constexpr auto worker_patience = std::chrono::milliseconds{100};
-
-/// A reason to end before the actors start.
-struct start_error {
-  std::string text;
-  std::vector<std::string> advice;
-};
-
-start_error tun_error(const sys::os_error& error) {
-  start_error out{"cannot set up the TUN device: " + error.to_string(), {}};
-  switch (error.number) {
-  case EPERM:
-  case EACCES:
-    out.advice = {"CAP_NET_ADMIN is missing. Grant it in one of these ways:",
-                  "  run the program as root (sudo)",
-                  "  setcap cap_net_admin+ep /path/to/the/program",
-                  "  in a systemd unit: AmbientCapabilities=CAP_NET_ADMIN"};
-    break;
-  case ENOENT:
-  case ENODEV:
-    out.advice = {"/dev/net/tun is missing. Provide it in one of these ways:", "  modprobe tun",
-                  "  in a container: --device /dev/net/tun"};
-    break;
-  case EBADF:
-  case ENOTTY:
-    out.advice = {"a number at --tun is that of an open TUN descriptor, inherited from who starts "
-                  "this program"};
-    break;
-  case EBUSY: out.advice = {"another program has this device; --tun names another one"}; break;
-  default: break;
-  }
-  return out;
-}
-
-start_error pid_error(const sys::os_error& error) {
-  start_error out{"cannot write the PID file: " + error.to_string(), {}};
-  if (error.number == EAGAIN) out.advice = {"another program is running with this --pid-file"};
-  return out;
-}
-
-/// Two devices with one address would get each other's packets.
-std::optional<start_error> address_in_use(const tun_config& tun) {
-  if (tun.fd >= 0) return std::nullopt; // may well have it
-  const auto taken = [&](const char* option,
-                         const protocol::ip_address& address) -> std::optional<start_error> {
-    const auto device = sys::interface_with(address);
-    if (!device || *device == tun.name) return std::nullopt;
-    return start_error{std::string{option} + " " + address.to_string() + " is in use, by device " +
-                           *device,
-                       {"each program of a host needs --tun-local, --tun-peer, --tun-local6 and "
-                        "--tun-peer6 of its own, in networks of their own"}};
-  };
-  if (auto error = taken("--tun-local", tun.local4)) return error;
-  if (auto error = taken("--tun-peer", tun.peer4)) return error;
-  if (!tun.ipv6) return std::nullopt;
-  if (auto error = taken("--tun-local6", tun.local6)) return error;
-  return taken("--tun-peer6", tun.peer6);
-}
 
 /// Everything that the actors borrow, in the order in which it is made; undone in reverse.
 class runtime {
@@ -126,6 +72,11 @@ public:
   int run(const std::function<void()>& on_ready);
 
 private:
+  std::optional<start_error> open_http();
+  std::optional<start_error> open_control();
+  std::shared_ptr<process_facts> facts() const;
+  /// What answers questions about the process.
+  std::vector<service> services(reactor& loop, const std::shared_ptr<process_facts>& facts);
   std::optional<start_error> open_listeners();
   void limit_sessions();
   void make_context();
@@ -144,6 +95,7 @@ private:
   std::optional<sys::signal_source> signals_;
   std::vector<process_tunnel> tunnels_;
   std::optional<sys::tun_device> tun_;
+  std::shared_ptr<sys::stream_listener> control_, http_;
   process_context context_;
   // Shared with the worker, whose thread may hang for longer than the process wants to wait.
   std::shared_ptr<sys::host_rules> rules_;
@@ -161,6 +113,7 @@ std::optional<start_error> runtime::open() {
   probe_offload();
   // What is most likely to fail comes before what changes the host.
   if (auto failed = open_listeners()) return failed;
+  if (auto failed = open_http()) return failed;
 
   const auto& tun = chosen_.run.tun;
   if (auto taken = address_in_use(tun)) return taken;
@@ -184,8 +137,30 @@ std::optional<start_error> runtime::open() {
   for (const auto& note : tun_->notes())
     log_warn(note);
   chosen_.run.tun.ipv6 = tun_->ipv6();
+  if (auto failed = open_control()) return failed;
   make_context();
   if (!chosen_.firewall.interface.empty()) open_rules();
+  return std::nullopt;
+}
+
+std::optional<start_error> runtime::open_http() {
+  if (!chosen_.metrics) return std::nullopt;
+  auto socket = sys::stream_listener::listen_tcp(*chosen_.metrics);
+  if (!socket) return start_error{"cannot serve metrics: " + socket.error().to_string(), {}};
+  http_ = std::make_shared<sys::stream_listener>(std::move(*socket));
+  return std::nullopt;
+}
+
+std::optional<start_error> runtime::open_control() {
+  const auto name = std::string{program_name(chosen_.run.side)} + '-' + tun_->name();
+  auto opened = open_control_socket(chosen_.control_path, name);
+  if (opened) {
+    control_ = std::move(*opened);
+    return std::nullopt;
+  }
+  start_error failed{"cannot make the control socket: " + opened.error().to_string(), {}};
+  if (chosen_.control_path != "auto") return failed;
+  log_warn(failed.text, "; tonelctl will not find this process (--control names another place)");
   return std::nullopt;
 }
 
@@ -331,6 +306,40 @@ void runtime::open_rules() {
     log_warn(text);
 }
 
+std::shared_ptr<process_facts> runtime::facts() const {
+  auto out = std::make_shared<process_facts>();
+  const auto& run = chosen_.run;
+  out->program = program_name(run.side);
+  out->version = program_version();
+  out->side = run.side;
+  out->pid = sys::process_id();
+  out->started = std::chrono::system_clock::now();
+  out->tun = tun_->name();
+  out->queues = tun_->queues();
+  out->offload = run.offload;
+  out->options = chosen_.shown;
+  for (auto& [name, value] : out->options) {
+    if (name == "max-sessions") value = std::to_string(run.bounds.max_sessions);
+    if (name == "control") value = control_ ? control_->path() : "off";
+    if (name == "tun") value = tun_->name();
+  }
+  out->tun_drops = [name = tun_->name()] { return sys::interface_drops(name); };
+  return out;
+}
+
+std::vector<service> runtime::services(reactor& loop, const std::shared_ptr<process_facts>& facts) {
+  std::vector<service> out;
+  if (control_)
+    out.push_back({"control", [&loop, facts, socket = control_](const caf::actor& root) {
+                     return loop.spawn(control, status_start{facts, socket, root});
+                   }});
+  if (http_)
+    out.push_back({"http", [&loop, facts, socket = http_](const caf::actor& root) {
+                     return loop.spawn(http, status_start{facts, socket, root});
+                   }});
+  return out;
+}
+
 void runtime::say_host_commands(const settings& now) {
   if (rules_ || !log_enabled(log_level::info)) return;
   log_info("for the packets of ", tun_->name(), " to pass, run as root once for each start:");
@@ -401,8 +410,11 @@ int runtime::run(const std::function<void()>& on_ready) {
     log_error("cannot make an event loop: ", control_loop.error());
     return 1;
   }
-  reactor control{system, std::move(*control_loop)};
+  reactor control_reactor{system, std::move(*control_loop)};
 
+  auto told = facts();
+  told->counts = stats;
+  start.services = services(control_reactor, told);
   const auto report = [&stats] {
     for (const auto& line : counter_lines(stats))
       log_line(log_level::info, {}, line);
@@ -425,7 +437,7 @@ int runtime::run(const std::function<void()>& on_ready) {
   start.reopen_log = [] {
     if (const auto problem = reopen_log()) log_error("the log's file cannot be opened: ", *problem);
   };
-  start.service = service_.get();
+  start.manager = service_.get();
   start.status = [line = status_line{stats}](protocol::time_point now) mutable {
     return line.at(now);
   };
@@ -434,12 +446,13 @@ int runtime::run(const std::function<void()>& on_ready) {
   say_host_commands(chosen_);
   for (std::size_t i = 0; i < lanes.size(); ++i)
     lanes[i].loop->start("shard-" + std::to_string(i));
-  control.start("control");
-  auto root = control.spawn(root_supervisor, start);
+  control_reactor.start("control");
+  auto root = control_reactor.spawn(root_supervisor, start);
   lanes.front().loop->set_on_resume([root] { caf::anon_send(root, probe_stream{}); });
   say_ready();
   on_ready();
   start = {};
+  told = nullptr;
   root = nullptr;
   system.await_all_actors_done();
 
@@ -447,7 +460,7 @@ int runtime::run(const std::function<void()>& on_ready) {
   worker_.reset();
   for (auto& l : lanes)
     l.loop->stop();
-  control.stop();
+  control_reactor.stop();
   report();
   log_info("stopped");
   return exit_code;
@@ -520,6 +533,8 @@ int run(role side, int argc, char** argv) {
     return 1;
   };
   try {
+    if (chosen->control_path != "auto" && chosen->control_path != "off")
+      chosen->control_path = sys::absolute_path(chosen->control_path);
     const auto pid_path = chosen->pid_path.empty() ? "" : sys::absolute_path(chosen->pid_path);
     std::optional<sys::daemon_parent> caller;
     if (chosen->daemonize) {

@@ -8,6 +8,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace tonel::actors::app {
@@ -43,7 +44,11 @@ struct settings {
   log_format format = log_format::text;
   std::string log_output; ///< path; empty: stderr
   bool daemonize = false;
-  std::string pid_path;            ///< empty: none
+  std::string pid_path;                      ///< empty: none
+  std::string control_path;                  ///< "auto", "off" or a path
+  std::optional<protocol::endpoint> metrics; ///< none: off
+  /// Every option with its value, for status; of a secret only that there is one.
+  std::vector<std::pair<std::string, std::string>> shown;
   std::vector<tunnel_files> files; ///< of run.tunnels, in their order
   /// The text of each option of the whole process, by its name: what a reload cannot change.
   std::map<std::string, std::string> process_wide;

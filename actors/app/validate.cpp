@@ -536,6 +536,33 @@ void note_process_options(const reader& in, role side, settings& out) {
     }
 }
 
+void read_status(reader& in, settings& out) {
+  out.control_path = std::string{in.text("control")};
+  // What the kernel takes as the name of a local socket (man 7 unix).
+  if (out.control_path.size() > 107) in.refuse("control", "must be at most 107 characters");
+  const auto text = in.text("metrics");
+  if (text == "off") return;
+  if (const auto port = parse_port(text))
+    out.metrics = endpoint{ip_address::v4(127, 0, 0, 1), *port};
+  else if (const auto where = endpoint::parse(text); where && where->port != 0)
+    out.metrics = where;
+  else
+    in.refuse("metrics", "must be off, a port, or IPv4:PORT or [IPv6]:PORT, the port 1 to 65535");
+}
+
+void show(const reader& in, role side, settings& out) {
+  for (const auto& group : option_groups()) {
+    for (const auto& option : group.options) {
+      const std::string name = option.name;
+      if (name == "help" || name == "version") continue;
+      auto value = std::string{in.text(name)};
+      if (option.argument.of(side).empty()) value = in.given(name) ? "on" : "off";
+      if (name == "encryption" && in.given(name)) value = "xor (key not shown)";
+      out.shown.emplace_back(name, std::move(value));
+    }
+  }
+}
+
 } // namespace
 
 expected<settings, std::vector<option_error>> validate(role side, const command_line& line,
@@ -561,6 +588,8 @@ expected<settings, std::vector<option_error>> validate(role side, const command_
   read_firewall(in, out);
   read_limits(in, run.bounds);
   read_log(in, out);
+  read_status(in, out);
+  show(in, side, out);
   out.daemonize = in.given("daemonize");
   out.pid_path = std::string{in.text("pid-file")};
   note_process_options(in, side, out);

@@ -35,7 +35,7 @@ _tonel() {
       mapfile -t COMPREPLY < <(compgen -W "text json" -- "$word")
       return
       ;;
-    --config | --encryption-file | --handshake-packet | --log-output | --pid-file)
+    --config | --encryption-file | --handshake-packet | --log-output | --pid-file | --control)
       mapfile -t COMPREPLY < <(compgen -f -- "$word")
       return
       ;;

@@ -164,6 +164,11 @@ result<std::optional<link_info>> route_netlink::find_link(const std::string& nam
     each_attribute(h, sizeof m, [&](std::uint16_t type, const std::uint8_t* data, std::size_t n) {
       if (type == IFLA_MTU) info.mtu = number_of(data, n);
       if (type == IFLA_TXQLEN) info.txqueuelen = number_of(data, n);
+      if (type == IFLA_STATS64 && n >= sizeof(rtnl_link_stats64)) {
+        rtnl_link_stats64 stats{};
+        std::memcpy(&stats, data, sizeof stats);
+        info.tx_dropped = stats.tx_dropped;
+      }
       if (type == IFLA_CARRIER) info.carrier = n > 0 && data[0] != 0;
     });
     found = info;

@@ -22,7 +22,8 @@ struct link_info {
   std::uint32_t mtu = 0;
   std::uint32_t txqueuelen = 0;
   bool up = false;
-  bool carrier = false; ///< a TUN: somebody has it open
+  bool carrier = false;         ///< a TUN: somebody has it open
+  std::uint64_t tx_dropped = 0; ///< packets; a TUN: its queue was full
 };
 
 /// What to change of an interface; what is not given stays.

@@ -1,11 +1,13 @@
 #include "system/process.hpp"
 
 #include "system/kernel.hpp"
+#include "system/linux/netlink.hpp"
 
 #include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/resource.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -37,6 +39,16 @@ std::uint64_t raise_fd_limit() noexcept {
   const auto before = limit.rlim_cur;
   limit.rlim_cur = limit.rlim_max;
   return ::setrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_cur : before;
+}
+
+int process_id() noexcept { return ::getpid(); }
+
+std::optional<std::uint64_t> interface_drops(const std::string& name) {
+  auto netlink = route_netlink::open(real_kernel());
+  if (!netlink) return {};
+  const auto link = netlink->find_link(name);
+  if (!link || !*link) return {};
+  return (*link)->tx_dropped;
 }
 
 void set_timer_slack(protocol::duration slack) noexcept {

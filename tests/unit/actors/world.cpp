@@ -197,11 +197,12 @@ void process::start() {
   };
   start.report = [this] { ++reports; };
   start.reopen_log = [this] { ++reopened; };
-  start.service = &service;
+  start.manager = &service;
   start.status = [line = actors::status_line{counters()}](protocol::time_point at) mutable {
     return line.at(at);
   };
   start.exit_code = &exit_code;
+  if (services) start.services = services(*reactors_.back());
   reactors_.back()->spawn(actors::root_supervisor, start);
 }
 
@@ -302,6 +303,7 @@ std::unique_ptr<process> world::make_client() {
   c.tunnels = {std::make_shared<const actors::tunnel_config>(tunnel)};
   auto p = std::make_unique<process>(*this, c, options_.slabs, options_.watchdog);
   p->resolve_failures = options_.client_resolve_failures;
+  p->services = options_.client_services;
   p->start();
   return p;
 }

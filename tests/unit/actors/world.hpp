@@ -131,6 +131,7 @@ public:
   bool listen_fails = false;
   std::vector<std::shared_ptr<socket>> upstreams; ///< server, in order of opening
   std::function<sys::result<std::shared_ptr<sys::datagram_socket>>()> instead_of_upstream;
+  std::function<std::vector<actors::service>(actors::reactor&)> services;
   int resolve_failures = 0; ///< the next so many fail
   int resolve_calls = 0;
   int reports = 0;
@@ -196,6 +197,8 @@ struct world_options {
   std::chrono::seconds keepalive{20};
   protocol::duration watchdog{};   ///< the service manager's, of the client; zero: none
   int client_resolve_failures = 0; ///< the first so many tries fail
+  /// The client's, spawned on the reactor that is given.
+  std::function<std::vector<actors::service>(actors::reactor&)> client_services;
 };
 
 /// Another host of the network, with an address of its own.

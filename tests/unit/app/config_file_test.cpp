@@ -88,6 +88,17 @@ BOOST_AUTO_TEST_CASE(each_tunnel_has_its_dialect) {
              std::string::npos);
 }
 
+BOOST_AUTO_TEST_CASE(the_control_socket_is_a_path_or_a_word) {
+  for (const char* word : {"auto", "off"}) {
+    const auto r = load("control = " + std::string{word} + "\n" + one);
+    BOOST_TEST_REQUIRE(r.has_value());
+    BOOST_TEST(r->control_path == word);
+  }
+  const auto r = load("control = ./off\n" + one);
+  BOOST_TEST_REQUIRE(r.has_value());
+  BOOST_TEST(r->control_path == (folder / "off").string());
+}
+
 BOOST_AUTO_TEST_CASE(the_command_line_beats_the_file) {
   const auto r = load("mtu = 1400\nidle-timeout = 60\n" + one + "idle-timeout = 70\n",
                       {"--idle-timeout=80", "--mtu=1500"});

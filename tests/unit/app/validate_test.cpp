@@ -449,6 +449,37 @@ BOOST_AUTO_TEST_CASE(parts_do_not_exceed_the_whole) {
   BOOST_TEST(r->run.bounds.max_opening_sessions == 10u);
 }
 
+BOOST_AUTO_TEST_CASE(places_of_status_are_read) {
+  const auto plain = client();
+  BOOST_TEST_REQUIRE(plain.has_value());
+  BOOST_TEST(plain->control_path == "auto");
+  BOOST_TEST(!plain->metrics.has_value());
+  const auto given = client({"--control=/x/y.sock", "--metrics=9100"});
+  BOOST_TEST_REQUIRE(given.has_value());
+  BOOST_TEST(given->control_path == "/x/y.sock");
+  BOOST_TEST(given->metrics->to_string() == "127.0.0.1:9100");
+  BOOST_TEST(client({"--metrics=[::1]:9100"})->metrics->to_string() == "[::1]:9100");
+  for (const char* bad : {"0", "65536", "localhost:9100", "1.2.3.4", "1.2.3.4:0", "on"})
+    check_refused(role::client, "--metrics", bad);
+  check_refused(role::server, "--control", std::string(108, 'x'));
+}
+
+BOOST_AUTO_TEST_CASE(all_options_are_shown_but_no_secret) {
+  const auto r = server({"--encryption=xor:secret", "--mtu=1400", "--ipv4-only"});
+  BOOST_TEST_REQUIRE(r.has_value());
+  std::size_t options = 0;
+  for (const auto& group : option_groups())
+    options += group.options.size();
+  BOOST_TEST(r->shown.size() == options - 2); // --help and --version
+  for (const auto& [name, value] : r->shown) {
+    BOOST_TEST(value.find("secret") == std::string::npos, name);
+    if (name == "mtu") BOOST_TEST(value == "1400");
+    if (name == "ipv4-only") BOOST_TEST(value == "on");
+    if (name == "daemonize") BOOST_TEST(value == "off");
+    if (name == "idle-timeout") BOOST_TEST(value == "180");
+  }
+}
+
 BOOST_AUTO_TEST_CASE(levels_are_read_in_any_case) {
   for (const char* value : {"off", "ERROR", "Warn", "info", "debug", "tRACE"}) {
     check_taken(role::client, "--log-level", value);

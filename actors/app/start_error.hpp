@@ -1,0 +1,24 @@
+#pragma once
+
+#include "actors/config.hpp"
+#include "system/os_error.hpp"
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace tonel::actors::app {
+
+/// A reason to end before the actors start.
+struct start_error {
+  std::string text;
+  std::vector<std::string> advice;
+};
+
+start_error tun_error(const sys::os_error& error);
+start_error pid_error(const sys::os_error& error);
+
+/// Two devices with one address would get each other's packets.
+std::optional<start_error> address_in_use(const tun_config& tun);
+
+} // namespace tonel::actors::app

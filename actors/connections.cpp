@@ -1,0 +1,129 @@
+#include "actors/connections.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace tonel::actors {
+
+connections::connections(reactor_actor& owner, std::shared_ptr<sys::stream_listener> listener,
+                         connection_bounds bounds, admission admit, request_handler on_request)
+    : owner_(owner), listener_(std::move(listener)), bounds_(bounds), admit_(std::move(admit)),
+      on_request_(std::move(on_request)) {
+  watch_ = owner_.watch(listener_->fd(), listener_);
+}
+
+void connections::on_ready(const fd_event& event) {
+  if (event.watch == watch_) {
+    accept();
+    return;
+  }
+  const auto at = std::find_if(clients_.begin(), clients_.end(),
+                               [&](const auto& c) { return c.second.watch == event.watch; });
+  if (at == clients_.end()) return;
+  const auto event_client = at->first;
+  if (at->second.out.empty())
+    read(at);
+  else if (flush(at))
+    serve(event_client);
+}
+
+void connections::accept() {
+  while (clients_.size() < bounds_.clients) {
+    auto next = listener_->accept();
+    if (!next) return;
+    if (!admit_(*next)) continue;
+    client c;
+    c.socket = std::make_shared<sys::stream_connection>(std::move(*next));
+    c.watch = owner_.watch(c.socket->fd(), c.socket);
+    pace(c);
+    clients_.emplace(++last_id_, std::move(c));
+  }
+  full_ = true;
+  owner_.loop().change(watch_, sys::interest::none);
+}
+
+void connections::read(client_map::iterator at) {
+  auto& c = at->second;
+  while (c.in.size() < bounds_.request) {
+    const auto state = c.socket->read(c.in, bounds_.request - c.in.size());
+    if (state == sys::io_state::would_block) break;
+    if (state == sys::io_state::ended) {
+      drop(at);
+      return;
+    }
+  }
+  serve(at->first);
+}
+
+void connections::serve(client_id id) {
+  if (serving_ == id) return; // answered within the loop below, which goes on by itself
+  serving_ = id;
+  for (auto at = clients_.find(id); at != clients_.end(); at = clients_.find(id)) {
+    auto& c = at->second;
+    if (c.asked || !c.out.empty()) break;
+    c.asked = true;
+    if (!on_request_(id, c.in)) {
+      c.asked = false;
+      if (c.in.size() >= bounds_.request) drop(at);
+      break;
+    }
+    at = clients_.find(id); // the answer may have been its last
+    if (at == clients_.end()) break;
+    if (at->second.asked) owner_.loop().change(at->second.watch, sys::interest::none);
+  }
+  serving_ = 0;
+}
+
+void connections::answer(client_id id, std::string text, bool last) {
+  const auto at = clients_.find(id);
+  if (at == clients_.end() || !at->second.asked) return;
+  auto& c = at->second;
+  c.out = std::move(text);
+  c.written = 0;
+  c.last = last;
+  pace(c);
+  if (!flush(at)) return;
+  c.asked = false;
+  serve(id);
+}
+
+bool connections::flush(client_map::iterator at) {
+  auto& c = at->second;
+  const auto state = c.socket->write(c.out, c.written);
+  if (state == sys::io_state::ended || (state == sys::io_state::done && c.last)) {
+    drop(at);
+    return false;
+  }
+  if (state == sys::io_state::done) {
+    std::string{}.swap(c.out);
+    owner_.loop().change(c.watch, sys::interest::readable);
+  } else {
+    owner_.loop().change(c.watch, sys::interest::writable);
+  }
+  return true;
+}
+
+void connections::drop(client_map::iterator at) {
+  owner_.unwatch(at->second.watch);
+  clients_.erase(at);
+  if (std::exchange(full_, false)) owner_.loop().change(watch_, sys::interest::readable);
+}
+
+void connections::pace(client& c) { c.deadline = owner_.now() + bounds_.patience; }
+
+void connections::on_timer() {
+  const auto now = owner_.now();
+  for (auto at = clients_.begin(); at != clients_.end();) {
+    const auto here = at++;
+    if (here->second.deadline <= now) drop(here);
+  }
+}
+
+std::optional<protocol::time_point> connections::next_deadline() const {
+  std::optional<protocol::time_point> next;
+  for (const auto& [id, c] : clients_)
+    if (!next || c.deadline < *next) next = c.deadline;
+  return next;
+}
+
+} // namespace tonel::actors

@@ -1,0 +1,168 @@
+#include "actors/control.hpp"
+
+#include "actors/log.hpp"
+
+#include <caf/send.hpp>
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+namespace tonel::actors {
+
+namespace {
+
+using json = nlohmann::json;
+using namespace std::chrono_literals;
+
+// One answer; tonelctl asks again for what comes after.
+constexpr std::size_t most_sessions = 1'000;
+// Names may have to be resolved anew.
+constexpr auto reload_patience = 8s;
+// tonelctl's --watch sleeps less than this between its questions.
+constexpr connection_bounds bounds{16, std::size_t{16} << 10, 30s};
+
+bool may_connect(const sys::stream_connection& from) {
+  const auto user = from.peer_user();
+  return user && (*user == 0 || *user == ::geteuid());
+}
+
+std::uint64_t number(const json& request, const char* name, std::uint64_t otherwise) {
+  const auto at = request.find(name);
+  return at != request.end() && at->is_number_unsigned() ? at->get<std::uint64_t>() : otherwise;
+}
+
+} // namespace
+
+caf::behavior control(pinned<control_state>* self, const status_start& start) {
+  self->state.start(start);
+  const auto and_arm = [self](auto f) {
+    f(self->state);
+    self->state.arm();
+  };
+  return {
+      [=](const fd_event& e) { and_arm([&](auto& st) { st.clients->on_ready(e); }); },
+      [=](timer_event) { and_arm([](auto& st) { st.on_timer(); }); },
+      [=](const peers_changed& p) {
+        and_arm([&](auto& st) { st.collector->set_shards(p.supervisors); });
+      },
+      [=](const shard_status& s) { and_arm([&](auto& st) { st.collector->take(s); }); },
+      [=](session_status& s) { and_arm([&](auto& st) { st.collector->take(std::move(s)); }); },
+      [=](const session_closed& c) { and_arm([&](auto& st) { st.collector->take(c); }); },
+      [=](const reload_done& done) { and_arm([&](auto& st) { st.on_reloaded(done); }); },
+      [=](const part_status& part) { remember(self->state.parts, part); },
+  };
+}
+
+void control_state::start(const status_start& s) {
+  given = s;
+  collector = std::make_unique<status_collector>(*self, given.facts->counts.size());
+  clients = std::make_unique<connections>(
+      *self, given.listener, bounds, may_connect,
+      [this](connections::client_id client, std::string& input) { return take(client, input); });
+}
+
+bool control_state::take(connections::client_id client, std::string& input) {
+  const auto end = input.find('\n');
+  if (end == std::string::npos) return false;
+  const auto line = input.substr(0, end);
+  input.erase(0, end + 1);
+  obey(client, line);
+  return true;
+}
+
+void control_state::obey(connections::client_id client, const std::string& line) {
+  const auto request = json::parse(line, nullptr, false);
+  const auto command = request.is_object() ? request.find("command") : request.end();
+  if (!request.is_object() || command == request.end() || !command->is_string()) {
+    answer(client, one_member_json("error", "a request is a JSON object with a \"command\""));
+    return;
+  }
+  const auto what = command->get<std::string>();
+  if (what == "status") {
+    collector->ask(0, 0, [this, client](const status_snapshot& now) {
+      answer(client, status_json(*given.facts, parts, now));
+    });
+  } else if (what == "sessions") {
+    const auto most = std::min<std::uint64_t>(most_sessions, number(request, "most", 100));
+    sessions(client, static_cast<std::size_t>(most), number(request, "after", 0));
+  } else if (what == "counters") {
+    answer(client, counters_json(*given.facts));
+  } else if (what == "close") {
+    close(client, number(request, "session", 0));
+  } else if (what == "reload") {
+    reload(client);
+  } else {
+    answer(client, one_member_json("error", "no command \"" + what +
+                                                "\"; there are status, sessions, counters, "
+                                                "close and reload"));
+  }
+}
+
+void control_state::sessions(connections::client_id client, std::size_t most, std::uint64_t after) {
+  collector->ask(most, after, [this, client, most](status_snapshot now) {
+    answer(client, sessions_json(std::move(now), most));
+  });
+}
+
+void control_state::close(connections::client_id client, std::uint64_t session) {
+  if (session == 0) {
+    answer(client, one_member_json("error", "close needs the \"session\", a number"));
+    return;
+  }
+  collector->close(session, [this, client, session](bool found) {
+    if (found)
+      answer(client, R"({"closed":)" + std::to_string(session) + '}');
+    else
+      answer(client, one_member_json("error", "there is no session " + std::to_string(session)));
+  });
+}
+
+void control_state::reload(connections::client_id client) {
+  const auto question = ++last_reload;
+  reloads[question] = {client, self->now() + reload_patience};
+  self->send(as<root_supervisor_actor>(given.root),
+             ask_reload{caf::actor_cast<caf::actor>(self), question});
+}
+
+void control_state::on_reloaded(const reload_done& result) {
+  const auto at = reloads.find(result.question);
+  if (at == reloads.end()) return;
+  const auto client = at->second.client;
+  reloads.erase(at);
+  answer(client, one_member_json(result.done ? "reloaded" : "error", result.detail));
+}
+
+void control_state::answer(connections::client_id client, std::string line) {
+  clients->answer(client, std::move(line) + '\n', false);
+}
+
+void control_state::on_timer() {
+  collector->on_timer();
+  const auto now = self->now();
+  for (auto at = reloads.begin(); at != reloads.end();) {
+    const auto here = at++;
+    if (here->second.deadline > now) continue;
+    const auto client = here->second.client;
+    reloads.erase(here);
+    answer(client,
+           one_member_json("error", "the reload is still under way; the log tells how it ends"));
+  }
+  clients->on_timer();
+}
+
+void control_state::arm() {
+  auto next = clients->next_deadline();
+  const auto earlier = [&](std::optional<protocol::time_point> at) {
+    if (at && (!next || *at < *next)) next = at;
+  };
+  earlier(collector->next_deadline());
+  for (const auto& [id, r] : reloads)
+    earlier(r.deadline);
+  self->arm(next);
+}
+
+} // namespace tonel::actors
