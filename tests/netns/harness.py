@@ -98,6 +98,12 @@ def _private_run_netns():
         target = "/run"
     subprocess.run(["mount", "-t", "tmpfs", "tonel-tests", target], check=True)
     os.makedirs("/run/netns", exist_ok=True)
+    # The programs' control sockets: each file's own, and none of the machine's.
+    try:
+        os.makedirs("/run/tonel", exist_ok=True)
+        subprocess.run(["mount", "-t", "tmpfs", "tonel-tests", "/run/tonel"], check=True)
+    except PermissionError:
+        pass  # then what lies below is the user's own, and tonelctl looks there too
 
 
 def _report_failure():

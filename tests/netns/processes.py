@@ -162,6 +162,17 @@ class Tonel(Process):
         return took
 
 
+def tonelctl(host, *argv, expect=0):
+    """Runs tonelctl to its end and gives what it printed; JSON lines where --json is asked for."""
+    done = subprocess.run(host.command([binary("tonelctl"), *argv]), text=True, timeout=30,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    assert expect is None or done.returncode == expect, \
+        f"tonelctl {' '.join(argv)} gave {done.returncode}: {done.stdout}"
+    if "--json" in argv and done.returncode in (0, 1):
+        return [json.loads(line) for line in done.stdout.splitlines()]
+    return done.stdout
+
+
 def parse_counters(lines):
     matches = (re.match(r"(?:\S+ info )?([a-z][a-z_0-9]*) (\d+)$", line) for line in lines)
     return {m.group(1): int(m.group(2)) for m in matches if m}

@@ -214,7 +214,7 @@ class Container:
 
     def command(self, argv):
         return ["nsenter", f"--target={self.leader}", "--mount", "--uts", "--ipc", "--net", "--pid",
-                "--cgroup", "--root", "--wd", "env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin",
+                "--cgroup", "--root", "--wd", "env", "-i", "PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
                 "TERM=dumb", *argv]
 
     def run(self, line, check=True):

@@ -98,6 +98,7 @@ def life():
         assert re.search(r"^Seccomp:\s+2$", status, re.M), status
 
         assert "tonel_tunc" in top.client.run("nft list tables"), "ready, but no rules"
+        assert "tunc" in box.run("tonelctl status"), "root of the host is not answered"
 
         box.write("/etc/tonel/client.d/two.conf",
                   f"[tunnel.two]\nlocal = 127.0.0.1:{APP_PORT + 1}\nremote = {top.SERVER4}:{PORT + 1}\n")

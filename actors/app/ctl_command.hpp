@@ -1,0 +1,46 @@
+#pragma once
+
+#include "actors/config.hpp"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace tonel::actors::app {
+
+/// What tonelctl was asked to do.
+struct ctl_command {
+  enum class task : unsigned char {
+    help,
+    version,
+    status,
+    sessions,
+    counters,
+    reload,
+    close,
+    doctor
+  };
+  task what = task::help;
+  bool json = false;
+  std::string socket; ///< empty: all that are found
+  // sessions, close
+  std::uint64_t most = 100;
+  std::uint64_t session = 0;
+  // counters
+  bool watch = false;
+  // doctor
+  std::optional<role> side;
+  std::vector<std::string> configs;
+  std::string tun, local, remote, mtu; ///< as typed; empty: not given
+
+  std::vector<std::string> errors; ///< of the command line, a line each
+};
+
+/// Takes tonelctl's arguments (without the program's name) apart.
+ctl_command parse_ctl_command(const std::vector<std::string>& arguments);
+
+/// The text of tonelctl --help.
+std::string ctl_help_text();
+
+} // namespace tonel::actors::app

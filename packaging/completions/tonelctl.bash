@@ -1,0 +1,31 @@
+# Completion for tonelctl in bash; sourced from /usr/share/bash-completion/completions.
+# shellcheck shell=bash
+
+_tonelctl() {
+  local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} each command=
+  COMPREPLY=()
+  case $before in
+    --socket | --config)
+      mapfile -t COMPREPLY < <(compgen -f -- "$word")
+      return
+      ;;
+  esac
+  for each in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
+    case $each in
+      status | sessions | counters | reload | close | doctor)
+        command=$each
+        break
+        ;;
+    esac
+  done
+  local names="--socket --json --help --version"
+  case $command in
+    "") names+=" status sessions counters reload close doctor" ;;
+    sessions) names+=" --most" ;;
+    counters) names+=" --watch" ;;
+    doctor) names+=" client server --config --tun --local --remote --mtu" ;;
+  esac
+  mapfile -t COMPREPLY < <(compgen -W "$names" -- "$word")
+}
+
+complete -F _tonelctl tonelctl

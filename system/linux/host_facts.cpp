@@ -1,0 +1,244 @@
+#include "system/host_facts.hpp"
+
+#include "system/kernel.hpp"
+#include "system/linux/socket_address.hpp"
+
+#include <fcntl.h>
+#include <ifaddrs.h>
+#include <linux/capability.h>
+#include <linux/ethtool.h>
+#include <linux/sockios.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <sys/ioctl.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <sstream>
+#include <system_error>
+
+namespace tonel::sys {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+descriptor owned(int fd) { return {real_kernel(), fd}; }
+
+std::optional<std::uint64_t> number_in(const std::string& path) {
+  std::ifstream file{path};
+  std::uint64_t value = 0;
+  if (!(file >> value)) return {};
+  return value;
+}
+
+std::optional<int> sysctl(const std::string& name) {
+  const auto value = number_in("/proc/sys/net/" + name);
+  if (!value) return {};
+  return static_cast<int>(*value);
+}
+
+bool has_net_admin() {
+  std::ifstream status{"/proc/self/status"};
+  for (std::string line; std::getline(status, line);) {
+    if (line.rfind("CapEff:", 0) != 0) continue;
+    return (std::stoull(line.substr(7), nullptr, 16) >> CAP_NET_ADMIN & 1) != 0;
+  }
+  return false;
+}
+
+/// Source: man 7 capabilities, "File capability extended attribute versioning"; little-endian
+bool file_has_net_admin(const std::string& path) {
+  vfs_cap_data data{};
+  char octets[64];
+  const auto size = ::getxattr(path.c_str(), "security.capability", octets, sizeof octets);
+  if (size < static_cast<ssize_t>(sizeof data)) return false;
+  std::memcpy(&data, octets, sizeof data);
+  const bool effective = (data.magic_etc & VFS_CAP_FLAGS_EFFECTIVE) != 0;
+  return effective && (data.data[0].permitted >> CAP_NET_ADMIN & 1) != 0;
+}
+
+/// Interfaces with an IPv4 default route.
+std::vector<std::string> default_interfaces() {
+  std::vector<std::string> out;
+  std::ifstream table{"/proc/net/route"};
+  std::string line;
+  std::getline(table, line); // headings
+  while (std::getline(table, line)) {
+    std::istringstream fields{line};
+    std::string name, to, gateway, flags, refs, use, metric, mask;
+    fields >> name >> to >> gateway >> flags >> refs >> use >> metric >> mask;
+    if (to == "00000000" && mask == "00000000") out.push_back(name);
+  }
+  return out;
+}
+
+/// Asks for one of the old ethtool flags; nothing: the device does not know it.
+std::optional<bool> flag_of(int socket, const std::string& name, std::uint32_t command) {
+  ethtool_value value{};
+  value.cmd = command;
+  ifreq request{};
+  std::strncpy(request.ifr_name, name.c_str(), sizeof request.ifr_name - 1);
+  request.ifr_data = reinterpret_cast<char*>(&value);
+  if (::ioctl(socket, SIOCETHTOOL, &request) != 0) return {};
+  return value.data != 0;
+}
+
+interface_facts look_at(int socket, const std::string& name, unsigned flags) {
+  interface_facts out;
+  out.name = name;
+  out.up = (flags & IFF_UP) != 0;
+  out.loopback = (flags & IFF_LOOPBACK) != 0;
+  ifreq request{};
+  std::strncpy(request.ifr_name, name.c_str(), sizeof request.ifr_name - 1);
+  if (::ioctl(socket, SIOCGIFMTU, &request) == 0)
+    out.mtu = static_cast<std::uint32_t>(request.ifr_mtu);
+  out.rp_filter = std::max(sysctl("ipv4/conf/all/rp_filter").value_or(0),
+                           sysctl("ipv4/conf/" + name + "/rp_filter").value_or(0));
+  out.forwarding = sysctl("ipv4/conf/" + name + "/forwarding");
+  const std::pair<const char*, std::uint32_t> offloads[] = {
+      {"tx", ETHTOOL_GTXCSUM}, {"tso", ETHTOOL_GTSO}, {"gso", ETHTOOL_GGSO}, {"gro", ETHTOOL_GGRO}};
+  for (const auto& [text, command] : offloads)
+    if (const auto on = flag_of(socket, name, command); on && !*on) out.off.emplace_back(text);
+  return out;
+}
+
+std::vector<interface_facts> interfaces() {
+  std::vector<interface_facts> out;
+  const auto socket = owned(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  ifaddrs* all = nullptr;
+  if (!socket || ::getifaddrs(&all) != 0) return out;
+  std::map<std::string, unsigned> names; // one entry an address
+  for (const auto* at = all; at != nullptr; at = at->ifa_next)
+    names.emplace(at->ifa_name, at->ifa_flags);
+  ::freeifaddrs(all);
+  const auto defaults = default_interfaces();
+  for (const auto& [name, flags] : names) {
+    out.push_back(look_at(socket.get(), name, flags));
+    out.back().default_route = std::find(defaults.begin(), defaults.end(), name) != defaults.end();
+  }
+  return out;
+}
+
+/// The interface that has this address.
+std::string owner_of(const protocol::ip_address& address) {
+  ifaddrs* all = nullptr;
+  if (::getifaddrs(&all) != 0) return {};
+  std::string out;
+  for (const auto* at = all; at != nullptr && out.empty(); at = at->ifa_next) {
+    if (at->ifa_addr == nullptr) continue;
+    const auto family = at->ifa_addr->sa_family;
+    if (family != AF_INET && family != AF_INET6) continue;
+    socket_address a{};
+    std::memcpy(&a, at->ifa_addr, family == AF_INET ? sizeof a.v4 : sizeof a.v6);
+    if (decode(a).address == address) out = at->ifa_name;
+  }
+  ::freeifaddrs(all);
+  return out;
+}
+
+/// Which way a packet would take: routes, rules and what ICMP said, without sending one.
+void look_at_way(const protocol::endpoint& to, host_facts& out) {
+  const bool v6 = to.address.is_v6();
+  const auto socket = owned(::socket(v6 ? AF_INET6 : AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  if (!socket) return;
+  socket_address where{};
+  socklen_t size = encode(to, 0, false, where);
+  if (::connect(socket.get(), &where.any, size) != 0) return;
+  socket_address from{};
+  size = sizeof from;
+  if (::getsockname(socket.get(), &from.any, &size) == 0)
+    out.uplink = owner_of(decode(from).address);
+  int mtu = 0;
+  size = sizeof mtu;
+  const int level = v6 ? IPPROTO_IPV6 : IPPROTO_IP;
+  if (::getsockopt(socket.get(), level, v6 ? IPV6_MTU : IP_MTU, &mtu, &size) == 0 && mtu > 0)
+    out.path_mtu = static_cast<std::uint32_t>(mtu);
+}
+
+/// The program that has a socket open, by the socket's inode. Others' are visible to root alone.
+void find_owner(std::uint64_t inode, listener_facts& out) {
+  const auto wanted = "socket:[" + std::to_string(inode) + ']';
+  std::error_code failed;
+  for (fs::directory_iterator at{"/proc", failed}, end; !failed && at != end;
+       at.increment(failed)) {
+    const auto pid = at->path().filename().string();
+    if (pid.find_first_not_of("0123456789") != std::string::npos) continue;
+    std::error_code ignored;
+    for (fs::directory_iterator fd{at->path() / "fd", ignored}; !ignored && fd != end;
+         fd.increment(ignored)) {
+      std::error_code gone;
+      if (fs::read_symlink(fd->path(), gone) != wanted) continue;
+      out.pid = std::stoi(pid);
+      std::ifstream name{at->path() / "comm"};
+      std::getline(name, out.program);
+      return;
+    }
+  }
+}
+
+/// Source: kernel Documentation/networking/proc_net_tcp.rst
+std::vector<listener_facts> listeners_on(std::uint16_t port) {
+  std::vector<listener_facts> out;
+  for (const char* table : {"/proc/self/net/tcp", "/proc/self/net/tcp6"}) {
+    std::ifstream file{table};
+    std::string line;
+    std::getline(file, line); // headings
+    while (std::getline(file, line)) {
+      std::istringstream fields{line};
+      std::string slot, local, remote, state, queues, timer, retransmits, user, timeout, inode;
+      fields >> slot >> local >> remote >> state >> queues >> timer >> retransmits >> user >>
+          timeout >> inode;
+      const auto colon = local.find(':');
+      if (state != "0A" || colon == std::string::npos || // TCP_LISTEN
+          std::stoul(local.substr(colon + 1), nullptr, 16) != port)
+        continue;
+      listener_facts found;
+      found.port = port;
+      find_owner(std::stoull(inode), found);
+      out.push_back(found);
+    }
+  }
+  return out;
+}
+
+bool command_exists(const char* name) {
+  for (const char* folder : {"/usr/sbin/", "/sbin/", "/usr/bin/"})
+    if (::access((std::string{folder} + name).c_str(), X_OK) == 0) return true;
+  return false;
+}
+
+} // namespace
+
+host_facts gather_host_facts(const host_question& question) {
+  host_facts out;
+  const auto tun = owned(::open("/dev/net/tun", O_RDWR | O_CLOEXEC));
+  out.tun_error = tun ? 0 : errno;
+  out.net_admin = has_net_admin();
+  for (const auto& path : question.programs)
+    out.programs.emplace_back(path, file_has_net_admin(path));
+  out.forward4 = sysctl("ipv4/ip_forward");
+  out.forward6 = sysctl("ipv6/conf/all/forwarding");
+  out.interfaces = interfaces();
+  // An address that no network has (RFC 5737): the way there is the default route.
+  const auto anywhere = protocol::endpoint{protocol::ip_address::v4(192, 0, 2, 1), 9};
+  look_at_way(question.remote.value_or(anywhere), out);
+  if (!question.remote) out.path_mtu.reset();
+  std::tie(out.ruleset, out.ruleset_error) = read_ruleset();
+  out.legacy_iptables = std::ifstream{"/proc/net/ip_tables_names"}.peek() != EOF ||
+                        std::ifstream{"/proc/net/ip6_tables_names"}.peek() != EOF;
+  out.has_iptables = command_exists("iptables");
+  out.conntrack_count = number_in("/proc/sys/net/netfilter/nf_conntrack_count");
+  out.conntrack_max = number_in("/proc/sys/net/netfilter/nf_conntrack_max");
+  out.conntrack_liberal = sysctl("netfilter/nf_conntrack_tcp_be_liberal");
+  if (question.tcp_port != 0) out.listeners = listeners_on(question.tcp_port);
+  return out;
+}
+
+} // namespace tonel::sys

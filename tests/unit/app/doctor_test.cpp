@@ -1,0 +1,292 @@
+#include "actors/app/doctor.hpp"
+#include "actors/app/doctor_target.hpp"
+
+#include <boost/test/unit_test.hpp>
+
+#include <algorithm>
+#include <cerrno>
+#include <functional>
+#include <string>
+#include <vector>
+
+using namespace tonel;
+using namespace tonel::actors;
+using namespace tonel::actors::app;
+using level = finding::level;
+
+namespace {
+
+const char* const masquerading = R"({"nftables": [
+  {"chain": {"family": "inet", "table": "t", "name": "post", "hook": "postrouting"}},
+  {"chain": {"family": "inet", "table": "t", "name": "pre", "hook": "prerouting"}},
+  {"rule": {"family": "inet", "table": "t", "chain": "post", "expr": [{"masquerade": null}]}},
+  {"rule": {"family": "inet", "table": "t", "chain": "pre", "expr": [{"dnat": {"addr": "1.2.3.4"}}]}}
+]})";
+
+/// A host on which all is well.
+sys::host_facts good_host() {
+  sys::host_facts out;
+  out.net_admin = true;
+  out.forward4 = out.forward6 = 1;
+  sys::interface_facts uplink;
+  uplink.name = "eth0";
+  uplink.mtu = 1500;
+  uplink.up = uplink.default_route = true;
+  uplink.forwarding = 1;
+  out.interfaces = {uplink};
+  out.uplink = "eth0";
+  out.path_mtu = 1500;
+  out.ruleset = masquerading;
+  out.conntrack_count = 10;
+  out.conntrack_max = 100;
+  out.conntrack_liberal = 1;
+  return out;
+}
+
+doctor_target server() {
+  doctor_target out;
+  out.side = role::server;
+  out.tun = "tonel0";
+  out.local_port = 443;
+  return out;
+}
+doctor_target client() {
+  doctor_target out;
+  out.tun = "tonel0";
+  return out;
+}
+
+sys::interface_facts second(const char* name) {
+  sys::interface_facts out;
+  out.name = name;
+  out.up = out.default_route = true;
+  out.rp_filter = 1;
+  return out;
+}
+
+std::string forward_chain(const char* policy) {
+  return std::string{R"({"nftables": [{"chain": {"family": "inet", "table": "f", "name": "fwd",)"} +
+         R"("hook": "forward", "policy": ")" + policy + R"("}},)" +
+         R"({"chain": {"family": "ip", "table": "nat", "name": "x", "hook": "postrouting"}},)" +
+         R"({"rule": {"family": "ip", "table": "nat", "chain": "x", "expr": [{"xt": null}]}}]})";
+}
+
+using change = std::function<void(sys::host_facts&, doctor_target&)>;
+
+} // namespace
+
+BOOST_AUTO_TEST_SUITE(doctor_test)
+
+BOOST_AUTO_TEST_CASE(a_good_host_has_nothing_to_mend) {
+  for (const auto& target : {client(), server()})
+    for (const auto& each : diagnose(target, good_host()))
+      BOOST_TEST((each.is == level::fine && each.mend.empty()), each.text);
+}
+
+BOOST_AUTO_TEST_CASE(each_fault_is_named_alone_with_what_mends_it) {
+  using facts = sys::host_facts;
+  using target = doctor_target;
+  const struct {
+    const char* about;
+    level is;
+    const char* mend; ///< the first command; empty: none
+    target of;
+    change make;
+  } table[] = {
+      {"tun", level::fault, "mkdir -p /dev/net", client(),
+       [](facts& f, target&) { f.tun_error = ENOENT; }},
+      {"tun", level::fault, "modprobe tun", client(),
+       [](facts& f, target&) { f.tun_error = ENODEV; }},
+      {"tun", level::fault, "", client(), [](facts& f, target&) { f.tun_error = EPERM; }},
+      {"tun", level::fault, "chmod 666 /dev/net/tun", client(),
+       [](facts& f, target&) { f.tun_error = EACCES; }},
+      {"tun", level::fault, "", client(), [](facts& f, target&) { f.tun_error = EIO; }},
+      {"capability", level::fault, "setcap cap_net_admin+ep /usr/bin/tonelc", client(),
+       [](facts& f, target&) {
+         f.net_admin = false;
+         f.programs = {{"/usr/bin/tonelc", false}};
+       }},
+      {"capability", level::fault, "", client(), [](facts& f, target&) { f.net_admin = false; }},
+      {"route", level::fault, "", client(),
+       [](facts& f, target&) {
+         f.uplink.clear();
+         f.path_mtu.reset();
+       }},
+      {"forwarding", level::fault, "sysctl -w net.ipv4.ip_forward=1", client(),
+       [](facts& f, target&) { f.forward4 = 0; }},
+      {"forwarding6", level::fault, "sysctl -w net.ipv6.conf.all.forwarding=1", server(),
+       [](facts& f, target&) { f.forward6 = 0; }},
+      {"forwarding", level::fault, "sysctl -w net/ipv4/conf/eth0/forwarding=1", client(),
+       [](facts& f, target&) { f.interfaces[0].forwarding = 0; }},
+      {"rp_filter", level::fault, "sysctl -w net/ipv4/conf/eth1.5/rp_filter=2", client(),
+       [](facts& f, target&) { f.interfaces.push_back(second("eth1.5")); }},
+      {"forward", level::fault, "nft insert rule inet f fwd iifname tonel0 accept", client(),
+       [](facts& f, target&) { f.ruleset = forward_chain("drop"); }},
+      {"translation", level::fault, "nft x", client(),
+       [](facts& f, target& t) {
+         f.ruleset = R"({"nftables": []})";
+         t.running = true;
+         t.rule_commands = {"nft x"};
+       }},
+      {"translation", level::note, "", server(),
+       [](facts& f, target&) { f.ruleset = R"({"nftables": []})"; }},
+      {"conntrack", level::fault, "sysctl -w net.netfilter.nf_conntrack_max=200", client(),
+       [](facts& f, target&) { f.conntrack_count = 90; }},
+      {"conntrack", level::note, "modprobe nf_conntrack", client(),
+       [](facts& f, target&) { f.conntrack_liberal.reset(); }},
+      {"conntrack-strict", level::note, "sysctl -w net.netfilter.nf_conntrack_tcp_be_liberal=1",
+       client(), [](facts& f, target&) { f.conntrack_liberal = 0; }},
+      {"offload", level::note, "ethtool -K eth0 tso on gro on", client(),
+       [](facts& f, target&) {
+         f.interfaces[0].off = {"tso", "gro"};
+       }},
+      {"mtu", level::note, "", client(), [](facts& f, target&) { f.path_mtu = 1400; }},
+      {"mtu", level::note, "", client(), [](facts& f, target&) { f.interfaces[0].mtu = 1400; }},
+      {"mtu", level::note, "sed -i -e '1i mtu = 1400' -e '/^ *mtu *=/d' /etc/x", client(),
+       [](facts& f, target& t) {
+         f.path_mtu = 1400;
+         t.config_file = "/etc/x";
+       }},
+      {"port", level::fault, "kill 7", server(),
+       [](facts& f, target&) {
+         f.listeners = {{443, 7, "nginx"}, {443, 7, "nginx"}};
+       }},
+      {"port", level::fault, "", server(),
+       [](facts& f, target&) {
+         f.listeners = {{443, 0, ""}};
+       }},
+  };
+  for (const auto& row : table) {
+    auto facts_now = good_host();
+    auto target_now = row.of;
+    row.make(facts_now, target_now);
+    BOOST_TEST_CONTEXT(row.about << ' ' << row.mend) {
+      std::size_t found = 0;
+      for (const auto& each : diagnose(target_now, facts_now)) {
+        if (each.is == level::fine) continue;
+        ++found;
+        BOOST_TEST(each.about == row.about);
+        BOOST_TEST((each.is == row.is));
+        BOOST_TEST((each.mend.empty() ? "" : each.mend.front()) == row.mend);
+      }
+      BOOST_TEST(found == 1u);
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(what_is_no_concern_of_the_tunnel_is_no_fault) {
+  using facts = sys::host_facts;
+  const std::pair<const char*, change> table[] = {
+      {"the program runs: whatever this user may",
+       [](facts& f, doctor_target& t) {
+         t.running = true;
+         f.net_admin = false;
+       }},
+      {"its file has the capability",
+       [](facts& f, doctor_target&) {
+         f.net_admin = false;
+         f.programs = {{"/usr/bin/tonelc", true}};
+       }},
+      {"strict where the way back is the same",
+       [](facts& f, doctor_target&) { f.interfaces[0].rp_filter = 1; }},
+      {"strict on an interface that is down",
+       [](facts& f, doctor_target&) {
+         f.interfaces.push_back(second("eth1"));
+         f.interfaces[1].up = false;
+       }},
+      {"strict on an inner network",
+       [](facts& f, doctor_target&) {
+         f.interfaces.push_back(second("lan"));
+         f.interfaces[1].default_route = false;
+       }},
+      {"loose",
+       [](facts& f, doctor_target&) {
+         f.interfaces.push_back(second("eth1"));
+         f.interfaces[1].rp_filter = 2;
+       }},
+      {"no IPv6 wanted",
+       [](facts& f, doctor_target& t) {
+         t.ipv6 = false;
+         f.forward6 = 0;
+       }},
+      {"no IPv6 at all", [](facts& f, doctor_target&) { f.forward6.reset(); }},
+      {"a listener is no matter at the client",
+       [](facts& f, doctor_target&) {
+         f.listeners = {{443, 7, "nginx"}};
+       }},
+  };
+  for (const auto& [what, make] : table) {
+    auto facts_now = good_host();
+    auto target_now = client();
+    make(facts_now, target_now);
+    for (const auto& each : diagnose(target_now, facts_now))
+      BOOST_TEST((each.is == level::fine), what << ": " << each.text);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(rules_of_iptables_are_mended_by_iptables) {
+  auto facts = good_host();
+  facts.has_iptables = true;
+  facts.ruleset = R"({"nftables": [
+    {"chain": {"family": "ip", "table": "filter", "name": "FORWARD", "hook": "forward", "policy": "drop"}},
+    {"chain": {"family": "ip6", "table": "filter", "name": "FORWARD", "hook": "forward", "policy": "drop"}},
+    {"chain": {"family": "ip", "table": "filter", "name": "DOCKER-USER"}}]})";
+  std::vector<std::string> commands;
+  for (const auto& each : diagnose(client(), facts))
+    if (each.about == "forward")
+      commands.insert(commands.end(), each.mend.begin(), each.mend.end());
+  const std::vector<std::string> expected{
+      "iptables -I DOCKER-USER -i tonel0 -j ACCEPT", "iptables -I DOCKER-USER -o tonel0 -j ACCEPT",
+      "ip6tables -I FORWARD -i tonel0 -j ACCEPT", "ip6tables -I FORWARD -o tonel0 -j ACCEPT"};
+  BOOST_TEST(commands == expected, boost::test_tools::per_element());
+}
+
+BOOST_AUTO_TEST_CASE(rules_that_cannot_be_read_are_a_note) {
+  auto facts = good_host();
+  facts.ruleset.clear();
+  facts.ruleset_error = "Operation not permitted";
+  const auto all = diagnose(client(), facts);
+  const auto at =
+      std::find_if(all.begin(), all.end(), [](const finding& f) { return f.about == "forward"; });
+  BOOST_TEST_REQUIRE((at != all.end()));
+  BOOST_TEST((at->is == level::note));
+  BOOST_TEST(at->text.find("not permitted") != std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(findings_are_told_to_people_and_programs) {
+  const std::vector<finding> some{{level::fine, "a", "well", {}},
+                                  {level::fault, "b", "ill", {"do this", "then that"}}};
+  BOOST_TEST(findings_text(some) == "ok     a: well\nfault  b: ill\n         do this\n"
+                                    "         then that\n");
+  BOOST_TEST(findings_json(client(), some) ==
+             R"({"side":"client","tun":"tonel0","running":false,"findings":[)"
+             R"({"is":"ok","about":"a","text":"well","mend":[]},)"
+             R"({"is":"fault","about":"b","text":"ill","mend":["do this","then that"]}]})");
+}
+
+BOOST_AUTO_TEST_CASE(a_case_comes_from_a_file_or_a_running_program) {
+  const auto values = values_in("# all\nlocal = 443\n[tunnel.a]\nremote=10.0.0.1:53 # up\r\n"
+                                "mtu = 1400\nlocal = 444\nunknown = 1\nencryption = xor:a#b\n");
+  BOOST_TEST(values.at("local") == "443");
+  BOOST_TEST(values.at("remote") == "10.0.0.1:53");
+  BOOST_TEST(values.at("encryption") == "xor:a#b");
+  BOOST_TEST(values.size() == 4u);
+  const auto of_file = case_of_values(role::server, values);
+  BOOST_TEST(of_file.target.mtu == 1400u);
+  BOOST_TEST(of_file.question.tcp_port == 443);
+  BOOST_TEST(of_file.target.rule_commands.empty()); // no device is named
+
+  const auto running = case_of_status(R"json({"side": "client", "options": {"tun": "t0",
+    "ipv4-only": "on", "tun-local6": "fcc8::1", "local": "127.0.0.1:5000",
+    "remote": "vpn.example.net:443", "encryption": "xor (key not shown)"}})json");
+  BOOST_TEST_REQUIRE(running.has_value());
+  BOOST_TEST(running->target.running);
+  BOOST_TEST(!running->target.ipv6);
+  BOOST_TEST(!running->target.rule_commands.empty());
+  BOOST_TEST_REQUIRE(running->remote.has_value());
+  BOOST_TEST(running->remote->host == "vpn.example.net");
+  BOOST_TEST(!case_of_status("{}").has_value());
+  BOOST_TEST(!case_of_status("x").has_value());
+}
+
+BOOST_AUTO_TEST_SUITE_END()
