@@ -151,7 +151,7 @@ Options:
   --socket PATH     the program's control socket [all under /run/tonel*, and those of this user]
   --json            one JSON object a line for each program
   -h, --help        print this and exit
-  -V, --version     print the version and exit
+  -V, --version     print version, features and libraries, and exit
 
 Exit status: 0; 1 where something failed, or doctor found a fault; 2 for a wrong command line;
 3 where no program is running, or its socket does not answer.

@@ -1,9 +1,5 @@
 #include "actors/app/option_table.hpp"
 
-#ifndef TONEL_VERSION
-#error "TONEL_VERSION comes from the build system"
-#endif
-
 namespace tonel::actors::app {
 
 namespace {
@@ -285,7 +281,7 @@ std::vector<option_group> make_groups() {
       {"Other",
        {
            {"help", 'h', {}, {}, 0, 0, "print this and exit"},
-           {"version", 'V', {}, {}, 0, 0, "print the version and exit"},
+           {"version", 'V', {}, {}, 0, 0, "print version, features and libraries, and exit"},
        }},
   };
 }
@@ -383,8 +379,6 @@ bool is_command_line_only(std::string_view name) {
          name == "version";
 }
 
-std::string_view program_version() { return TONEL_VERSION; }
-
 std::string_view program_name(role side) { return side == role::client ? "tonelc" : "tonels"; }
 
 std::string help_text(role side) {
@@ -408,10 +402,6 @@ std::string help_text(role side) {
   out += "\nThe default of an option stands in [brackets]. Exit status: 2 for wrong options,\n"
          "before anything on the host is changed; 1 for another failure.\n";
   return out;
-}
-
-std::string version_text(role side) {
-  return std::string{program_name(side)} + " " TONEL_VERSION "\n";
 }
 
 std::string option_error::to_string() const {

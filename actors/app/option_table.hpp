@@ -49,12 +49,6 @@ std::string_view program_name(role side);
 /// The text of --help.
 std::string help_text(role side);
 
-/// "0.7.0"
-std::string_view program_version();
-
-/// The text of --version.
-std::string version_text(role side);
-
 /// What is wrong with one option.
 struct option_error {
   std::string option;  ///< as typed, "--mtu", "mtu" in a file; empty for a stray argument

@@ -1,5 +1,6 @@
 #include "actors/app/run.hpp"
 
+#include "actors/app/build_info.hpp"
 #include "actors/app/control_socket.hpp"
 #include "actors/app/host_commands.hpp"
 #include "actors/app/load.hpp"
@@ -492,7 +493,7 @@ int run(role side, int argc, char** argv) {
     return 0;
   }
   if (line.what == command_line::request::version) {
-    std::cout << version_text(side);
+    std::cout << version_text(program_name(side));
     return 0;
   }
   hide_keys(argc, argv);

@@ -1,3 +1,4 @@
+#include "actors/app/build_info.hpp"
 #include "actors/app/control_socket.hpp"
 #include "actors/app/ctl_command.hpp"
 #include "actors/app/ctl_tables.hpp"
@@ -287,7 +288,7 @@ int doctor(const ctl_command& command) {
 int run_command(const ctl_command& command) {
   switch (command.what) {
   case task::help: std::cout << ctl_help_text(); return 0;
-  case task::version: std::cout << "tonelctl " << program_version() << '\n'; return 0;
+  case task::version: std::cout << version_text("tonelctl"); return 0;
   case task::status:
     return show(command, ask_all(command, question("status"), false), status_table);
   case task::sessions: return sessions(command);
