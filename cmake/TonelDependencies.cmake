@@ -20,6 +20,14 @@ if(TONEL_SYSTEMD)
   tonel_find(Systemd libsystemd-dev) # or -DTONEL_SYSTEMD=OFF, where there is no systemd
 endif()
 
+if(TONEL_MAN) # or -DTONEL_MAN=OFF
+  tonel_find(Python3 python3 COMPONENTS Interpreter)
+  find_program(TONEL_SCDOC scdoc)
+  if(NOT TONEL_SCDOC)
+    list(APPEND tonel_missing scdoc)
+  endif()
+endif()
+
 set(tonel_boost_debian_program_options libboost-program-options1.74-dev)
 set(tonel_boost_debian_log libboost-log1.74-dev)
 set(tonel_boost_debian_unit_test_framework libboost-test1.74-dev)
