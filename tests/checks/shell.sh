@@ -12,3 +12,14 @@ mapfile -t scripts < <(find . -path ./build -prune -o -path './build-*' -prune -
   xargs -0 awk 'FNR == 1 && /^#!.*(\/|env )(ba|da)?sh([[:space:]]|$)/ {print FILENAME} FNR > 1 {nextfile}' | sort)
 printf '%s\n' "${scripts[@]}"
 shellcheck -x "${scripts[@]}"
+
+# Not a dialect that shellcheck knows.
+for script in packaging/completions/*.zsh; do
+  if command -v zsh >/dev/null; then
+    echo "$script"
+    zsh -n "$script"
+  elif [[ ${CI:-} == true ]]; then
+    echo "zsh is not installed (./dev setup)"
+    exit 1
+  fi
+done

@@ -1,0 +1,19 @@
+#compdef tonelctl
+# Completion for tonelctl in zsh.
+
+_tonelctl() {
+  local command=${words[(r)(status|sessions|counters|reload|close|doctor)]}
+  local -a specs=('--socket=:socket:_files' --json --help --version)
+  case $command in
+    '') specs+=('1:command:(status sessions counters reload close doctor)') ;;
+    sessions) specs+=('--most=:number: ') ;;
+    counters) specs+=(--watch) ;;
+    doctor)
+      specs+=('*--config=:file:_files' '--tun=:name: ' '--local=:address: ' '--remote=:address: '
+        '--mtu=:bytes: ' '2:side:(client server)')
+      ;;
+  esac
+  _arguments : $specs
+}
+
+_tonelctl "$@"
