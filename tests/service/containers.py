@@ -1,8 +1,8 @@
 """Debian hosts with systemd, as containers in the network namespaces of a topology.
 
 The root is a minimal Debian 12 that mmdebstrap makes once and keeps as an archive in the build
-folder. Each test run unpacks it into memory and installs the programs there as a package would; each
-host then gets a layer of its own on top of it. systemd-nspawn boots it. Everything lives in the
+folder. Each test run unpacks it into memory and, unless it tests the package, installs the programs
+there; each host then gets a layer of its own on top of it. systemd-nspawn boots it. Everything lives in the
 private mount and PID namespaces of the harness, so that nothing of it outlives a test but empty
 control groups, which are removed.
 """
@@ -28,6 +28,8 @@ WORK = "/mnt"  # hidden by a tmpfs in the harness' mount namespace, so that noth
 # systemd itself, what a unit's ExecReload= calls, and tools to look at the host with.
 PACKAGES = ["systemd", "systemd-sysv", "dbus", "procps", "iproute2"]
 BOOT_SECONDS = 60
+# What the root has beside PACKAGES, and whether the built programs; None: those, and their libraries.
+_dependencies = None
 
 
 def unable(reason):
@@ -36,8 +38,13 @@ def unable(reason):
     sys.exit(harness.SKIPPED)
 
 
-def prepare(arguments):
-    """Before the harness isolates itself, and with it loses the network: the archive of the root."""
+def prepare(arguments, dependencies=None):
+    """Before the harness isolates itself, and with it loses the network: the archive of the root.
+
+    With `dependencies` it is a root for the package that needs them, without the programs.
+    """
+    global _dependencies  # pylint: disable=global-statement  # once a run, before anything else
+    _dependencies = dependencies
     if os.environ.get(harness.INSIDE):
         return
     as_root = [] if os.geteuid() == 0 else ["sudo", "-n", "--"]
@@ -66,9 +73,11 @@ def _is_real_root():
 
 def archive(bin_dir, as_root=()):
     """The path of the root's archive, which is made if there is none with these packages."""
-    packages = sorted(set(PACKAGES + _libraries(bin_dir)))
+    bare = _dependencies is not None
+    packages = sorted(set(PACKAGES + (_dependencies if bare else _libraries(bin_dir))))
     key = hashlib.sha256(" ".join(packages).encode()).hexdigest()[:12]
-    folder = os.path.join(os.path.dirname(os.path.abspath(bin_dir)), "service")
+    folder = os.path.join(os.path.dirname(os.path.abspath(bin_dir)),
+                          "package-root" if bare else "service")
     path = os.path.join(folder, f"root-{key}.tar")
     if os.path.exists(path):
         return path
@@ -137,6 +146,10 @@ def _base():
     os.makedirs(base)
     subprocess.run(["tar", "-C", base, "--exclude=./dev/*", "-xf",
                     archive(processes.bin_dir)], check=True)
+    if _dependencies is not None:
+        # It holds what was left out of the root, and would leave it out of the package, too.
+        os.remove(os.path.join(base, "etc/dpkg/dpkg.cfg.d/99mmdebstrap"))
+        return base
     build = os.path.dirname(processes.bin_dir)
     done = subprocess.run(["cmake", "--install", build], env={**os.environ, "DESTDIR": base},
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
