@@ -29,21 +29,29 @@ void reader_gate::resume() {
 }
 
 port_pool::port_pool(std::size_t shard, std::size_t shards)
-    : shard_(shard), shards_(shards), used_(ports_in_all / shards), free_(used_.size()) {}
+    : shard_(shard), shards_(shards), taken_(ports_in_all / shards), free_(taken_.size()) {}
 
 port_pool::lease port_pool::take(std::uint32_t random) {
-  if (free_ == 0) return nullptr;
-  auto i = random % used_.size();
-  while (used_[i])
-    i = (i + 1) % used_.size();
-  used_[i] = true;
+  if (free_ == 0 && !wake_oldest()) return nullptr;
+  auto i = random % taken_.size();
+  while (taken_[i])
+    i = (i + 1) % taken_.size();
+  taken_[i] = true;
   --free_;
   const auto port = static_cast<std::uint16_t>(first_port + i * shards_ + shard_);
   return {new std::uint16_t{port}, [this, i](const std::uint16_t* p) {
             delete p;
-            used_[i] = false;
-            ++free_;
+            resting_.push_back(i);
+            if (resting_.size() > taken_.size() / 4 * 3) wake_oldest();
           }};
+}
+
+bool port_pool::wake_oldest() {
+  if (resting_.empty()) return false;
+  taken_[resting_.front()] = false;
+  resting_.pop_front();
+  ++free_;
+  return true;
 }
 
 shard::shard(std::size_t number, const process_context& context, reactor& r, sys::slab_pool& p,

@@ -17,6 +17,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -57,7 +58,8 @@ private:
 };
 
 /// The TCP ports of a client's own connections, so that no two of a shard share one: with random ones
-/// alone, two of 200 sessions would.
+/// alone, two of 200 sessions would. What comes back rests: the server, and trackers, remember a
+/// connection for some seconds after its end.
 /// Shape:  Linux' default range for such ports, dealt out to the shards in turn
 /// Thread: the shard's; outlives its leases
 class port_pool {
@@ -71,8 +73,10 @@ public:
 
 private:
   std::size_t shard_, shards_;
-  std::vector<bool> used_;
+  bool wake_oldest();
+  std::vector<bool> taken_; ///< leased, or at rest
   std::size_t free_;
+  std::deque<std::size_t> resting_; ///< three quarters of all at most, the oldest first
 };
 
 /// What the actors of one shard borrow. Owned by main; outlives every actor.

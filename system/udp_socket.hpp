@@ -20,9 +20,11 @@ struct udp_options {
   int buffer = 0; ///< octets each way, as far as the kernel lets us; 0: the system's default
 };
 
-/// A listener's buffers: a burst of a shard's worth of peers. A session's own socket keeps the
-/// default, of which there may be thousands.
+/// A listener's buffers: a burst of a shard's worth of peers.
 inline constexpr int listener_buffer = 4 * 1024 * 1024;
+/// A session's: some milliseconds of 1 Gbit/s; the system's default, 208 KiB, holds one. Nothing is set
+/// aside, and what all sockets hold together the system limits (udp_mem).
+inline constexpr int session_buffer = 1024 * 1024;
 
 /// A UDP socket with segmentation and receive offload.
 /// Shape:  small: the arrays that recvmmsg and sendmmsg need belong to the thread

@@ -234,6 +234,7 @@ void runtime::make_context() {
   sys::udp_options options;
   options.gso = chosen_.run.offload.udp_gso;
   options.gro = chosen_.run.offload.udp_gro;
+  options.buffer = sys::session_buffer;
   context_.open_upstream = [this, options](const protocol::endpoint& upstream)
       -> sys::result<std::shared_ptr<sys::datagram_socket>> {
     auto socket = sys::udp_socket::connect(kernel_, upstream, options);

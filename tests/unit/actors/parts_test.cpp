@@ -150,6 +150,18 @@ BOOST_AUTO_TEST_CASE(ports_are_each_leased_once_and_come_back) {
   BOOST_TEST(ports.take(1) == nullptr);
 }
 
+BOOST_AUTO_TEST_CASE(a_port_that_came_back_rests_until_most_others_have_had_their_turn) {
+  port_pool ports{0, 4};
+  const auto first = *ports.take(12'345);
+  const auto all = 28'232u / 4;
+  for (std::size_t i = 0; i < all / 4 * 3; ++i)
+    BOOST_TEST_REQUIRE(*ports.take(12'345) != first);
+  bool again = false;
+  for (std::size_t i = 0; i < all && !again; ++i)
+    again = *ports.take(12'345) == first;
+  BOOST_TEST(again);
+}
+
 BOOST_AUTO_TEST_CASE(a_nudge_before_the_wait_keeps_the_reactor_awake_for_one_pass) {
   // Else a slab that another thread returned in that moment would not be noticed.
   caf::actor_system_config config;
