@@ -9,7 +9,7 @@
 #include "protocol/acceptor.hpp"
 #include "protocol/address.hpp"
 #include "protocol/bytes.hpp"
-#include "protocol/wire.hpp"
+#include "protocol/rate_limit.hpp"
 #include "system/datagram_socket.hpp"
 #include "system/packet_device.hpp"
 #include "system/slab.hpp"

@@ -2,6 +2,7 @@
 
 #include "actors/log.hpp"
 #include "protocol/run.hpp"
+#include "protocol/wire.hpp"
 
 #include <caf/exit_reason.hpp>
 #include <caf/send.hpp>

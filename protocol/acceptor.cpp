@@ -1,6 +1,8 @@
 #include "protocol/acceptor.hpp"
 
 #include "protocol/run.hpp"
+#include "protocol/siphash.hpp"
+#include "protocol/wire.hpp"
 
 #include <algorithm>
 #include <chrono>

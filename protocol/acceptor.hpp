@@ -4,8 +4,8 @@
 #include "protocol/legacy_groups.hpp"
 #include "protocol/packet.hpp"
 #include "protocol/profile.hpp"
+#include "protocol/rate_limit.hpp"
 #include "protocol/time.hpp"
-#include "protocol/wire.hpp"
 
 #include <array>
 #include <cstddef>
@@ -42,10 +42,6 @@ private:
   std::array<std::uint8_t, 16> secret_;
 };
 
-/// SipHash-2-4 (Aumasson, Bernstein 2012), 64-bit result.
-[[nodiscard]] std::uint64_t siphash24(const std::array<std::uint8_t, 16>& key,
-                                      byte_view bytes) noexcept;
-
 /// A segment kept with its payload until its stream exists.
 struct held_segment {
   segment_repr segment;
@@ -56,6 +52,7 @@ struct held_segment {
 struct ignore_stray {
   std::optional<errc> reason;
 };
+/// Send this header, without payload; reason, where there is one, is to be counted, too.
 struct reply_stray {
   segment_header header;
   std::optional<errc> reason;
@@ -77,6 +74,7 @@ struct accept_legacy {
   std::uint16_t join = 0;          ///< 0: the first connection of a group
   profile shown = profile::legacy; ///< as far as the handshake tells
 };
+/// What to do about a segment that belongs to no stream.
 using stray_answer = std::variant<ignore_stray, reply_stray, accept_stream, accept_legacy>;
 
 /// Which profiles a port accepts.
@@ -85,8 +83,10 @@ struct served_port {
   bool legacy = false;
   const group_lookup* groups = nullptr; ///< where legacy is served; it outlives the acceptor
 };
+/// By port, host byte order.
 using served_ports = std::unordered_map<std::uint16_t, served_port>;
 
+/// What an acceptor is started with; randomness is among it.
 struct acceptor_config {
   std::array<std::uint8_t, 16> secret{}; ///< one per process: any queue may see any segment
   std::uint16_t mtu = 1500;              ///< of the TUN
@@ -94,17 +94,20 @@ struct acceptor_config {
 };
 
 /// Answers segments that belong to no stream: SYNs by a cookie, hellos by a new stream, health
-/// checks as a real TCP would, the rest by RST. Holds proven data that overtakes its hello. Shape:
-/// per tuple 64 segments or 64 KiB, 4 MiB in all, 3 s; RSTs at most 1,000/s; SYNs cost no
-///         memory
+/// checks as a real TCP would, the rest by RST. Holds proven data that overtakes its hello.
+/// Shape:  held are, per tuple, 64 segments or 64 KiB, 4 MiB in all, for 3 s; RSTs at most 1,000/s;
+///         SYNs cost no memory
+/// Source: docs/wire.md, "Handshake"; RFC 9293 §3.10.7.1
 class acceptor {
 public:
   explicit acceptor(const acceptor_config& config);
   /// Serves these ports from now on, and no others; streams that exist are not its business.
   void serve(served_ports ports);
+  /// payload is the segment's; it is copied where it is held.
   stray_answer on_stray(const segment_repr& in, byte_view payload, time_point now);
   /// RSTs for tuples whose hello never came. Call at deadline().
   std::vector<segment_header> on_timer(time_point now);
+  /// Nothing: no timer needed. May have moved after any call above.
   std::optional<time_point> deadline() const noexcept;
   /// What is held for this tuple, in order: its hello came another way, and its stream exists.
   std::vector<held_segment> release(const four_tuple& tuple) noexcept;

@@ -48,7 +48,9 @@ private:
   std::size_t size_ = 0;
 };
 
+/// Octets to read.
 using byte_view = basic_byte_view<const std::uint8_t>;
+/// Octets to write.
 using byte_span = basic_byte_view<std::uint8_t>;
 
 // Network byte order, without alignment.

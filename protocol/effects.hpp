@@ -26,9 +26,10 @@ struct deliver {
   std::uint32_t offset = 0;
   std::uint32_t length = 0;
 };
-/// Copy the segment at hand and give it again to on_segment when replay_held comes; within the
-/// bounds of hold_limits, else count hold_full.
+/// Copy the segment at hand and keep it until replay_held.
+/// Shape: at most 64 segments or 64 KiB a stream are asked to be held
 struct hold_segment {};
+/// Give the held segments to on_segment again, in the order that they came, and forget them.
 struct replay_held {};
 /// Datagrams may be sent from now on.
 struct opened {};
@@ -41,8 +42,9 @@ struct greeted {
 struct went_silent {};
 /// Something arrived after went_silent.
 struct recovered {};
-/// No datagram has passed for idle_timeout; said once, and `active` once when one does again.
+/// No datagram has passed for idle_timeout; said once, and `became_active` once when one does again.
 struct went_idle {};
+/// A datagram passed after went_idle.
 struct became_active {};
 /// The largest datagram that fits has changed.
 struct mtu_changed {
@@ -56,6 +58,7 @@ struct count_drop {
   std::uint32_t datagrams = 1;
 };
 
+/// Why no more data will pass.
 enum class end_reason : std::uint8_t {
   closed_by_us,   ///< FIN sent and answered, or waited for long enough
   closed_by_peer, ///< FIN received: the session's last stream closes the session
@@ -65,12 +68,14 @@ enum class end_reason : std::uint8_t {
   dead,           ///< probes unanswered
   superseded,     ///< another stream took its place and the time to drain is over
 };
+/// The enumerator's name: "closed_by_us".
 const char* to_string(end_reason r) noexcept;
 /// The peer is gone or leaves (said once): no more data will pass; the session decides what follows.
 /// The stream may stay to answer late segments; `forgotten` comes when the tuple may be dropped.
 struct ended {
   end_reason why = end_reason::reset;
 };
+/// Nothing of this stream is of use any more: the stream and its 4-tuple may be dropped.
 struct forgotten {};
 /// The answer to a native SYN came from a server of an older dialect: another stream on another port
 /// is to speak it. Said in place of `ended`; a RST has freed the server's end.
@@ -78,6 +83,7 @@ struct peer_is_legacy {
   profile shown = profile::legacy;
 };
 
+/// One thing that the shell has to do.
 using effect = std::variant<send_segment, deliver, hold_segment, replay_held, opened, greeted,
                             went_silent, recovered, went_idle, became_active, mtu_changed,
                             try_new_port, count_drop, ended, forgotten, peer_is_legacy>;

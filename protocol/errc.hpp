@@ -28,6 +28,7 @@ enum class errc : std::uint8_t {
   not_open,          ///< datagram for a stream that is not open
   count_,
 };
+/// How many there are, for tables of counters.
 inline constexpr std::size_t errc_count = static_cast<std::size_t>(errc::count_);
 
 /// The counter's name: "truncated".

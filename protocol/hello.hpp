@@ -34,6 +34,7 @@ inline constexpr std::size_t hello_size = 48;
 /// Reads the hello at the start of `bytes`; what follows it is not looked at.
 /// Errors: bad_hello (magic, version, lengths); count and drop
 [[nodiscard]] expected<hello_repr, errc> parse_hello(byte_view bytes) noexcept;
+/// The octets of a hello, as they go out.
 [[nodiscard]] std::array<std::uint8_t, hello_size> encode_hello(const hello_repr& hello) noexcept;
 
 /// A hello and where it starts in the payload that it was found in.

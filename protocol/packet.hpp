@@ -18,6 +18,7 @@ inline constexpr std::uint8_t fin = 0x01, syn = 0x02, rst = 0x04, psh = 0x08, ac
                               urg = 0x20, ece = 0x40, cwr = 0x80;
 }
 
+/// What fits into an IP packet, headers included (RFC 791 §3.1).
 inline constexpr std::size_t max_ip_packet = 65'535;
 /// IPv6, TCP, and the SYN's options.
 inline constexpr std::size_t max_header = 40 + 20 + 12;
@@ -63,6 +64,7 @@ struct packet_too_big {
   std::uint32_t mtu = 0;
 };
 
+/// What a packet turned out to be.
 using packet_repr = std::variant<segment_repr, packet_too_big>;
 
 /// Parses one IP packet: IPv4 with IHL and total length, IPv6 with extension headers, TCP with data

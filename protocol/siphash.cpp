@@ -1,4 +1,4 @@
-#include "protocol/acceptor.hpp"
+#include "protocol/siphash.hpp"
 
 namespace tonel::protocol {
 

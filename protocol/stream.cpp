@@ -1,6 +1,7 @@
 #include "protocol/stream.hpp"
 
 #include "protocol/run.hpp"
+#include "protocol/wire.hpp"
 
 #include <algorithm>
 #include <limits>

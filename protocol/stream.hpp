@@ -4,9 +4,9 @@
 #include "protocol/hello.hpp"
 #include "protocol/packet.hpp"
 #include "protocol/profile.hpp"
+#include "protocol/rate_limit.hpp"
 #include "protocol/seq.hpp"
 #include "protocol/time.hpp"
-#include "protocol/wire.hpp"
 
 #include <array>
 #include <chrono>
@@ -75,10 +75,13 @@ public:
   static stream accept_legacy(const stream_config& config, seq_num client_iss,
                               time_point now) noexcept;
 
+  /// Client: sends the SYN. Call once, first.
   effects open(time_point now) noexcept;
   /// payload is the segment's; it is read for control only.
   effects on_segment(const segment_repr& in, byte_view payload, time_point now) noexcept;
+  /// Call when deadline() has come; earlier does no harm.
   effects on_timer(time_point now) noexcept;
+  /// ICMP about a segment of ours; believed only where it quotes what was sent a moment ago.
   effects on_too_big(const packet_too_big& icmp, time_point now) noexcept;
   /// After suspend: probe at once (client); a server forgives the silence. Call before on_timer.
   effects on_resume(time_point now) noexcept;
@@ -119,6 +122,7 @@ public:
   std::uint32_t max_datagram() const noexcept { return max_datagram_; }
   /// When a datagram last passed, either way.
   time_point last_datagram() const noexcept { return last_datagram_; }
+  /// The number of the next octet to send, and of the next one expected.
   seq_num snd_nxt() const noexcept { return iss_plus_1() + static_cast<std::uint32_t>(snd_end_); }
   seq_num rcv_nxt() const noexcept { return irs_ + 1 + static_cast<std::uint32_t>(rcv_end_); }
 

@@ -1,5 +1,6 @@
 #include "protocol/run.hpp"
 #include "protocol/stream.hpp"
+#include "protocol/wire.hpp"
 
 #include <algorithm>
 

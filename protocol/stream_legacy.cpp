@@ -1,6 +1,7 @@
 #include "protocol/acceptor.hpp"
 #include "protocol/run.hpp"
 #include "protocol/stream.hpp"
+#include "protocol/wire.hpp"
 
 #include <algorithm>
 

@@ -1,4 +1,5 @@
 #include "protocol/stream.hpp"
+#include "protocol/wire.hpp"
 
 #include <algorithm>
 

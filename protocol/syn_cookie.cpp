@@ -1,4 +1,5 @@
 #include "protocol/acceptor.hpp"
+#include "protocol/siphash.hpp"
 
 #include <chrono>
 

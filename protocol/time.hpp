@@ -14,6 +14,7 @@ struct boot_clock {
   static constexpr bool is_steady = true;
 };
 
+/// A moment of boot_clock; where it starts is the caller's choice, as long as it never goes back.
 using time_point = boot_clock::time_point;
 using duration = boot_clock::duration;
 

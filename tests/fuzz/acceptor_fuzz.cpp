@@ -1,6 +1,7 @@
 // Input: events of a fixed length: time that passes, port, flags, seq, ack, payload.
 
 #include "protocol/acceptor.hpp"
+#include "protocol/wire.hpp"
 #include "tests/fuzz/fuzz.hpp"
 
 #include <algorithm>

@@ -4,6 +4,7 @@
 
 #include "protocol/acceptor.hpp"
 #include "protocol/stream.hpp"
+#include "protocol/wire.hpp"
 #include "tests/fuzz/fuzz.hpp"
 
 #include <algorithm>

@@ -6,6 +6,7 @@
 #include "protocol/checksum.hpp"
 #include "protocol/packet.hpp"
 #include "protocol/stream.hpp"
+#include "protocol/wire.hpp"
 #include "protocol/xor_cipher.hpp"
 
 #include <boost/property_tree/json_parser.hpp>
