@@ -22,7 +22,7 @@ sources() { find "$@" -name '*.[ch]pp' | sort; }
 mapfile -t protocol < <(sources protocol)
 mapfile -t system < <(sources system)
 mapfile -t actors < <(sources actors ! -path 'actors/app/*')
-mapfile -t everything < <(sources protocol system actors tests bench)
+mapfile -t everything < <(sources protocol system actors tests bench examples)
 
 include='^[[:space:]]*#[[:space:]]*include[[:space:]]*'
 forbid 'protocol/ includes the standard library and "protocol/..." alone' \

@@ -1,0 +1,39 @@
+# Installs protocol/ as a library for other programs (docs/library.md): headers, static library,
+# CMake package and pkg-config file. All of it, and nothing else, is of the component `dev`, which is
+# what a package libtonel-dev takes:
+#   cmake --install build/release --component dev --prefix /usr
+include(GNUInstallDirs)
+include(CMakePackageConfigHelpers)
+
+set_target_properties(tonel_protocol PROPERTIES EXPORT_NAME protocol OUTPUT_NAME tonel-protocol)
+set(tonel_library_link_options "")
+if(TONEL_SANITIZE)
+  # Who links a library with sanitizers needs their run-time.
+  set(tonel_library_link_options "-fsanitize=${TONEL_SANITIZE}")
+  target_link_options(tonel_protocol INTERFACE
+                      "$<INSTALL_INTERFACE:${tonel_library_link_options}>")
+endif()
+install(
+  TARGETS tonel_protocol
+  EXPORT tonel
+  ARCHIVE DESTINATION "${CMAKE_INSTALL_LIBDIR}" COMPONENT dev
+  INCLUDES DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}")
+
+set(package_folder "${CMAKE_INSTALL_LIBDIR}/cmake/tonel")
+install(EXPORT tonel NAMESPACE tonel:: FILE tonel-targets.cmake DESTINATION "${package_folder}"
+        COMPONENT dev)
+configure_package_config_file(
+  "${CMAKE_SOURCE_DIR}/cmake/tonel-config.cmake.in" "${CMAKE_BINARY_DIR}/library/tonel-config.cmake"
+  INSTALL_DESTINATION "${package_folder}" NO_SET_AND_CHECK_MACRO)
+# Before 1.0 a minor version may change anything.
+write_basic_package_version_file("${CMAKE_BINARY_DIR}/library/tonel-config-version.cmake"
+                                 COMPATIBILITY SameMinorVersion)
+install(FILES "${CMAKE_BINARY_DIR}/library/tonel-config.cmake"
+              "${CMAKE_BINARY_DIR}/library/tonel-config-version.cmake"
+        DESTINATION "${package_folder}" COMPONENT dev)
+
+# Headers and the .pc file are written at install time.
+list(JOIN protocol_headers " " protocol_header_words)
+configure_file("${CMAKE_SOURCE_DIR}/cmake/install_library.cmake.in"
+               "${CMAKE_BINARY_DIR}/library/install_library.cmake" @ONLY)
+install(SCRIPT "${CMAKE_BINARY_DIR}/library/install_library.cmake" COMPONENT dev)
