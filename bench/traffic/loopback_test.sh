@@ -66,6 +66,31 @@ wait "$server"
 server=
 expect "$(cat "$dir/out")" '"received": 20000' "$clean" '"streams": 20, "sources": 20' per_source
 
+name="spun, stamped"
+serve sink 127.0.0.1:0 --count 201 --idle-ms 5000 --seconds 20 --coalesce-us 0
+"$traffic" send "$at" --spin --stamp --rate-pps 10k --count 200 --all-at-end >"$dir/sent"
+wait "$server"
+server=
+expect "$(cat "$dir/sent")" '"sent": 201,' '"behind_s": ' '"late_percent": '
+expect "$(cat "$dir/out")" '"received": 201' "$clean" delay_median_us delay_p99_us
+
+name="sent on request"
+serve send 127.0.0.1:0 --serve --count 300 --size 200
+"$traffic" sink 127.0.0.1:0 --request "$at" --count 300 --idle-ms 5000 --seconds 20 \
+  >"$dir/sunk" 2>/dev/null
+wait "$server"
+server=
+expect "$(cat "$dir/out")" '"sent": 300,' '"errors": 0'
+expect "$(cat "$dir/sunk")" '"received": 300' "$clean"
+
+name="sockets that come and go"
+serve echo 127.0.0.1:0
+"$traffic" churn "$at" --rate-pps 500 --life-ms 100 --seconds 0.5 >"$dir/churn"
+kill "$server"
+wait "$server"
+server=
+expect "$(cat "$dir/churn")" '"unanswered": 0, "errors": 0'
+
 name="echo"
 serve echo 127.0.0.1:0
 "$traffic" send "$at" --gso --sizes 100,100,300 --count 3000 --rate-pps 100k --expect-echo \

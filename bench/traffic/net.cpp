@@ -6,6 +6,7 @@
 #include <netdb.h>
 #include <netinet/udp.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -83,6 +84,13 @@ endpoint resolve(const std::string& text) {
   return result;
 }
 
+void raise_descriptor_limit() {
+  rlimit limit{};
+  getrlimit(RLIMIT_NOFILE, &limit);
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 udp_socket::udp_socket(int family) : fd_(socket(family, SOCK_DGRAM | SOCK_CLOEXEC, 0)) {
   if (fd_ < 0) die("socket");
   raise_buffer(fd_, SO_RCVBUFFORCE, SO_RCVBUF);
@@ -95,6 +103,12 @@ udp_socket::~udp_socket() {
 
 void udp_socket::bind(const endpoint& local) {
   if (::bind(fd_, &local.raw.any, local.size()) != 0) die("bind to " + local.text());
+}
+
+bool udp_socket::try_bind(const endpoint& local) {
+  if (::bind(fd_, &local.raw.any, local.size()) == 0) return true;
+  if (errno != EADDRINUSE) die("bind to " + local.text());
+  return false;
 }
 
 void udp_socket::connect(const endpoint& remote) {
@@ -158,6 +172,13 @@ int batch_reader::read(int fd) {
 message batch_reader::at(int index) const noexcept {
   const auto i = static_cast<std::size_t>(index);
   return {sources_[i], bytes_.data() + i * slot_size, headers_[i].msg_len, segments_[i]};
+}
+
+std::uint64_t now_nanoseconds() noexcept {
+  timespec t{};
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return static_cast<std::uint64_t>(t.tv_sec) * 1'000'000'000U +
+         static_cast<std::uint64_t>(t.tv_nsec);
 }
 
 double now_seconds() noexcept {

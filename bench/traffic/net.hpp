@@ -42,6 +42,8 @@ struct endpoint_hash {
 
 /// "HOST:PORT" or "[V6]:PORT" as an endpoint. Ends the program with a message if it is not one.
 endpoint resolve(const std::string& text);
+/// Lets the process open as many sockets as it may at all.
+void raise_descriptor_limit();
 
 /// An open UDP socket with the largest buffers that the process may have.
 /// Owns:   the descriptor
@@ -56,6 +58,8 @@ public:
 
   int fd() const noexcept { return fd_; }
   void bind(const endpoint& local);
+  /// The same, but says whether the port was free.
+  bool try_bind(const endpoint& local);
   void connect(const endpoint& remote);
   endpoint local() const;
   /// Datagrams of one flow may come merged (UDP_GRO), each message with their size. False where the
@@ -119,6 +123,8 @@ template <class Take> std::size_t for_each_datagram(const message& from, Take&& 
 
 /// Seconds of CLOCK_MONOTONIC.
 double now_seconds() noexcept;
+/// Nanoseconds of CLOCK_MONOTONIC.
+std::uint64_t now_nanoseconds() noexcept;
 /// Waits until CLOCK_MONOTONIC reaches `at`, or until a signal comes.
 void wait_until(double at) noexcept;
 

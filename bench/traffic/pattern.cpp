@@ -7,7 +7,8 @@
 namespace tonel::bench {
 namespace {
 
-constexpr std::uint32_t magic = 0x314c4e74; // "tNL1"; its first byte is no compact form's
+constexpr std::uint32_t magic = 0x314c4e74;       // "tNL1"; its first byte is no compact form's
+constexpr std::uint32_t timed_magic = 0x324c4e74; // "tNL2"
 constexpr std::uint8_t compact_base = 0x40;
 constexpr std::size_t offset_range = 32768;
 
@@ -34,7 +35,7 @@ const std::uint8_t* pattern_of(const stamp& from) noexcept {
 }
 
 std::uint32_t check_word(const stamp& from, std::uint32_t length) noexcept {
-  return static_cast<std::uint32_t>(mix(digest(from) + length) >> 32);
+  return static_cast<std::uint32_t>(mix(digest(from) + length + from.time) >> 32);
 }
 
 template <class T> void store(std::uint8_t* out, T value) noexcept {
@@ -89,14 +90,19 @@ void fill(std::uint8_t* out, std::size_t size, const stamp& from) noexcept {
     std::memcpy(out + 1 + known, pattern_of(visible), size - 1 - known);
     return;
   }
+  const bool timed = from.time != 0 && size >= timed_header_size;
+  auto told = from;
+  if (!timed) told.time = 0;
   const auto length = static_cast<std::uint32_t>(size);
-  store(out, magic);
+  store(out, timed ? timed_magic : magic);
   store(out + 4, length);
-  store(out + 8, from.stream);
-  store(out + 12, check_word(from, length));
-  store(out + 16, from.sequence);
-  store(out + 24, from.seed);
-  std::memcpy(out + header_size, pattern_of(from), size - header_size);
+  store(out + 8, told.stream);
+  store(out + 12, check_word(told, length));
+  store(out + 16, told.sequence);
+  store(out + 24, told.seed);
+  if (timed) store(out + header_size, told.time);
+  const auto header = timed ? timed_header_size : header_size;
+  std::memcpy(out + header, pattern_of(told), size - header);
 }
 
 reading check(const std::uint8_t* bytes, std::size_t size) noexcept {
@@ -106,15 +112,19 @@ reading check(const std::uint8_t* bytes, std::size_t size) noexcept {
     return got;
   }
   if (size < header_size) return check_compact(bytes, size);
-  if (load<std::uint32_t>(bytes) != magic) {
-    if (is_compact(bytes[0])) got.result = verdict::wrong_length;
+  const auto kind = load<std::uint32_t>(bytes);
+  const bool timed = kind == timed_magic && size >= timed_header_size;
+  if (kind != magic && !timed) {
+    if (is_compact(bytes[0]) || kind == timed_magic) got.result = verdict::wrong_length;
     return got;
   }
+  const auto header = timed ? timed_header_size : header_size;
   const auto length = load<std::uint32_t>(bytes + 4);
   stamp from;
   from.stream = load<std::uint32_t>(bytes + 8);
   from.sequence = load<std::uint64_t>(bytes + 16);
   from.seed = load<std::uint64_t>(bytes + 24);
+  if (timed) from.time = load<std::uint64_t>(bytes + header_size);
   if (load<std::uint32_t>(bytes + 12) != check_word(from, length)) return got;
   got.whole_header = true;
   got.from = from;
@@ -122,7 +132,7 @@ reading check(const std::uint8_t* bytes, std::size_t size) noexcept {
     got.result = verdict::wrong_length;
     return got;
   }
-  if (std::memcmp(bytes + header_size, pattern_of(from), size - header_size) != 0) return got;
+  if (std::memcmp(bytes + header, pattern_of(from), size - header) != 0) return got;
   got.sequence_bits = 64;
   got.result = verdict::intact;
   return got;

@@ -7,14 +7,18 @@ namespace tonel::bench {
 
 /// Datagrams of this size and more carry a whole header, smaller ones a compact form.
 inline constexpr std::size_t header_size = 32;
+/// The same of a header that also says when the datagram was sent.
+inline constexpr std::size_t timed_header_size = 40;
 /// The largest UDP payload over IPv4.
 inline constexpr std::size_t max_datagram = 65507;
 
 /// What identifies a datagram among all that were ever sent.
+/// Units:  `time` is CLOCK_MONOTONIC in nanoseconds; 0: the datagram does not tell
 struct stamp {
   std::uint64_t seed = 0;
   std::uint32_t stream = 0;
   std::uint64_t sequence = 0;
+  std::uint64_t time = 0;
 };
 
 enum class verdict : std::uint8_t { intact, altered, wrong_length };
@@ -34,7 +38,7 @@ constexpr bool is_numbered(std::size_t size) noexcept { return size >= 2; }
 
 /// Writes the datagram that `check` expects.
 /// Shape:  32 and more: magic 4 | length 4 | stream 4 | check word 4 | sequence 8 | seed 8 |
-/// pattern
+///                      with a time, from 40 on, and another magic: time 8 | pattern
 ///         1 to 31:     0x40 + size | low bytes of the sequence, at most 6 | pattern
 ///         0:           nothing
 /// Units:  little-endian; the pattern's bytes depend on seed, stream and sequence

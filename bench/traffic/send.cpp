@@ -6,8 +6,8 @@
 #include "bench/traffic/tally.hpp"
 
 #include <netinet/udp.h>
+#include <poll.h>
 #include <sys/epoll.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -274,112 +274,217 @@ private:
   std::thread thread_;
 };
 
-void raise_descriptor_limit() {
-  rlimit limit{};
-  getrlimit(RLIMIT_NOFILE, &limit);
-  limit.rlim_cur = limit.rlim_max;
-  setrlimit(RLIMIT_NOFILE, &limit);
-}
+/// What the command line says.
+struct plan {
+  endpoint address;
+  size_source sizes;
+  mode how = mode::single;
+  std::uint64_t batch = 1;
+  std::optional<double> bps;
+  std::optional<double> pps;
+  std::uint64_t most_count = unlimited;
+  std::uint64_t most_bytes = unlimited;
+  std::optional<double> seconds;
+  std::uint64_t sources = 1;
+  std::optional<std::string> bind_to;
+  std::uint64_t seed = 0;
+  bool spin = false;
+  bool stamped = false;
+  bool serve = false;
+  bool all_at_end = false;
+  bool echo = false;
+  bool each = false;
+  double linger = 0;
+};
 
-} // namespace
-
-int run_send(const words& args) {
-  options given("send", args, {"single", "mmsg", "gso", "expect-echo", "per-source"});
-  const auto remote = resolve(given.word("HOST:PORT"));
-  auto sizes = parse_sizes(given);
+plan parse(const words& args) {
+  options given("send", args,
+                {"single", "mmsg", "gso", "expect-echo", "per-source", "spin", "stamp", "serve",
+                 "all-at-end"});
+  plan p;
+  p.address = resolve(given.word("HOST:PORT"));
+  p.sizes = parse_sizes(given);
   const bool single = given.flag("single");
   const bool mmsg = given.flag("mmsg");
   const bool gso = given.flag("gso");
   if (int{single} + int{mmsg} + int{gso} > 1)
     given.fail("--single, --mmsg and --gso exclude each other");
-  const auto how = gso ? mode::gso : mmsg ? mode::mmsg : mode::single;
-  std::size_t natural = how == mode::single ? 1 : max_segments;
-  if (how == mode::gso && sizes.fixed() && sizes.largest() > 0)
-    natural = std::min(max_segments, max_datagram / sizes.largest());
-  const auto batch = given.number("batch", natural);
-  if (batch < 1 || batch > max_batch) given.fail("--batch is 1 to 1024");
-  const auto bps = given.quantity("rate-bps");
-  const auto pps = given.quantity("rate-pps");
-  if (bps && pps) given.fail("--rate-bps and --rate-pps exclude each other");
-  const auto most_count = given.number("count", unlimited);
-  const auto most_bytes = given.number("bytes", unlimited);
-  const auto seconds = given.quantity("seconds");
-  const auto source_count = given.number("sources", 1);
-  if (source_count < 1 || source_count > max_sources) given.fail("--sources is 1 to 60000");
-  const auto bind_to = given.text("bind");
+  p.how = gso ? mode::gso : mmsg ? mode::mmsg : mode::single;
+  std::size_t natural = p.how == mode::single ? 1 : max_segments;
+  if (gso && p.sizes.fixed() && p.sizes.largest() > 0)
+    natural = std::min(max_segments, max_datagram / p.sizes.largest());
+  p.batch = given.number("batch", natural);
+  if (p.batch < 1 || p.batch > max_batch) given.fail("--batch is 1 to 1024");
+  p.bps = given.quantity("rate-bps");
+  p.pps = given.quantity("rate-pps");
+  if (p.bps && p.pps) given.fail("--rate-bps and --rate-pps exclude each other");
+  p.spin = given.flag("spin");
+  if (p.spin && !p.bps && !p.pps) given.fail("--spin needs a rate");
+  p.most_count = given.number("count", unlimited);
+  p.most_bytes = given.number("bytes", unlimited);
+  p.seconds = given.quantity("seconds");
+  p.sources = given.number("sources", 1);
+  if (p.sources < 1 || p.sources > max_sources) given.fail("--sources is 1 to 60000");
+  p.bind_to = given.text("bind");
   const auto clock = std::chrono::system_clock::now().time_since_epoch().count();
-  const auto seed = given.number("seed", static_cast<std::uint64_t>(clock));
-  const bool echo = given.flag("expect-echo");
-  const bool each = given.flag("per-source");
-  const auto linger = 1e-3 * static_cast<double>(given.number("linger-ms", 500));
+  p.seed = given.number("seed", static_cast<std::uint64_t>(clock));
+  p.sizes.seed = mix(p.seed);
+  p.stamped = given.flag("stamp");
+  p.serve = given.flag("serve");
+  if (p.serve && (p.bind_to || p.sources > 1))
+    given.fail("--serve takes neither --bind nor --sources");
+  p.all_at_end = given.flag("all-at-end");
+  p.echo = given.flag("expect-echo");
+  p.each = given.flag("per-source");
+  p.linger = 1e-3 * static_cast<double>(given.number("linger-ms", 500));
   given.finish();
+  return p;
+}
 
-  catch_stop_signals();
-  raise_descriptor_limit();
-  sizes.seed = mix(seed);
+std::vector<source> open_sources(const plan& p) {
   std::vector<source> sources;
-  sources.reserve(source_count);
-  for (std::uint32_t i = 0; i < source_count; ++i) {
-    sources.push_back({udp_socket(remote.family()), {seed, i, 0}});
-    if (bind_to) {
-      auto local = resolve(*bind_to);
+  sources.reserve(p.sources);
+  for (std::uint32_t i = 0; i < p.sources; ++i) {
+    sources.push_back({udp_socket(p.address.family()), {p.seed, i, 0, 0}});
+    if (p.bind_to) {
+      auto local = resolve(*p.bind_to);
       if (local.port() != 0) local.set_port(static_cast<std::uint16_t>(local.port() + i));
       sources.back().socket.bind(local);
     }
-    sources.back().socket.connect(remote);
+    sources.back().socket.connect(p.address);
   }
-  std::optional<echo_receiver> back;
-  if (echo) back.emplace(sources, linger);
+  return sources;
+}
 
-  burst out(how, batch, sizes.largest());
+/// One source that sends to whoever asks first, from the address that was asked. Without any if
+/// told to stop before.
+std::vector<source> await_request(const plan& p) {
+  std::vector<source> sources;
+  udp_socket socket(p.address.family());
+  socket.bind(p.address);
+  std::fprintf(stderr, "listening %s\n", socket.local().text().c_str());
+  batch_reader reader(1);
+  while (!stop_requested()) {
+    pollfd ready{socket.fd(), POLLIN, 0};
+    if (poll(&ready, 1, static_cast<int>(1000 * longest_wait)) <= 0) continue;
+    if (reader.read(socket.fd()) < 1) continue;
+    socket.connect(reader.at(0).source);
+    sources.push_back({std::move(socket), {p.seed, 0, 0, 0}});
+    break;
+  }
+  return sources;
+}
+
+/// Says when the next burst is due, and waits for it.
+class pacer {
+public:
+  explicit pacer(const plan& p)
+      : p_(p), start_(now_seconds()),
+        end_(p.seconds ? start_ + *p.seconds : std::numeric_limits<double>::infinity()) {}
+
+  /// False when the time is over.
+  bool wait() {
+    while (!stop_requested()) {
+      const double due = start_ + behind_ + paced_;
+      const double now = now_seconds();
+      if (now >= end_) return false;
+      if (now >= due) {
+        note_lateness(now - due);
+        return true;
+      }
+      // Busy waiting is the only way to be on time to the microsecond.
+      if (!p_.spin) wait_until(std::min({due, end_, now + longest_wait}));
+    }
+    return false;
+  }
+
+  void sent(std::size_t count, std::uint64_t bytes) noexcept {
+    if (p_.pps) paced_ += static_cast<double>(count) / *p_.pps;
+    if (p_.bps) paced_ += 8 * static_cast<double>(bytes) / *p_.bps;
+  }
+
+  double took() const noexcept { return now_seconds() - start_; }
+  void write(json_object& out) const {
+    out.add("behind_s", behind_);
+    out.add("late_percent", 100 * static_cast<double>(late_) /
+                                static_cast<double>(std::max<std::uint64_t>(1, all_)));
+  }
+
+private:
+  void note_lateness(double late) noexcept {
+    if (!p_.pps && !p_.bps) return;
+    ++all_;
+    if (late > late_from) ++late_;
+    if (late > max_catch_up) behind_ += late - max_catch_up;
+  }
+
+  static constexpr double late_from = 1e-4;
+
+  const plan& p_;
+  double start_;
+  double end_;
+  double behind_ = 0; // seconds of the schedule given up
+  double paced_ = 0;  // seconds that what was sent is worth at the rate
+  std::uint64_t all_ = 0;
+  std::uint64_t late_ = 0;
+};
+
+/// Sends by the plan until it is fulfilled. What could not be sent counts as done, so that an end
+/// is always reached.
+totals send_all(plan& p, std::vector<source>& sources, pacer& pace) {
+  burst out(p.how, p.batch, p.sizes.largest());
   totals sum;
-  double behind = 0; // seconds of the schedule given up
-  double paced = 0;  // seconds that what was sent is worth at the rate
-  const double start = now_seconds();
-  const double end = seconds ? start + *seconds : std::numeric_limits<double>::infinity();
   std::size_t turn = 0;
-  // What could not be sent counts as done, so that an end is always reached.
   std::uint64_t made = 0;
   std::uint64_t made_bytes = 0;
-  while (!stop_requested() && made < most_count && made_bytes < most_bytes) {
-    double now = now_seconds();
-    const double due = start + behind + paced;
-    if (std::min(due, end) > now) {
-      wait_until(std::min({due, end, now + longest_wait}));
-      if (due > now + longest_wait) continue;
-      now = now_seconds();
-    } else if ((bps || pps) && now > due + max_catch_up) {
-      behind += now - due - max_catch_up;
-    }
-    if (now >= end) break;
-    const auto count = static_cast<std::size_t>(std::min(batch, most_count - made));
-    auto& from = sources[turn];
-    turn = (turn + 1) % sources.size();
-    const auto bytes = out.make(from, count, sizes);
+  const auto send = [&](source& from, std::size_t count) {
+    if (p.stamped) from.next.time = now_nanoseconds();
+    const auto bytes = out.make(from, count, p.sizes);
     out.send(from.socket.fd(), sum);
     made += count;
     made_bytes += bytes;
-    if (pps) paced += static_cast<double>(count) / *pps;
-    if (bps) paced += 8 * static_cast<double>(bytes) / *bps;
+    pace.sent(count, bytes);
+  };
+  while (!sources.empty() && made < p.most_count && made_bytes < p.most_bytes && pace.wait()) {
+    send(sources[turn], static_cast<std::size_t>(std::min(p.batch, p.most_count - made)));
+    turn = (turn + 1) % sources.size();
   }
-  const double took = now_seconds() - start;
+  if (p.all_at_end)
+    for (auto& from : sources)
+      send(from, 1);
+  return sum;
+}
+
+} // namespace
+
+int run_send(const words& args) {
+  auto p = parse(args);
+  catch_stop_signals();
+  raise_descriptor_limit();
+  auto sources = p.serve ? await_request(p) : open_sources(p);
+  std::optional<echo_receiver> back;
+  if (p.echo) back.emplace(sources, p.linger);
+
+  pacer pace(p);
+  const auto sum = send_all(p, sources, pace);
+  const double took = pace.took();
 
   json_object result;
   result.add("sent", sum.sent)
       .add("bytes", sum.bytes)
       .add("errors", sum.errors)
       .add("refused", sum.refused)
-      .add("seconds", took)
-      .add("behind_s", behind)
-      .add("gbit_per_s", took > 0 ? 8e-9 * static_cast<double>(sum.bytes) / took : 0.0)
+      .add("seconds", took);
+  pace.write(result);
+  result.add("gbit_per_s", took > 0 ? 8e-9 * static_cast<double>(sum.bytes) / took : 0.0)
       .add("pps", took > 0 ? static_cast<double>(sum.sent) / took : 0.0)
       .add("sources", std::uint64_t{sources.size()})
-      .add("seed", seed);
+      .add("seed", p.seed);
   if (sum.errors > 0) result.add("last_error", std::string{std::strerror(sum.last_error)});
   if (back) {
     back->finish();
     json_object came;
-    back->write(came, each);
+    back->write(came, p.each);
     result.add("echo", came);
   }
   result.print();

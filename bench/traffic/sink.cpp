@@ -21,6 +21,7 @@ int run_sink(const words& args) {
   const bool each = given.flag("per-source");
   const bool gro = !given.flag("no-gro");
   const auto coalesce = 1e-6 * static_cast<double>(given.number("coalesce-us", 200));
+  const auto request = given.text("request");
   given.finish();
 
   catch_stop_signals();
@@ -28,6 +29,8 @@ int run_sink(const words& args) {
   if (gro) socket.enable_gro();
   socket.enable_drop_count();
   socket.bind(local);
+  std::optional<endpoint> sender;
+  if (request) sender = resolve(*request);
   std::fprintf(stderr, "listening %s\n", socket.local().text().c_str());
 
   batch_reader reader;
@@ -40,6 +43,7 @@ int run_sink(const words& args) {
       idle_ms ? 1e-3 * static_cast<double>(*idle_ms) : std::numeric_limits<double>::infinity();
   double first = 0;
   double last = 0;
+  double ask_at = 0;
   const char* ended = "signal";
   while (!stop_requested()) {
     const double now = now_seconds();
@@ -48,21 +52,28 @@ int run_sink(const words& args) {
       ended = now >= end ? "seconds" : "idle";
       break;
     }
+    if (sender && first == 0 && now >= ask_at) {
+      const char nothing = 0; // may be lost, or come before the sender is there: asked again
+      sendto(socket.fd(), &nothing, 1, 0, &sender->raw.any, sender->size());
+      ask_at = now + longest_wait;
+    }
     pollfd ready{socket.fd(), POLLIN, 0};
     const double wait = std::min({end, silence_ends, now + longest_wait}) - now;
     if (poll(&ready, 1, static_cast<int>(std::ceil(wait * 1000))) <= 0) continue;
     std::uint64_t found = 0;
     for (int got = 1; got > 0 && found < 4096;) {
       got = reader.read(socket.fd());
-      if (got < 0) die("receive");
+      // With --request a refusal can come back: the sender does not listen yet.
+      if (got < 0 && !(sender && errno == ECONNREFUSED)) die("receive");
+      const auto came = now_nanoseconds();
       ++reads;
       for (int i = 0; i < got; ++i) {
         const auto one = reader.at(i);
         found += for_each_datagram(one, [&](const std::uint8_t* bytes, std::size_t size) {
-          seen.note(one.source, bytes, size);
+          seen.note(one.source, bytes, size, came);
         });
       }
-      messages += static_cast<std::uint64_t>(got);
+      messages += static_cast<std::uint64_t>(std::max(got, 0));
     }
     if (found == 0) continue;
     last = now_seconds();
@@ -79,6 +90,7 @@ int run_sink(const words& args) {
   json_object out;
   seen.write(out, each);
   out.add("seconds", took);
+  seen.delays().write(out, "delay_");
   if (took > 0) {
     out.add("gbit_per_s", 8e-9 * static_cast<double>(seen.total().bytes) / took);
     out.add("pps", static_cast<double>(seen.total().received) / took);

@@ -71,7 +71,8 @@ tally::stream_log& tally::stream_of(source_log& source, const reading& got) {
   return *stream;
 }
 
-void tally::note(const endpoint& from, const std::uint8_t* bytes, std::size_t size) {
+void tally::note(const endpoint& from, const std::uint8_t* bytes, std::size_t size,
+                 std::uint64_t now) {
   const auto got = check(bytes, size);
   auto& stream = stream_of(source_of(from), got);
   const auto count = [&](std::uint64_t counters::*member, std::uint64_t by) {
@@ -84,6 +85,7 @@ void tally::note(const endpoint& from, const std::uint8_t* bytes, std::size_t si
   if (got.result == verdict::altered) count(&counters::altered, 1);
   if (got.result == verdict::wrong_length) count(&counters::wrong_length, 1);
   if (got.result != verdict::intact || got.sequence_bits == 0) return;
+  if (got.from.time != 0 && now > got.from.time) delays_.note(now - got.from.time);
   auto& numbers = stream.numbers;
   const auto arrived = numbers.note(numbers.extend(got.from.sequence, got.sequence_bits));
   if (arrived == sequence_log::arrival::late) count(&counters::reordered, 1);

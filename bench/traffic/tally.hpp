@@ -1,5 +1,6 @@
 #pragma once
 
+#include "bench/traffic/delays.hpp"
 #include "bench/traffic/json.hpp"
 #include "bench/traffic/net.hpp"
 #include "bench/traffic/pattern.hpp"
@@ -51,10 +52,14 @@ struct counters {
 ///         count for the stream last seen from their source address
 class tally {
 public:
-  void note(const endpoint& source, const std::uint8_t* bytes, std::size_t size);
+  /// `now` is when it came, on the sender's clock: for datagrams that tell when they were sent.
+  void note(const endpoint& source, const std::uint8_t* bytes, std::size_t size,
+            std::uint64_t now = 0);
 
   const counters& total() const noexcept { return total_; }
   std::uint64_t gaps() const noexcept;
+  /// How long those that tell have been under way.
+  const delay_log& delays() const noexcept { return delays_; }
   /// Adds the totals, and with `each` a list with an object per stream.
   void write(json_object& out, bool each) const;
 
@@ -86,6 +91,7 @@ private:
   stream_log& new_stream();
 
   counters total_;
+  delay_log delays_;
   std::vector<std::unique_ptr<stream_log>> streams_;
   std::unordered_map<stream_key, stream_log*, stream_key_hash> by_key_;
   std::unordered_map<endpoint, source_log, endpoint_hash> sources_;

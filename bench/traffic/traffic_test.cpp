@@ -1,5 +1,6 @@
 #define BOOST_TEST_MODULE traffic
 
+#include "bench/traffic/delays.hpp"
 #include "bench/traffic/pattern.hpp"
 #include "bench/traffic/tally.hpp"
 
@@ -64,6 +65,23 @@ BOOST_AUTO_TEST_CASE(any_flipped_bit_is_noticed) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(a_datagram_with_room_tells_when_it_was_made) {
+  for (const std::size_t size : {2, 31, 32, 39, 40, 41, 1400}) {
+    std::vector<std::uint8_t> bytes(size);
+    fill(bytes.data(), size, {77, 3, 9, 123456789});
+    const auto got = check(bytes.data(), size);
+    BOOST_REQUIRE_MESSAGE(got.result == verdict::intact, "size " << size);
+    BOOST_TEST(got.from.time == (size < timed_header_size ? 0u : 123456789u));
+    if (size < header_size) continue;
+    for (std::size_t at = 0; at < size; ++at) {
+      bytes[at] ^= 0x20;
+      BOOST_REQUIRE_MESSAGE(check(bytes.data(), size).result != verdict::intact,
+                            "size " << size << " byte " << at);
+      bytes[at] ^= 0x20;
+    }
+  }
+}
+
 BOOST_AUTO_TEST_CASE(moved_borders_are_a_wrong_length) {
   for (const std::size_t size : {5, 31, 32, 100, 1400}) {
     auto two = made(size, 1);
@@ -109,6 +127,28 @@ BOOST_AUTO_TEST_CASE(low_bits_extend_to_the_nearest_number) {
 
 BOOST_AUTO_TEST_SUITE_END()
 
+BOOST_AUTO_TEST_SUITE(delay_log_test)
+
+BOOST_AUTO_TEST_CASE(quantiles_are_right_to_two_percent) {
+  delay_log log;
+  BOOST_TEST(log.quantile(0.5) == 0);
+  for (std::uint64_t us = 1; us <= 10000; ++us)
+    log.note(us * 1000);
+  BOOST_TEST(log.quantile(0.5) == 5000, boost::test_tools::tolerance(0.02));
+  BOOST_TEST(log.quantile(0.99) == 9900, boost::test_tools::tolerance(0.02));
+  BOOST_TEST(log.quantile(0) == 1, boost::test_tools::tolerance(0.02));
+}
+
+BOOST_AUTO_TEST_CASE(the_longest_and_the_shortest_have_a_place) {
+  delay_log log;
+  log.note(0);
+  log.note(~std::uint64_t{0});
+  BOOST_TEST(log.count() == 2u);
+  BOOST_TEST(log.quantile(1) == 1.8e16, boost::test_tools::tolerance(0.03));
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
 BOOST_AUTO_TEST_SUITE(tally_test)
 
 BOOST_AUTO_TEST_CASE(loss_reordering_and_duplicates_are_counted_per_stream) {
@@ -135,6 +175,16 @@ BOOST_AUTO_TEST_CASE(compact_datagrams_count_for_the_stream_of_their_source) {
   BOOST_TEST(seen.total().received == 6u);
   BOOST_TEST(seen.total().zero_length == 1u);
   BOOST_TEST(text(seen).find("\"streams\": 1, \"sources\": 1") != std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(how_long_a_datagram_took_is_kept) {
+  tally seen;
+  std::vector<std::uint8_t> bytes(100);
+  fill(bytes.data(), bytes.size(), {77, 3, 0, 1000000});
+  seen.note(from_port(1), bytes.data(), bytes.size(), 1500000);
+  note(seen, 100, 1);
+  BOOST_TEST(seen.delays().count() == 1u);
+  BOOST_TEST(seen.delays().quantile(0.5) == 500, boost::test_tools::tolerance(0.02));
 }
 
 BOOST_AUTO_TEST_CASE(a_stream_that_changes_its_source_goes_on) {
