@@ -1,6 +1,6 @@
 # Installs protocol/ as a library for other programs (docs/library.md): headers, static library,
 # CMake package and pkg-config file. All of it, and nothing else, is of the component `dev`, which is
-# what a package libtonel-dev takes:
+# what a package libtonel-dev takes; a plain `cmake --install` leaves it out:
 #   cmake --install build/release --component dev --prefix /usr
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
@@ -16,12 +16,12 @@ endif()
 install(
   TARGETS tonel_protocol
   EXPORT tonel
-  ARCHIVE DESTINATION "${CMAKE_INSTALL_LIBDIR}" COMPONENT dev
+  ARCHIVE DESTINATION "${CMAKE_INSTALL_LIBDIR}" COMPONENT dev EXCLUDE_FROM_ALL
   INCLUDES DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}")
 
 set(package_folder "${CMAKE_INSTALL_LIBDIR}/cmake/tonel")
 install(EXPORT tonel NAMESPACE tonel:: FILE tonel-targets.cmake DESTINATION "${package_folder}"
-        COMPONENT dev)
+        COMPONENT dev EXCLUDE_FROM_ALL)
 configure_package_config_file(
   "${CMAKE_SOURCE_DIR}/cmake/tonel-config.cmake.in" "${CMAKE_BINARY_DIR}/library/tonel-config.cmake"
   INSTALL_DESTINATION "${package_folder}" NO_SET_AND_CHECK_MACRO)
@@ -30,10 +30,10 @@ write_basic_package_version_file("${CMAKE_BINARY_DIR}/library/tonel-config-versi
                                  COMPATIBILITY SameMinorVersion)
 install(FILES "${CMAKE_BINARY_DIR}/library/tonel-config.cmake"
               "${CMAKE_BINARY_DIR}/library/tonel-config-version.cmake"
-        DESTINATION "${package_folder}" COMPONENT dev)
+        DESTINATION "${package_folder}" COMPONENT dev EXCLUDE_FROM_ALL)
 
 # Headers and the .pc file are written at install time.
 list(JOIN protocol_headers " " protocol_header_words)
 configure_file("${CMAKE_SOURCE_DIR}/cmake/install_library.cmake.in"
                "${CMAKE_BINARY_DIR}/library/install_library.cmake" @ONLY)
-install(SCRIPT "${CMAKE_BINARY_DIR}/library/install_library.cmake" COMPONENT dev)
+install(SCRIPT "${CMAKE_BINARY_DIR}/library/install_library.cmake" COMPONENT dev EXCLUDE_FROM_ALL)
