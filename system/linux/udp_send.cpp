@@ -11,7 +11,7 @@
 
 namespace tonel::sys {
 
-receive_arrays::receive_arrays() noexcept : control{}, messages{}, pieces{}, peers{} {
+receive_arrays::receive_arrays() noexcept : control{}, messages{}, pieces{}, peers{}, source{} {
   for (std::size_t i = 0; i < capacity; ++i) {
     messages[i].msg_hdr.msg_iov = pieces[i].data();
     messages[i].msg_hdr.msg_iovlen = pieces[i].size();
