@@ -11,7 +11,7 @@ import subprocess
 import harness
 from apps import Upstream, ask_once
 from harness import case
-from processes import Tunnel, binary, tonelctl, wait_until
+from processes import Tunnel, binary, sanitized, tonelctl, wait_until
 from topology import Topology
 
 CLIENT_SOCKET = "/run/tonel/tonelc-tunc.sock"
@@ -235,7 +235,9 @@ def hostile():
             slow.sendall(b"GET /metr")
             ask_once(app, b"the tunnel goes on")
             assert http(top.client, "/healthz") == (200, "ok\n")
-            assert tunnel.tonelc.resident_kib() - before < 8192, "stuck clients hold memory"
+            # AddressSanitizer keeps up to 256 MiB of what was freed.
+            most = 8192 + (256 * 1024 if sanitized() else 0)
+            assert tunnel.tonelc.resident_kib() - before < most, "stuck clients hold memory"
             slow.settimeout(10)
             assert slow.recv(100) == b"", "a request that never ends is ended"
         for sock in stuck:
