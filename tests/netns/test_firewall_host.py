@@ -279,7 +279,7 @@ def retried():
         tunnel = Automatic(top, start=False)
         # Another process has a table of that name, and keeps everybody off it.
         other = Process(top.client, ["sh", "-c", "(echo 'add table inet tonel_tunc { flags owner; }'; "
-                                     "exec sleep 1000) | exec nft -i"], name="nft")
+                                     "exec tail -f /dev/null) | exec nft -i"], name="nft")
         wait_until(lambda: "tonel_tunc" in top.client.run("nft list tables"), 5, "the other table")
         tunnel.start_server(apply_rules=False)
         tunnel.start_client(apply_rules=False)

@@ -128,7 +128,9 @@ def _sources():
                           "Identifier: Packages"], stdout=subprocess.PIPE, text=True).stdout
     lines = {"deb " + line for line in out.splitlines()
              if re.match(r"\S+ bookworm\S* main", line)}
-    return sorted(lines) or ["deb http://deb.debian.org/debian bookworm main"]
+    if not lines:
+        unable("apt knows no mirror of Debian 12")
+    return sorted(lines)
 
 
 def _apt_options():
