@@ -35,15 +35,19 @@ caf::behavior client_session(pinned<client_session_state>* self,
                              const client_session_start& start) {
   self->state.start(start);
   self->set_down_handler([self](const caf::down_msg& down) { self->state.on_down(down); });
-  return {
-      [self](const stream_event& event) { self->state.on_event(event); },
-      [self](timer_event) { self->state.on_timer(); },
-      [self](stream_wanted) { self->state.want(); },
-      [self](const remote_resolved& r) { self->state.resolved(r.address); },
-      [self](probe_stream) { self->state.probe(); },
-      [self](const ask_status& question) { self->state.tell_status(question); },
-      [self](const close_session& how) { self->state.close(how.at_exit); },
+  static const auto state = []() -> client_session_state& {
+    return state_of_handler<client_session_state>();
   };
+  static const caf::behavior of_all{
+      [](const stream_event& event) { state().on_event(event); },
+      [](timer_event) { state().on_timer(); },
+      [](stream_wanted) { state().want(); },
+      [](const remote_resolved& r) { state().resolved(r.address); },
+      [](probe_stream) { state().probe(); },
+      [](const ask_status& question) { state().tell_status(question); },
+      [](const close_session& how) { state().close(how.at_exit); },
+  };
+  return of_all;
 }
 
 void client_session_state::start(const client_session_start& s) {
@@ -71,19 +75,24 @@ client_session_state::member client_session_state::connect(const slot& s, unsign
   const auto& context = given.where->process;
   const auto& tun = context.settings.tun;
   stream_start start;
-  start.where = given.where;
-  start.tunnel = given.tunnel;
-  start.side = role::client;
-  start.path = given.path;
   start.queue = given.queue;
   start.sink = given.listener;
-  start.session = caf::actor_cast<caf::actor>(self);
-  start.port = given.where->ports.take(given.where->random<std::uint32_t>());
-  if (!start.port) return {};
-  start.tuple.local = {given.remote->address.is_v4() ? tun.peer4 : tun.peer6, *start.port};
-  start.tuple.remote = *given.remote;
+  auto& kept = start.context;
+  kept.where = given.where;
+  kept.tunnel = given.tunnel;
+  kept.side = role::client;
+  kept.path = given.path;
+  kept.session = caf::actor_cast<caf::actor>(self);
+  kept.used = last_use;
+  kept.port = given.where->ports.take(given.where->random<std::uint32_t>());
+  if (!kept.port) return {};
+  if (const auto deadline = given.tunnel->deadline; deadline.count() != 0) {
+    kept.ends_at = self->now() + deadline;
+    kept.ages_at = *kept.ends_at - renewal_lead(deadline);
+  }
   protocol::stream_config machine;
-  machine.tuple = start.tuple;
+  machine.tuple.local = {given.remote->address.is_v4() ? tun.peer4 : tun.peer6, *kept.port};
+  machine.tuple.remote = *given.remote;
   machine.iss = protocol::native_isn(given.where->random<std::uint32_t>());
   machine.ip_id = given.where->random<std::uint16_t>();
   machine.mtu = tun.mtu;
@@ -101,16 +110,11 @@ client_session_state::member client_session_state::connect(const slot& s, unsign
   machine.idle_timeout = given.tunnel->idle_timeout;
   machine.handshake_packet = given.tunnel->handshake_packet;
   start.machine = protocol::stream::connect(machine);
-  start.used = last_use;
-  if (const auto deadline = given.tunnel->deadline; deadline.count() != 0) {
-    start.ends_at = self->now() + deadline;
-    start.ages_at = *start.ends_at - renewal_lead(deadline);
-  }
-  const auto spawned = self->spawn<caf::monitored>(stream, start);
+  const auto spawned = self->spawn<caf::monitored>(stream, std::move(start));
   const auto handle = as<stream_actor>(spawned);
   alive.emplace(spawned.id(), handle);
-  return {handle,     spawned.id(), *given.remote, wire,        port,
-          generation, token != 0,   false,         start.tuple, self->now()};
+  return {handle,     spawned.id(), *given.remote, wire,          port,
+          generation, token != 0,   false,         machine.tuple, self->now()};
 }
 
 void client_session_state::open(slot& s, unsigned port) {

@@ -77,6 +77,8 @@ public:
 
   protocol::time_point now() const noexcept { return loop_->now(); }
   bool is_current() const noexcept { return current() == this; }
+  /// The actor that handles a message on this thread at the moment.
+  static caf::scheduled_actor& running() noexcept { return *current()->running_.back(); }
 
   // For reactor_actor, on the loop's thread. `keep` lives as long as the watch: the descriptor's
   // owner, so that its number is not given away while it is watched.
@@ -100,10 +102,22 @@ public:
     caf::mailbox_element_vals<std::decay_t<Message>> element{
         caf::strong_actor_ptr{}, caf::make_message_id(), caf::mailbox_element::forwarding_stack{},
         std::forward<Message>(message)};
-    running_.push_back(&actor);
+    const running_scope scope{*this, actor};
     actor.activate(this, element);
-    running_.pop_back();
   }
+  /// For reactor_actor: whose messages are handled until this goes.
+  class running_scope {
+  public:
+    running_scope(reactor& on, caf::scheduled_actor& actor) : on_(on) {
+      on_.running_.push_back(&actor);
+    }
+    ~running_scope() { on_.running_.pop_back(); }
+    running_scope(const running_scope&) = delete;
+    running_scope& operator=(const running_scope&) = delete;
+
+  private:
+    reactor& on_;
+  };
 
   /// Spawns a function-based pinned actor on this reactor. Any thread.
   template <class Function, class... Ts> caf::actor spawn(Function function, Ts&&... xs) {
@@ -134,8 +148,7 @@ private:
   std::function<void()> between_passes_;
   std::function<void()> on_resume_;
   coalescing coalescing_;
-  std::vector<const caf::scheduled_actor*>
-      running_; ///< those that were handed something, innermost last
+  std::vector<caf::scheduled_actor*> running_; ///< handling messages, the innermost last
   std::size_t found_ = 0;
   std::thread thread_;
   std::atomic<bool> stop_{false};

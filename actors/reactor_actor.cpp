@@ -41,6 +41,12 @@ void reactor_actor::enqueue(caf::mailbox_element_ptr element, caf::execution_uni
   caf::event_based_actor::enqueue(std::move(element), &loop_);
 }
 
+caf::resumable::resume_result reactor_actor::resume(caf::execution_unit* unit,
+                                                    std::size_t max_throughput) {
+  const reactor::running_scope scope{loop_, *this};
+  return caf::event_based_actor::resume(unit, max_throughput);
+}
+
 bool reactor_actor::cleanup(caf::error&& reason, caf::execution_unit* unit) {
   // The reactor's references to this actor go here, on its thread, and may be the last ones. An actor
   // that is destroyed without having run has none, and no reference may be made of it any more.

@@ -6,6 +6,7 @@
 #include <caf/event_based_actor.hpp>
 #include <caf/stateful_actor.hpp>
 
+#include <cstddef>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -42,6 +43,7 @@ public:
   void enqueue(caf::mailbox_element_ptr element, caf::execution_unit* sender_unit) override;
   /// As CAF's own brokers say it: bound to one thread.
   subtype_t subtype() const override { return caf::resumable::io_actor; }
+  resume_result resume(caf::execution_unit* unit, std::size_t max_throughput) override;
   bool cleanup(caf::error&& reason, caf::execution_unit* unit) override;
 
   /// What an exception in a handler ends this actor with, logged. Supervisors call `before` first, to
@@ -85,5 +87,11 @@ neighbour<Handle>::neighbour(Handle handle, const reactor& loop) : handle_(std::
 
 /// An actor with state on a reactor: `behavior f(pinned<f_state>* self, ...)`.
 template <class State> using pinned = caf::stateful_actor<State, reactor_actor>;
+
+/// The state of the actor whose handler this is, for behaviours without captures: one serves all
+/// actors of a kind, where there are thousands, and stays in the cache.
+template <class State> State& state_of_handler() noexcept {
+  return static_cast<pinned<State>&>(reactor::running()).state;
+}
 
 } // namespace tonel::actors

@@ -24,14 +24,18 @@ caf::behavior server_session(pinned<server_session_state>* self,
                              const server_session_start& start) {
   self->state.start(start);
   self->set_down_handler([self](const caf::down_msg& down) { self->state.on_down(down); });
-  return {
-      [self](adopt_stream& request) { self->state.adopt(request); },
-      [self](const stream_event& event) { self->state.on_event(event); },
-      [self](timer_event) { self->state.on_timer(); },
-      [self](probe_stream) { self->state.probe(); },
-      [self](const ask_status& question) { self->state.tell_status(question); },
-      [self](const close_session& how) { self->state.close(how.at_exit); },
+  static const auto state = []() -> server_session_state& {
+    return state_of_handler<server_session_state>();
   };
+  static const caf::behavior of_all{
+      [](adopt_stream& request) { state().adopt(request); },
+      [](const stream_event& event) { state().on_event(event); },
+      [](timer_event) { state().on_timer(); },
+      [](probe_stream) { state().probe(); },
+      [](const ask_status& question) { state().tell_status(question); },
+      [](const close_session& how) { state().close(how.at_exit); },
+  };
+  return of_all;
 }
 
 void server_session_state::start(const server_session_start& s) {
@@ -50,7 +54,7 @@ void server_session_state::start(const server_session_start& s) {
 void server_session_state::spawn_endpoint() {
   endpoint =
       self->spawn<caf::monitored>(udp_endpoint, where, sockets, caf::actor_cast<caf::actor>(self));
-  for (const auto& [id, m] : alive)
+  for (const auto& m : streams)
     self->send(m.stream, sink_changed{endpoint});
   announce();
 }
@@ -71,21 +75,18 @@ void server_session_state::adopt(adopt_stream& request) {
 
 /// What met another queue before that knew of the stream.
 bool server_session_state::repeated(adopt_stream& request) {
-  const auto deliver = [&](const member& m) {
-    self->send(as<tun_queue_actor>(request.queue),
-               stream_up{request.tuple, caf::actor_cast<caf::actor>(m.stream), false});
-    inbound_batch again;
-    again.segments.push_back(std::move(request.proof));
-    self->send(m.stream, std::move(again));
-  };
-  for (const auto& [index, m] : members)
-    if (m.tuple == request.tuple) return deliver(m), true;
-  // A native hello may take the place of a stream that only drains; here, the one that was closed
-  // answers.
-  if (!legacy) return false;
-  for (const auto& [id, m] : alive)
-    if (m.tuple == request.tuple) return deliver(m), true;
-  return false;
+  const auto known = std::find_if(streams.begin(), streams.end(), [&](const member& m) {
+    // A native hello may take the place of a stream that only drains; of the older dialects, the one
+    // that was closed answers.
+    return m.tuple == request.tuple && (m.current || legacy);
+  });
+  if (known == streams.end()) return false;
+  self->send(as<tun_queue_actor>(request.queue),
+             stream_up{request.tuple, caf::actor_cast<caf::actor>(known->stream), false});
+  inbound_batch again;
+  again.segments.push_back(std::move(request.proof));
+  self->send(known->stream, std::move(again));
+  return true;
 }
 
 void server_session_state::refuse(const adopt_stream& request) {
@@ -106,7 +107,7 @@ protocol::stream_config server_session_state::config_for(const adopt_stream& req
 void server_session_state::accept(protocol::accept_stream& accepted, adopt_stream& request) {
   const auto& greeting = accepted.hello;
   // Those that were replaced live on for some seconds; a peer must not pile them up.
-  if (alive.size() >= std::size_t{4} * greeting.stream_count + 4) {
+  if (streams.size() >= std::size_t{2} * greeting.stream_count + 2) {
     where->stats.add(counter::session_refused);
     return refuse(request);
   }
@@ -124,12 +125,12 @@ void server_session_state::accept(protocol::accept_stream& accepted, adopt_strea
 void server_session_state::accept(const protocol::accept_legacy& accepted, adopt_stream& request) {
   // One that opened this group and has ended since: its client begins with a SYN.
   const bool late = accepted.join == 0 && !request.group;
-  if (late || alive.size() >= most_in_group) {
+  if (late || streams.size() >= most_in_group) {
     where->stats.add(counter::session_refused);
     return refuse(request);
   }
   std::uint8_t index = 0;
-  while (members.count(index) != 0)
+  while (current_at(index) != nullptr)
     ++index;
   auto config = config_for(request);
   config.iss = accepted.iss;
@@ -137,57 +138,72 @@ void server_session_state::accept(const protocol::accept_legacy& accepted, adopt
   config.cookie = &where->cookie;
   stream_start start;
   start.machine = protocol::stream::accept_legacy(config, accepted.client_iss, self->now());
-  start.first = std::move(request.first);
+  start.context.first = std::move(request.first);
   add(index, start, request);
 }
 
 void server_session_state::add(std::uint8_t index, stream_start& start, adopt_stream& request) {
-  start.where = where;
-  start.tunnel = tunnel;
-  start.side = role::server;
-  start.tuple = request.tuple;
+  auto& kept = start.context;
+  kept.where = where;
+  kept.tunnel = tunnel;
+  kept.side = role::server;
+  kept.session = caf::actor_cast<caf::actor>(self);
+  if (const auto deadline = tunnel->deadline; deadline.count() != 0)
+    kept.ends_at = self->now() + deadline;
   start.queue = queue;
   start.sink = endpoint;
-  start.session = caf::actor_cast<caf::actor>(self);
   start.proof = std::move(request.proof);
-  if (const auto deadline = tunnel->deadline; deadline.count() != 0)
-    start.ends_at = self->now() + deadline;
-  const auto spawned = self->spawn<caf::monitored>(stream, start);
-  const member added{as<stream_actor>(spawned), spawned.id(), request.tuple, false, self->now(),
-                     start.machine->wire()};
+  const auto wire = start.machine->wire();
+  const auto spawned = self->spawn<caf::monitored>(stream, std::move(start));
   peer = request.tuple.remote;
-  auto& place = members[index];
-  if (place.id != 0) self->send(place.stream, supersede_stream{});
-  place = added;
-  alive.emplace(added.id, added);
+  if (auto* before = current_at(index)) {
+    before->current = false;
+    self->send(before->stream, supersede_stream{});
+  }
+  const auto place = std::find_if(streams.begin(), streams.end(),
+                                  [index](const member& m) { return m.index > index; });
+  streams.insert(place, member{as<stream_actor>(spawned), spawned.id(), request.tuple, self->now(),
+                               wire, index});
   streamless_since.reset();
   self->arm(std::nullopt);
   announce();
 }
 
+bool server_session_state::has_current() const {
+  return std::any_of(streams.begin(), streams.end(), [](const member& m) { return m.current; });
+}
+
+server_session_state::member* server_session_state::current_at(std::size_t index) {
+  for (auto& m : streams)
+    if (m.current && m.index == index) return &m;
+  return nullptr;
+}
+
 void server_session_state::on_event(const stream_event& event) {
   using kind = stream_event::kind;
-  const auto found = std::find_if(members.begin(), members.end(),
-                                  [&](const auto& m) { return m.second.id == event.stream; });
-  if (found == members.end()) return; // of a stream that was replaced
+  const auto found = std::find_if(streams.begin(), streams.end(), [&](const member& m) {
+    return m.current && m.id == event.stream;
+  });
+  if (found == streams.end()) return; // of a stream that was replaced
   switch (event.what) {
   case kind::idle:
-    found->second.idle = true;
-    if (std::all_of(members.begin(), members.end(), [](const auto& m) { return m.second.idle; }))
+    found->idle = true;
+    if (std::all_of(streams.begin(), streams.end(),
+                    [](const member& m) { return m.idle || !m.current; }))
       close(false);
     break;
-  case kind::active: found->second.idle = false; break;
+  case kind::active: found->idle = false; break;
   case kind::ended:
-    members.erase(found);
+    found->current = false;
     announce();
-    if (event.why == protocol::end_reason::closed_by_peer && members.empty())
+    if (event.why == protocol::end_reason::closed_by_peer && !has_current())
       close(false);
     else
       note_streamless();
     break;
   case kind::too_large:
     if (!std::exchange(told_too_large, true))
-      log_warn("session of ", found->second.tuple.remote, ": a datagram of ", event.size,
+      log_warn("session of ", found->tuple.remote, ": a datagram of ", event.size,
                " octets does not fit and was dropped; the largest that does has ", event.limit);
     break;
   case kind::sink_wanted: open_upstreams(); break;
@@ -202,15 +218,6 @@ void server_session_state::on_event(const stream_event& event) {
   finish_if_done();
 }
 
-void server_session_state::remove(std::uint64_t stream) {
-  for (auto it = members.begin(); it != members.end(); ++it) {
-    if (it->second.id != stream) continue;
-    members.erase(it);
-    announce();
-    return;
-  }
-}
-
 void server_session_state::on_down(const caf::down_msg& down) {
   const auto child = down.source.id();
   if (endpoint && endpoint.id() == child) {
@@ -222,14 +229,18 @@ void server_session_state::on_down(const caf::down_msg& down) {
     spawn_endpoint();
     return;
   }
-  if (alive.erase(child) == 0) return;
-  remove(child); // still a member: it ended by a fault; the client will bring another
+  const auto found = std::find_if(streams.begin(), streams.end(),
+                                  [child](const member& m) { return m.id == child; });
+  if (found == streams.end()) return;
+  const bool fault = found->current; // the client will bring another
+  streams.erase(found);
+  if (fault) announce();
   note_streamless();
   finish_if_done();
 }
 
 void server_session_state::note_streamless() {
-  if (!members.empty() || closing || streamless_since) return;
+  if (has_current() || closing || streamless_since) return;
   if (legacy) return close(false);
   streamless_since = self->now();
   self->arm(self->now() + tunnel->idle_timeout);
@@ -240,24 +251,25 @@ void server_session_state::on_timer() {
 }
 
 void server_session_state::probe() {
-  for (const auto& [index, m] : members)
-    self->send(m.stream, probe_stream{});
+  for (const auto& m : streams)
+    if (m.current) self->send(m.stream, probe_stream{});
 }
 
 void server_session_state::close(bool at_exit) {
   closing = true;
   group.reset();
-  for (const auto& [index, m] : members)
-    self->send(m.stream, close_stream{at_exit});
-  if (at_exit) // those too that drain, or wait for late segments
-    for (const auto& [id, m] : alive)
-      self->send(m.stream, close_stream{true});
-  // The older dialects close by RST, after which nothing is read: no socket waits for that.
-  if (legacy && endpoint) {
-    self->send(as<udp_endpoint_actor>(std::exchange(endpoint, nullptr)), close_session{});
-    sockets.clear();
-  }
+  for (const auto& m : streams) // at exit those too that drain, or wait for late segments
+    if (m.current || at_exit) self->send(m.stream, close_stream{at_exit});
+  // The older dialects close by RST, after which nothing is read.
+  if (legacy) release_upstream();
   finish_if_done();
+}
+
+/// No socket, and no descriptor, waits for the late segments of what has ended.
+void server_session_state::release_upstream() {
+  sockets.clear();
+  if (endpoint)
+    self->send(as<udp_endpoint_actor>(std::exchange(endpoint, nullptr)), close_session{});
 }
 
 void server_session_state::tell_status(const ask_status& question) const {
@@ -271,27 +283,30 @@ void server_session_state::tell_status(const ask_status& question) const {
   answer.shard = where->index;
   answer.tunnel = tunnel->name;
   answer.peer = peer;
-  answer.state = closing ? "closing" : members.empty() ? "waiting" : "open";
+  answer.state = closing ? "closing" : has_current() ? "open" : "waiting";
   answer.age = age(born);
-  for (const auto& [index, m] : members)
-    answer.streams.push_back({m.tuple,
-                              closing  ? "closing"
-                              : m.idle ? "idle"
-                                       : "open",
-                              m.wire, age(m.since)});
+  for (const auto& m : streams)
+    if (m.current)
+      answer.streams.push_back({m.tuple,
+                                closing  ? "closing"
+                                : m.idle ? "idle"
+                                         : "open",
+                                m.wire, age(m.since)});
   self->send(as<status_actor>(question.answer_to), std::move(answer));
 }
 
 void server_session_state::announce() {
   if (!endpoint) return;
   streams_changed now;
-  for (const auto& [index, m] : members)
-    now.streams.push_back(caf::actor_cast<caf::actor>(m.stream));
+  for (const auto& m : streams)
+    if (m.current) now.streams.push_back(caf::actor_cast<caf::actor>(m.stream));
   self->send(as<udp_endpoint_actor>(endpoint), std::move(now));
 }
 
 void server_session_state::finish_if_done() {
-  if (closing && alive.empty()) self->quit();
+  if (!closing) return;
+  if (!has_current()) release_upstream();
+  if (streams.empty()) self->quit();
 }
 
 } // namespace tonel::actors

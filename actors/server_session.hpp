@@ -10,10 +10,9 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <optional>
-#include <unordered_map>
+#include <vector>
 
 namespace tonel::actors {
 
@@ -53,9 +52,11 @@ private:
     stream_actor stream;
     caf::actor_id id = 0;
     protocol::four_tuple tuple;
-    bool idle = false;
     protocol::time_point since{};
     protocol::profile wire = protocol::profile::native;
+    std::uint8_t index = 0;
+    bool current = true; ///< false: replaced, or ended; it drains, or answers late segments
+    bool idle = false;
   };
 
   void spawn_endpoint();
@@ -67,7 +68,9 @@ private:
   void add(std::uint8_t index, stream_start& start, adopt_stream& request);
   void refuse(const adopt_stream& request);
   protocol::stream_config config_for(const adopt_stream& request) const;
-  void remove(std::uint64_t stream);
+  bool has_current() const;
+  member* current_at(std::size_t index);
+  void release_upstream();
   void announce();
   void note_streamless();
   void finish_if_done();
@@ -81,9 +84,7 @@ private:
   group_registry::lease group;
   bool legacy = false;
   caf::actor endpoint;
-  std::map<std::uint8_t, member> members; ///< by stream index
-  /// Stream actors that have not ended yet, those among them that only drain too.
-  std::unordered_map<caf::actor_id, member> alive;
+  std::vector<member> streams; ///< the actors that have not ended yet, by index
   restart_budget faults{3, std::chrono::seconds{30}};
   std::optional<protocol::time_point> streamless_since;
   protocol::time_point born{};

@@ -14,9 +14,6 @@ namespace tonel::actors {
 
 namespace {
 
-// Early data of the peer, kept until its hello arrives.
-constexpr std::size_t max_held_segments = 64;
-constexpr std::size_t max_held_bytes = 64 * 1024;
 // A stream that carried a datagram this recently is replaced at once when it is lost.
 constexpr auto recent_time = std::chrono::seconds{30};
 
@@ -25,48 +22,38 @@ template <class... Fs> overloaded(Fs...) -> overloaded<Fs...>;
 
 } // namespace
 
-caf::behavior stream(pinned<stream_state>* self, const stream_start& start) {
+caf::behavior stream(pinned<stream_state>* self, stream_start start) {
   self->state.start(start);
   self->set_down_handler([self](const caf::down_msg&) { self->state.session_gone(); });
-  return {
-      [self](inbound_batch& batch) { self->state.receive(batch); },
-      [self](datagram_batch& batch) { self->state.transmit(batch); },
-      [self](timer_event) { self->state.on_timer(); },
-      [self](const protocol::packet_too_big& icmp) {
-        auto& st = self->state;
-        st.run(st.machine().on_too_big(icmp, self->now()));
-      },
-      [self](const sink_changed& changed) { self->state.set_sink(changed.sink); },
-      [self](const close_stream& how) { self->state.close(how.at_exit); },
-      [self](reset_stream) {
-        auto& st = self->state;
-        st.run(st.machine().reset(self->now()));
-      },
-      [self](supersede_stream) {
-        auto& st = self->state;
-        st.run(st.machine().supersede(self->now()));
-      },
-      [self](probe_stream) {
-        auto& st = self->state;
-        st.run(st.machine().on_resume(self->now()));
-      },
+  static const auto state = []() -> stream_state& { return state_of_handler<stream_state>(); };
+  static const caf::behavior of_all{
+      [](inbound_batch& batch) { state().receive(batch); },
+      [](datagram_batch& batch) { state().transmit(batch); },
+      [](timer_event) { state().on_timer(); },
+      [](const protocol::packet_too_big& icmp) { state().too_big(icmp); },
+      [](const sink_changed& changed) { state().set_sink(changed.sink); },
+      [](const close_stream& how) { state().close(how.at_exit); },
+      [](reset_stream) { state().reset(); },
+      [](supersede_stream) { state().supersede(); },
+      [](probe_stream) { state().probe(); },
   };
+  return of_all;
 }
 
-void stream_state::start(const stream_start& s) {
-  given = s;
-  self->monitor(given->session);
-  queue = {as<tun_queue_actor>(given->queue), self->loop()};
-  sink = {given->sink, self->loop()};
+void stream_state::start(stream_start& s) {
+  given = std::move(s.context);
+  connection = s.machine;
+  self->monitor(given.session);
+  queue = {as<tun_queue_actor>(s.queue), self->loop()};
+  sink = {std::move(s.sink), self->loop()};
   // Before the first segment of ours, so that no answer can overtake it.
-  self->send(queue.handle(), stream_up{given->tuple, caf::actor_cast<caf::actor>(self), true});
-  if (given->side == role::client) {
+  self->send(queue.handle(), stream_up{machine().tuple(), caf::actor_cast<caf::actor>(self), true});
+  if (given.side == role::client) {
     run(machine().open(self->now()), nullptr);
   } else {
-    given->where->stats.add(counter::streams_opened);
-    if (given->proof) take(*given->proof);
-    given->proof.reset();
-    held = std::exchange(given->held, {});
+    given.where->stats.add(counter::streams_opened);
+    if (s.proof) take(*s.proof);
+    held = std::move(s.held);
     replay();
   }
   finish();
@@ -78,6 +65,7 @@ void stream_state::set_sink(const caf::actor& to) {
 }
 
 void stream_state::receive(inbound_batch& batch) {
+  in.reserve(batch.segments.size());
   for (const auto& segment : batch.segments)
     take(segment);
   finish();
@@ -103,14 +91,14 @@ void stream_state::run(const protocol::effects& effects, const inbound_segment* 
                      chunk.length = d.length;
                      chunk.datagram_size = std::min(segment->header.datagram_size, d.length);
                      cipher(chunk);
-                     if (given->side == role::server) provoke_fault("server-stream", chunk);
-                     in.chunks.push_back(std::move(chunk));
+                     if (given.side == role::server) provoke_fault("server-stream", chunk);
+                     in.push_back(std::move(chunk));
                    },
                    [&](const p::hold_segment&) { hold(*segment); },
                    [&](const p::replay_held&) { replay(); },
                    [&](const p::opened&) {
-                     if (given->side == role::client)
-                       given->where->stats.add(counter::streams_opened);
+                     if (given.side == role::client)
+                       given.where->stats.add(counter::streams_opened);
                      tell(stream_event::kind::opened);
                    },
                    [&](const p::greeted&) { tell(stream_event::kind::greeted); },
@@ -120,15 +108,15 @@ void stream_state::run(const protocol::effects& effects, const inbound_segment* 
                    [&](const p::became_active&) { tell(stream_event::kind::active); },
                    [&](const p::mtu_changed&) { told_too_large = false; },
                    [&](const p::try_new_port&) { tell(stream_event::kind::try_new_port); },
-                   [&](const p::count_drop& d) { given->where->stats.add(d.reason, d.datagrams); },
+                   [&](const p::count_drop& d) { given.where->stats.add(d.reason, d.datagrams); },
                    [&](const p::ended& end) {
-                     given->where->stats.add(counter::streams_ended);
+                     given.where->stats.add(counter::streams_ended);
                      said_ended = true;
                      tell(stream_event::kind::ended, end.why);
                    },
                    [&](const p::forgotten&) { over = true; },
                    [&](const p::peer_is_legacy& found) {
-                     given->where->stats.add(counter::streams_ended);
+                     given.where->stats.add(counter::streams_ended);
                      said_ended = true;
                      tell(stream_event::kind::legacy, p::end_reason::refused, found.shown);
                    },
@@ -140,9 +128,9 @@ void stream_state::put(const protocol::send_segment& s) {
   sys::outgoing_segment segment;
   segment.header = s.header;
   if (!s.payload.empty()) {
-    auto chunk = given->where->slabs.append(s.payload);
+    auto chunk = given.where->slabs.append(s.payload);
     if (!chunk.slab) { // repeated by the machine's timer
-      given->where->stats.add(counter::slab_pool_empty);
+      given.where->stats.add(counter::slab_pool_empty);
       return;
     }
     segment.first = static_cast<std::uint32_t>(out.chunks.size());
@@ -154,22 +142,16 @@ void stream_state::put(const protocol::send_segment& s) {
 }
 
 void stream_state::hold(const inbound_segment& segment) {
-  const auto payload = segment.payload();
-  if (held.size() >= max_held_segments || held_bytes + payload.size() > max_held_bytes) {
-    given->where->stats.add(protocol::errc::hold_full);
-    return;
-  }
-  held_bytes += payload.size();
+  const auto payload = segment.payload(); // the machine bounds how many
   // A copy, so that a small segment does not keep a slab from its pool.
   held.push_back({segment.header, {payload.begin(), payload.end()}});
 }
 
 void stream_state::replay() {
-  held_bytes = 0;
   for (auto& h : std::exchange(held, {})) {
-    inbound_segment segment{h.segment, given->where->slabs.append(h.payload)};
+    inbound_segment segment{h.segment, given.where->slabs.append(h.payload)};
     if (!segment.packet.slab && !h.payload.empty()) {
-      given->where->stats.add(counter::slab_pool_empty);
+      given.where->stats.add(counter::slab_pool_empty);
       continue;
     }
     segment.header.payload_offset = 0;
@@ -178,7 +160,7 @@ void stream_state::replay() {
 }
 
 void stream_state::cipher(const sys::chunk& datagrams) const {
-  const auto& xor_key = given->tunnel->cipher;
+  const auto& xor_key = given.tunnel->cipher;
   if (xor_key && datagrams.length > 0)
     xor_key->apply({datagrams.slab.data() + datagrams.offset, datagrams.length},
                    datagrams.datagram_size);
@@ -191,7 +173,7 @@ bool stream_state::fit(sys::chunk& datagrams) {
   // All but the last are of datagram_size; the last may be one that fits.
   const auto last = datagrams.length - (count - 1) * datagrams.datagram_size;
   const bool keep_last = last <= limit;
-  given->where->stats.add(protocol::errc::too_large, keep_last ? count - 1 : count);
+  given.where->stats.add(protocol::errc::too_large, keep_last ? count - 1 : count);
   if (!told_too_large) {
     told_too_large = true;
     stream_event event;
@@ -199,7 +181,7 @@ bool stream_state::fit(sys::chunk& datagrams) {
     event.stream = self->id();
     event.size = datagrams.datagram_size;
     event.limit = limit;
-    self->send(as<session_actor>(given->session), event);
+    self->send(as<session_actor>(given.session), event);
   }
   if (!keep_last) return false;
   datagrams.offset += datagrams.length - last;
@@ -208,20 +190,21 @@ bool stream_state::fit(sys::chunk& datagrams) {
 }
 
 void stream_state::transmit(datagram_batch& batch) {
-  auto& stats = given->where->stats;
+  auto& stats = given.where->stats;
   auto& chunks = batch.chunks;
   chunks.erase(std::remove_if(chunks.begin(), chunks.end(),
                               [&](sys::chunk& c) {
-                                if (given->side == role::client) provoke_fault("client-stream", c);
+                                if (given.side == role::client) provoke_fault("client-stream", c);
                                 if (!fit(c)) return true;
                                 cipher(c);
                                 return false;
                               }),
                chunks.end());
+  out.chunks.reserve(out.chunks.size() + chunks.size());
   const auto before = out.segments.size();
   const auto now = self->now();
   const bool open = machine().is_open();
-  const auto header = given->tuple.local.address.is_v4() ? 40u : 60u;
+  const auto header = machine().tuple().local.address.is_v4() ? 40u : 60u;
   plan_runs(std::move(chunks), protocol::max_ip_packet - header, out.chunks,
             [&](std::uint32_t first, const protocol::run_builder& run) {
               const auto size = run.datagram_size();
@@ -271,17 +254,17 @@ void stream_state::tell(stream_event::kind what, protocol::end_reason why, proto
   event.wire = wire;
   event.token = machine().group_token();
   event.recent = self->now() - machine().last_datagram() <= recent_time;
-  self->send(as<session_actor>(given->session), event);
+  self->send(as<session_actor>(given.session), event);
 }
 
 void stream_state::on_timer() {
   const auto now = self->now();
-  if (given->ages_at && *given->ages_at <= now) {
-    given->ages_at.reset();
+  if (given.ages_at && *given.ages_at <= now) {
+    given.ages_at.reset();
     if (!said_ended) tell(stream_event::kind::aging);
   }
-  if (given->ends_at && *given->ends_at <= now) {
-    given->ends_at.reset();
+  if (given.ends_at && *given.ends_at <= now) {
+    given.ends_at.reset();
     // By RST, not FIN: that would close the session at both ends, while a client answers a RST with
     // a new stream at once.
     if (!said_ended) run(machine().reset(now), nullptr);
@@ -290,7 +273,7 @@ void stream_state::on_timer() {
 }
 
 void stream_state::note_use() {
-  if (given->used) *given->used = self->now();
+  if (given.used) *given.used = self->now();
 }
 
 void stream_state::close(bool at_exit) {
@@ -303,29 +286,38 @@ void stream_state::session_gone() {
   // Nobody waits for this stream any more; should the RST be challenged, the acceptor answers that as
   // it answers all strangers.
   over = true;
-  run(machine().reset(self->now()));
+  reset();
 }
 
+void stream_state::too_big(const protocol::packet_too_big& icmp) {
+  run(machine().on_too_big(icmp, self->now()));
+}
+
+void stream_state::reset() { run(machine().reset(self->now())); }
+
+void stream_state::supersede() { run(machine().supersede(self->now())); }
+
+void stream_state::probe() { run(machine().on_resume(self->now())); }
+
 void stream_state::finish() {
-  if (!in.chunks.empty()) {
+  if (!in.empty()) {
     note_use();
-    in.path = given->path;
     // Until the answer, which takes no longer than this pass of the shard, they wait here: so none
     // overtakes another.
     if (sink)
-      self->pass(sink, std::exchange(in, {}));
+      self->pass(sink, datagram_batch{given.path, std::exchange(in, {})});
     else if (!std::exchange(asked_for_sink, true))
       tell(stream_event::kind::sink_wanted);
   }
   if (!out.segments.empty()) self->pass(queue, std::exchange(out, {}));
   if (over) {
     // Or the session would keep this actor's memory for as long as it lives itself.
-    self->demonitor(given->session);
+    self->demonitor(given.session);
     self->quit();
     return;
   }
   auto at = machine().deadline();
-  for (const auto& age : {given->ages_at, given->ends_at})
+  for (const auto& age : {given.ages_at, given.ends_at})
     if (age && (!at || *age < *at)) at = age;
   self->arm(at);
 }

@@ -13,52 +13,57 @@
 
 namespace tonel::actors {
 
-/// What a stream actor is spawned with.
-struct stream_start {
+/// What a stream actor knows for all its life.
+struct stream_context {
   shard* where = nullptr;
   tunnel_ptr tunnel;
-  std::optional<protocol::stream>
-      machine; ///< always set; an optional for want of a stream without a start
-  protocol::four_tuple tuple;
   role side = role::client;
   sys::datagram_path path; ///< client: the application
-  caf::actor queue;        ///< its shard's tun_queue
-  caf::actor sink;         ///< listener or endpoint; null: asked for when datagrams come
   caf::actor session;
   std::optional<protocol::time_point> ages_at; ///< client: then it says so
   std::optional<protocol::time_point> ends_at; ///< then it is reset, if it still is there
   /// Client: when a datagram last passed; the session's.
   std::shared_ptr<protocol::time_point> used;
-  port_pool::lease port;                    ///< client: that of tuple.local
+  port_pool::lease port;       ///< client: that of the tuple
+  group_registry::lease first; ///< server: of the first of an older client's group
+};
+
+/// What a stream actor is spawned with.
+struct stream_start {
+  stream_context context;
+  std::optional<protocol::stream>
+      machine;      ///< always set; an optional for want of a stream without a start
+  caf::actor queue; ///< its shard's tun_queue
+  caf::actor sink;  ///< listener or endpoint; null: asked for when datagrams come
   std::optional<inbound_segment> proof;     ///< server: what opened it
-  group_registry::lease first;              ///< server: of the first of an older client's group
   std::vector<protocol::held_segment> held; ///< server: what overtook the hello
 };
 
 struct stream_state;
 
 /// The shell around one protocol::stream: runs its effects.
-caf::behavior stream(pinned<stream_state>* self, const stream_start& start);
+caf::behavior stream(pinned<stream_state>* self, stream_start start);
 
 struct stream_state {
   static inline const char* name = "stream";
 
   explicit stream_state(pinned<stream_state>* owner) : self(owner) {}
-  void start(const stream_start& s);
+  void start(stream_start& s);
   void receive(inbound_batch& batch);
   void transmit(datagram_batch& batch);
   void set_sink(const caf::actor& to);
   void on_timer();
-  /// Runs the effects of an event that was not a segment, then sends and arms.
-  void run(const protocol::effects& effects);
+  void too_big(const protocol::packet_too_big& icmp);
   void close(bool at_exit);
+  void reset();
+  void supersede();
+  void probe();
   void session_gone();
-  protocol::stream& machine() noexcept { return *given->machine; }
-
-  std::optional<stream_start> given;
-  neighbour<caf::actor> sink; ///< listener or endpoint
 
 private:
+  protocol::stream& machine() noexcept { return *connection; }
+  /// Runs the effects of an event that was not a segment, then sends and arms.
+  void run(const protocol::effects& effects);
   void run(const protocol::effects& effects, const inbound_segment* in);
   void take(const inbound_segment& in);
   void hold(const inbound_segment& in);
@@ -74,12 +79,15 @@ private:
   /// Sends what the event made, and arms the timer.
   void finish();
 
+  // There is one of this for each of many thousand streams: what is not needed is not kept.
   pinned<stream_state>* self;
+  stream_context given;
+  std::optional<protocol::stream> connection; ///< set from start() on
   neighbour<tun_queue_actor> queue;
+  neighbour<caf::actor> sink; ///< listener or endpoint
   segment_batch out;
-  datagram_batch in;
+  std::vector<sys::chunk> in;
   std::vector<protocol::held_segment> held;
-  std::size_t held_bytes = 0;
   bool told_too_large = false;
   bool said_ended = false;
   bool asked_for_sink = false;

@@ -8,7 +8,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <deque>
+#include <vector>
 
 namespace tonel::actors {
 
@@ -28,8 +28,9 @@ public:
       : restarts_(restarts), period_(period) {}
   /// False: exhausted.
   bool take(protocol::time_point now) {
-    while (!taken_.empty() && now - taken_.front() > period_)
-      taken_.pop_front();
+    const auto recent =
+        std::find_if(taken_.begin(), taken_.end(), [&](auto at) { return now - at <= period_; });
+    taken_.erase(taken_.begin(), recent);
     if (taken_.size() >= restarts_) return false;
     taken_.push_back(now);
     return true;
@@ -38,7 +39,7 @@ public:
 private:
   std::size_t restarts_;
   protocol::duration period_;
-  std::deque<protocol::time_point> taken_;
+  std::vector<protocol::time_point> taken_; ///< every session has one, which is mostly empty
 };
 
 /// The wait before each next try: `first`, then doubling from `base` up to `most`.

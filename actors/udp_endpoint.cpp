@@ -22,17 +22,16 @@ caf::behavior udp_endpoint(pinned<udp_endpoint_state>* self, shard* where,
                            const upstream_sockets& sockets, caf::actor session) {
   self->state.start(where, sockets, session);
   self->set_down_handler([self](const caf::down_msg&) { self->quit(); });
-  return {
-      [self](const fd_event& ready) { self->state.read(ready.watch); },
-      [self](datagram_batch& batch) { self->state.send(batch); },
-      [self](streams_changed& changed) {
-        auto& streams = self->state.streams;
-        streams.clear();
-        for (const auto& s : changed.streams)
-          streams.emplace_back(as<stream_actor>(s), self->loop());
-      },
-      [self](const close_session&) { self->quit(); },
+  static const auto state = []() -> udp_endpoint_state& {
+    return state_of_handler<udp_endpoint_state>();
   };
+  static const caf::behavior of_all{
+      [](const fd_event& ready) { state().read(ready.watch); },
+      [](datagram_batch& batch) { state().send(batch); },
+      [](streams_changed& changed) { state().set_streams(changed); },
+      [](const close_session&) { state().close(); },
+  };
+  return of_all;
 }
 
 void udp_endpoint_state::start(shard* s, const upstream_sockets& sockets_of_session,
@@ -59,6 +58,7 @@ void udp_endpoint_state::read(reactor::watch_id watch) {
     where->gate.pause(watch);
   }
   datagram_batch batch;
+  batch.chunks.reserve(received.size());
   auto& stats = where->stats;
   for (auto& r : received) {
     const auto count = protocol::datagrams_in(r.bytes.length, r.bytes.datagram_size);
@@ -73,6 +73,14 @@ void udp_endpoint_state::read(reactor::watch_id watch) {
   received.clear();
   if (!batch.chunks.empty()) self->pass(streams[next++ % streams.size()], std::move(batch));
 }
+
+void udp_endpoint_state::set_streams(const streams_changed& changed) {
+  streams.clear();
+  for (const auto& s : changed.streams)
+    streams.emplace_back(as<stream_actor>(s), self->loop());
+}
+
+void udp_endpoint_state::close() { self->quit(); }
 
 void udp_endpoint_state::send(datagram_batch& batch) {
   static thread_local std::vector<sys::outgoing_run> runs;

@@ -26,13 +26,14 @@ struct udp_endpoint_state {
   void start(shard* s, const upstream_sockets& sockets_of_session, const caf::actor& session);
   void read(reactor::watch_id watch);
   void send(datagram_batch& batch);
-
-  std::vector<neighbour<stream_actor>> streams;
+  void set_streams(const streams_changed& changed);
+  void close();
 
 private:
   pinned<udp_endpoint_state>* self;
   shard* where = nullptr;
   upstream_sockets sockets;
+  std::vector<neighbour<stream_actor>> streams;
   std::vector<reactor::watch_id> watches; ///< of the sockets, in their order
   std::size_t next = 0;                   ///< the stream that the next batch goes to
   std::size_t next_socket = 0;            ///< the socket that the next run goes to

@@ -83,10 +83,10 @@ struct peer_is_legacy {
   profile shown = profile::legacy;
 };
 
-/// One thing that the shell has to do.
-using effect = std::variant<send_segment, deliver, hold_segment, replay_held, opened, greeted,
-                            went_silent, recovered, went_idle, became_active, mtu_changed,
-                            try_new_port, count_drop, ended, forgotten, peer_is_legacy>;
+/// One thing that the shell has to do. An empty kind comes first: a list begins as ten of these.
+using effect = std::variant<forgotten, send_segment, deliver, hold_segment, replay_held, opened,
+                            greeted, went_silent, recovered, went_idle, became_active, mtu_changed,
+                            try_new_port, count_drop, ended, peer_is_legacy>;
 
 /// What the shell has to do, in order.
 /// Shape: fixed capacity, no allocation; more than `capacity` is a bug

@@ -108,6 +108,7 @@ public:
   bool is_open() const noexcept {
     return state_ == state::open && superseded_at_ == never && (rules().hello || greeted_);
   }
+  const four_tuple& tuple() const noexcept { return config_.tuple; }
   /// What the peer is known to speak; legacy streams may learn more as they go.
   profile wire() const noexcept { return config_.wire; }
   /// PSH may be set on the last segment of a batch.

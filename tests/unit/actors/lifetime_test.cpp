@@ -75,6 +75,23 @@ BOOST_AUTO_TEST_CASE(streams_that_wait_for_late_segments_do_not_delay_the_stop) 
   }
 }
 
+BOOST_AUTO_TEST_CASE(a_closed_session_keeps_no_socket_while_it_answers_late_segments) {
+  world_options o;
+  o.idle_timeout = 30s;
+  world w{o};
+  w.echo(5001, "a");
+  std::weak_ptr<test::socket> upstream = w.server().upstreams[0];
+  w.server().upstreams.clear();
+  w.pass(29s);
+  BOOST_TEST(!upstream.expired());
+  // The server's FIN is answered and its stream waits in TIME-WAIT.
+  w.pass(1'100ms);
+  BOOST_TEST(w.server().count(counter::sessions_closed) == 0u);
+  BOOST_TEST(upstream.expired());
+  w.pass(20s);
+  BOOST_TEST(w.server().count(counter::sessions_closed) == 1u);
+}
+
 BOOST_AUTO_TEST_CASE(stopping_while_the_handshake_is_under_way_ends_at_once) {
   world w;
   w.lose = [](const auto&) { return true; };

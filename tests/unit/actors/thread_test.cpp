@@ -190,13 +190,12 @@ stream_start client_stream(threads& t, const caf::actor& queue, const caf::actor
   protocol::stream_config machine;
   machine.tuple = tuple();
   stream_start start;
-  start.where = t.where.get();
-  start.tunnel = t.tunnel;
-  start.tuple = tuple();
+  start.context.where = t.where.get();
+  start.context.tunnel = t.tunnel;
+  start.context.session = session;
   start.machine = protocol::stream::connect(machine);
   start.queue = queue;
   start.sink = session;
-  start.session = session;
   return start;
 }
 
