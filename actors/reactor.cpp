@@ -1,6 +1,7 @@
 #include "actors/reactor.hpp"
 
 #include "actors/log.hpp"
+#include "actors/reactor_actor.hpp"
 #include "system/process.hpp"
 
 #include <caf/actor_control_block.hpp>
@@ -129,6 +130,11 @@ void reactor::run_once(protocol::duration limit) {
   current() = nullptr;
 }
 
+bool reactor::is_idle(reactor_actor& actor) const noexcept {
+  return actor.mailbox().blocked() &&
+         std::find(running_.begin(), running_.end(), &actor) == running_.end();
+}
+
 template <class Event> void reactor::deliver(std::uint64_t token, const Event& event) {
   auto* s = find(token);
   if (s == nullptr) return; // its owner went away within this very pass
@@ -137,7 +143,7 @@ template <class Event> void reactor::deliver(std::uint64_t token, const Event& e
   hand(*s->owner, event);
 }
 
-std::uint64_t reactor::take_slot(caf::scheduled_actor* owner) {
+std::uint64_t reactor::take_slot(reactor_actor* owner) {
   std::uint32_t index = 0;
   if (free_slots_.empty()) {
     index = static_cast<std::uint32_t>(slots_.size());
@@ -172,7 +178,7 @@ void reactor::release(std::uint64_t token) noexcept {
   const auto owner = std::move(s->owner_ref);
 }
 
-reactor::watch_id reactor::watch(int fd, sys::interest what, caf::scheduled_actor* owner,
+reactor::watch_id reactor::watch(int fd, sys::interest what, reactor_actor* owner,
                                  std::shared_ptr<void> keep) {
   const auto token = take_slot(owner);
   auto* s = find(token);
@@ -199,7 +205,7 @@ void reactor::forget(watch_id watch) noexcept {
   release(watch);
 }
 
-sys::timer_wheel::timer_id reactor::create_timer(caf::scheduled_actor* owner) {
+sys::timer_wheel::timer_id reactor::create_timer(reactor_actor* owner) {
   const auto token = take_slot(owner);
   const auto timer = loop_->timers().create(token);
   find(token)->timer = timer;

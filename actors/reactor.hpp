@@ -38,6 +38,8 @@ struct fd_event {
 /// The actor's timer has expired. Delivered to its owner alone, never sent.
 struct timer_event {};
 
+class reactor_actor;
+
 /// An event loop that is a CAF execution unit: actors spawned on it run on its thread, their
 /// mailboxes are drained between two waits, and readiness of a descriptor is delivered to its owner
 /// as a message, so that an exception ends that actor and nothing else.
@@ -78,39 +80,28 @@ public:
   protocol::time_point now() const noexcept { return loop_->now(); }
   bool is_current() const noexcept { return current() == this; }
   /// The actor that handles a message on this thread at the moment.
-  static caf::scheduled_actor& running() noexcept { return *current()->running_.back(); }
+  static reactor_actor& running() noexcept { return *current()->running_.back(); }
 
   // For reactor_actor, on the loop's thread. `keep` lives as long as the watch: the descriptor's
   // owner, so that its number is not given away while it is watched.
-  watch_id watch(int fd, sys::interest what, caf::scheduled_actor* owner,
+  watch_id watch(int fd, sys::interest what, reactor_actor* owner,
                  std::shared_ptr<void> keep = nullptr);
   void change(watch_id watch, sys::interest what) noexcept;
   void forget(watch_id watch) noexcept;
-  sys::timer_wheel::timer_id create_timer(caf::scheduled_actor* owner);
+  sys::timer_wheel::timer_id create_timer(reactor_actor* owner);
   sys::timer_wheel& timers() noexcept { return loop_->timers(); }
   void destroy_timer(sys::timer_wheel::timer_id timer) noexcept;
 
   /// Whether the actor, one of this reactor's, is at rest with an empty mailbox: a message that it is
   /// handed now overtakes nothing.
-  bool is_idle(caf::scheduled_actor& actor) const noexcept {
-    return actor.mailbox().blocked() &&
-           std::find(running_.begin(), running_.end(), &actor) == running_.end();
-  }
+  bool is_idle(reactor_actor& actor) const noexcept;
   /// Has an idle actor of this reactor handle a message before this call returns, as if it had been
   /// sent: what it throws ends that actor. Keep the actor alive meanwhile.
-  template <class Message> void hand(caf::scheduled_actor& actor, Message&& message) {
-    caf::mailbox_element_vals<std::decay_t<Message>> element{
-        caf::strong_actor_ptr{}, caf::make_message_id(), caf::mailbox_element::forwarding_stack{},
-        std::forward<Message>(message)};
-    const running_scope scope{*this, actor};
-    actor.activate(this, element);
-  }
+  template <class Message> void hand(reactor_actor& actor, Message&& message);
   /// For reactor_actor: whose messages are handled until this goes.
   class running_scope {
   public:
-    running_scope(reactor& on, caf::scheduled_actor& actor) : on_(on) {
-      on_.running_.push_back(&actor);
-    }
+    running_scope(reactor& on, reactor_actor& actor) : on_(on) { on_.running_.push_back(&actor); }
     ~running_scope() { on_.running_.pop_back(); }
     running_scope(const running_scope&) = delete;
     running_scope& operator=(const running_scope&) = delete;
@@ -130,13 +121,13 @@ private:
   // What a token of the event loop stands for: generation << 32 | index.
   struct slot {
     caf::strong_actor_ptr owner_ref;
-    caf::scheduled_actor* owner = nullptr;
+    reactor_actor* owner = nullptr;
     std::shared_ptr<void> keep;
     int fd = -1; // -1: a timer
     sys::timer_wheel::timer_id timer = 0;
     std::uint32_t generation = 0;
   };
-  std::uint64_t take_slot(caf::scheduled_actor* owner);
+  std::uint64_t take_slot(reactor_actor* owner);
   slot* find(std::uint64_t token) noexcept;
   void release(std::uint64_t token) noexcept;
   template <class Event> void deliver(std::uint64_t token, const Event& event);
@@ -148,7 +139,7 @@ private:
   std::function<void()> between_passes_;
   std::function<void()> on_resume_;
   coalescing coalescing_;
-  std::vector<caf::scheduled_actor*> running_; ///< handling messages, the innermost last
+  std::vector<reactor_actor*> running_; ///< handling messages, the innermost last
   std::size_t found_ = 0;
   std::thread thread_;
   std::atomic<bool> stop_{false};

@@ -11,21 +11,8 @@ namespace tonel::actors {
 
 reactor_actor::reactor_actor(caf::actor_config& config)
     : caf::event_based_actor(config), loop_(dynamic_cast<reactor&>(*config.host)) {
-  set_exception_handler([this](caf::scheduled_actor* self,
-                               std::exception_ptr& thrown) -> caf::error {
-    const char* text = "an exception of unknown type";
-    std::string kept;
-    try {
-      std::rethrow_exception(thrown);
-    } catch (const std::exception& e) {
-      kept = e.what();
-      text = kept.c_str();
-    } catch (...) { // NOLINT: whatever it is, it ends this actor alone
-    }
-    if (before_fault_) before_fault_();
-    log_error("the ", self->name(), " actor ended by a fault: ", text);
-    return caf::make_error(caf::sec::runtime_error, std::string{self->name()}, std::string{text});
-  });
+  set_exception_handler(
+      [this](caf::scheduled_actor*, std::exception_ptr& thrown) { return fault(thrown); });
   // CAF's default prints to stdout; a message that nobody handles is a bug, worth a line in debug.
   set_default_handler([](caf::scheduled_actor* self, caf::message_view& view) {
     log_debug("the ", self->name(), " actor does not take ", view.content().stringify());
@@ -34,6 +21,27 @@ reactor_actor::reactor_actor(caf::actor_config& config)
 }
 
 reactor_actor::~reactor_actor() = default;
+
+caf::error reactor_actor::fault(const std::exception_ptr& thrown) {
+  const char* text = "an exception of unknown type";
+  std::string kept;
+  try {
+    std::rethrow_exception(thrown);
+  } catch (const std::exception& e) {
+    kept = e.what();
+    text = kept.c_str();
+  } catch (...) { // NOLINT: whatever it is, it ends this actor alone
+  }
+  if (before_fault_) before_fault_();
+  log_error("the ", name(), " actor ended by a fault: ", text);
+  return caf::make_error(caf::sec::runtime_error, std::string{name()}, std::string{text});
+}
+
+bool reactor_actor::take(const fd_event&) { return false; }
+bool reactor_actor::take(timer_event) { return false; }
+bool reactor_actor::take(inbound_batch&) { return false; }
+bool reactor_actor::take(datagram_batch&) { return false; }
+bool reactor_actor::take(segment_batch&) { return false; }
 
 void reactor_actor::on_fault(std::function<void()> before) { before_fault_ = std::move(before); }
 

@@ -27,9 +27,9 @@ caf::behavior stream(pinned<stream_state>* self, stream_start start) {
   self->set_down_handler([self](const caf::down_msg&) { self->state.session_gone(); });
   static const auto state = []() -> stream_state& { return state_of_handler<stream_state>(); };
   static const caf::behavior of_all{
-      [](inbound_batch& batch) { state().receive(batch); },
-      [](datagram_batch& batch) { state().transmit(batch); },
-      [](timer_event) { state().on_timer(); },
+      [](inbound_batch& batch) { state().on(batch); },
+      [](datagram_batch& batch) { state().on(batch); },
+      [](timer_event event) { state().on(event); },
       [](const protocol::packet_too_big& icmp) { state().too_big(icmp); },
       [](const sink_changed& changed) { state().set_sink(changed.sink); },
       [](const close_stream& how) { state().close(how.at_exit); },
@@ -64,7 +64,7 @@ void stream_state::set_sink(const caf::actor& to) {
   finish();
 }
 
-void stream_state::receive(inbound_batch& batch) {
+void stream_state::on(inbound_batch& batch) {
   in.reserve(batch.segments.size());
   for (const auto& segment : batch.segments)
     take(segment);
@@ -189,7 +189,7 @@ bool stream_state::fit(sys::chunk& datagrams) {
   return true;
 }
 
-void stream_state::transmit(datagram_batch& batch) {
+void stream_state::on(datagram_batch& batch) {
   auto& stats = given.where->stats;
   auto& chunks = batch.chunks;
   chunks.erase(std::remove_if(chunks.begin(), chunks.end(),
@@ -257,7 +257,7 @@ void stream_state::tell(stream_event::kind what, protocol::end_reason why, proto
   self->send(as<session_actor>(given.session), event);
 }
 
-void stream_state::on_timer() {
+void stream_state::on(timer_event) {
   const auto now = self->now();
   if (given.ages_at && *given.ages_at <= now) {
     given.ages_at.reset();

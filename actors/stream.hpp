@@ -49,10 +49,10 @@ struct stream_state {
 
   explicit stream_state(pinned<stream_state>* owner) : self(owner) {}
   void start(stream_start& s);
-  void receive(inbound_batch& batch);
-  void transmit(datagram_batch& batch);
+  void on(inbound_batch& batch);
+  void on(datagram_batch& batch);
+  void on(timer_event event);
   void set_sink(const caf::actor& to);
-  void on_timer();
   void too_big(const protocol::packet_too_big& icmp);
   void close(bool at_exit);
   void reset();

@@ -37,9 +37,9 @@ caf::behavior tun_queue(pinned<tun_queue_state>* self, shard* where) {
   st.start(where);
   self->set_down_handler([self](const caf::down_msg& down) { self->state.stream_gone(down); });
   return {
-      [self](const fd_event&) { self->state.read(); },
+      [self](const fd_event& ready) { self->state.on(ready); },
       [self](timer_event) { self->state.on_timer(); },
-      [self](segment_batch& batch) { self->state.write(batch); },
+      [self](segment_batch& batch) { self->state.on(batch); },
       [self](const stream_up& up) { self->state.add_stream(up); },
       [self](const stream_refused& r) { self->state.refuse(r.tuple); },
       [self](peers_changed& peers) { self->state.set_peers(peers); },

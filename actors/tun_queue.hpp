@@ -24,6 +24,8 @@ struct tun_queue_state {
 
   explicit tun_queue_state(pinned<tun_queue_state>* owner) : self(owner) {}
   void start(shard* s);
+  void on(const fd_event&) { read(); }
+  void on(segment_batch& batch) { write(batch); }
   void read();
   void write(segment_batch& batch);
   void add_stream(const stream_up& up);

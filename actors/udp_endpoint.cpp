@@ -26,8 +26,8 @@ caf::behavior udp_endpoint(pinned<udp_endpoint_state>* self, shard* where,
     return state_of_handler<udp_endpoint_state>();
   };
   static const caf::behavior of_all{
-      [](const fd_event& ready) { state().read(ready.watch); },
-      [](datagram_batch& batch) { state().send(batch); },
+      [](const fd_event& ready) { state().on(ready); },
+      [](datagram_batch& batch) { state().on(batch); },
       [](streams_changed& changed) { state().set_streams(changed); },
       [](const close_session&) { state().close(); },
   };
@@ -44,8 +44,8 @@ void udp_endpoint_state::start(shard* s, const upstream_sockets& sockets_of_sess
     watches.push_back(self->watch(socket->fd(), socket));
 }
 
-void udp_endpoint_state::read(reactor::watch_id watch) {
-  const auto which = std::find(watches.begin(), watches.end(), watch) - watches.begin();
+void udp_endpoint_state::on(const fd_event& ready) {
+  const auto which = std::find(watches.begin(), watches.end(), ready.watch) - watches.begin();
   auto& socket = sockets.at(static_cast<std::size_t>(which));
   // Shared by the endpoints of the shard: each uses it within one call alone.
   static thread_local std::vector<sys::received_datagrams> received;
@@ -55,7 +55,7 @@ void udp_endpoint_state::read(reactor::watch_id watch) {
   // Before anything of this wake-up is given back: the first slab to return calls the reader again.
   if (*state == sys::read_state::no_slab) {
     where->stats.add(counter::slab_pool_empty);
-    where->gate.pause(watch);
+    where->gate.pause(ready.watch);
   }
   datagram_batch batch;
   batch.chunks.reserve(received.size());
@@ -82,7 +82,7 @@ void udp_endpoint_state::set_streams(const streams_changed& changed) {
 
 void udp_endpoint_state::close() { self->quit(); }
 
-void udp_endpoint_state::send(datagram_batch& batch) {
+void udp_endpoint_state::on(datagram_batch& batch) {
   static thread_local std::vector<sys::outgoing_run> runs;
   for (const auto& c : batch.chunks)
     provoke_fault("endpoint", c);

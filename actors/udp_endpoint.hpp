@@ -24,8 +24,8 @@ struct udp_endpoint_state {
 
   explicit udp_endpoint_state(pinned<udp_endpoint_state>* owner) : self(owner) {}
   void start(shard* s, const upstream_sockets& sockets_of_session, const caf::actor& session);
-  void read(reactor::watch_id watch);
-  void send(datagram_batch& batch);
+  void on(const fd_event& ready);
+  void on(datagram_batch& batch);
   void set_streams(const streams_changed& changed);
   void close();
 

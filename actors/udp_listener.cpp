@@ -21,9 +21,9 @@ constexpr std::size_t max_datagrams = 512;
 caf::behavior udp_listener(pinned<udp_listener_state>* self, const udp_listener_start& start) {
   self->state.start(start);
   return {
-      [self](const fd_event&) { self->state.read(); },
+      [self](const fd_event& ready) { self->state.on(ready); },
       [self](timer_event) { self->state.on_timer(); },
-      [self](datagram_batch& batch) { self->state.send(batch); },
+      [self](datagram_batch& batch) { self->state.on(batch); },
       [self](const session_changed& changed) { self->state.session(changed); },
       [self](streams_changed& changed) { self->state.streams(changed); },
   };

@@ -44,6 +44,8 @@ struct udp_listener_state {
   udp_listener_state(const udp_listener_state&) = delete;
   udp_listener_state& operator=(const udp_listener_state&) = delete;
   void start(const udp_listener_start& s);
+  void on(const fd_event&) { read(); }
+  void on(datagram_batch& batch) { send(batch); }
   void read();
   void send(datagram_batch& batch);
   void session(const session_changed& changed);

@@ -76,6 +76,7 @@ private:
   bool gro_ = false;
   /// The largest datagram that goes out several at a time; 0: none.
   std::uint32_t gso_limit_ = 0;
+  std::size_t expected_ = 4; ///< messages in the next receive()
   std::uint64_t receive_errors_ = 0;
   std::uint64_t truncated_ = 0;
 };

@@ -115,6 +115,9 @@ ancillary read_ancillary(msghdr& m) noexcept {
   return a;
 }
 
+// Messages prepared beyond twice those of the call before.
+constexpr std::size_t least_expected = 2;
+
 /// Errors that belong to an earlier send or to a datagram, never to the socket.
 bool is_passing(long e) noexcept {
   switch (-e) {
@@ -197,8 +200,11 @@ result<read_state> udp_socket::receive(slab_writer& slabs, std::vector<received_
   constexpr auto slot = slab_writer::small_slot;
   const auto first_out = out.size();
   std::size_t got = 0;
-  for (int errors = 0; got < max;) {
-    const auto wanted = std::min(max - got, receive_arrays::capacity);
+  std::size_t messages = 0;
+  // What is prepared and not filled costs cache lines, which are cold after a sleep.
+  auto prepared = expected_;
+  for (int errors = 0; got < max; prepared = receive_arrays::capacity) {
+    const auto wanted = std::min(max - got, prepared);
     const auto spares = slabs.stock(wanted);
     if (spares == 0) return read_state::no_slab;
     // A few slots at the end of a slab are not worth a system call.
@@ -220,6 +226,8 @@ result<read_state> udp_socket::receive(slab_writer& slabs, std::vector<received_
     }
     for (std::size_t i = 0; i < static_cast<std::size_t>(n); ++i)
       got += accept(a, i, slabs, out, first_out);
+    messages += static_cast<std::size_t>(n);
+    expected_ = std::min(2 * messages + least_expected, receive_arrays::capacity);
     if (static_cast<std::size_t>(n) < count) return read_state::drained;
   }
   return read_state::more;

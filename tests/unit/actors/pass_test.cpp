@@ -20,19 +20,36 @@ using namespace tonel::actors;
 
 namespace {
 
-struct ball_state {
-  static inline const char* name = "player";
-};
-using player_actor = pinned<ball_state>;
-
 /// Notes each number that it gets as the path's interface, and does what the test wants with it.
-caf::behavior player(player_actor* self, std::vector<int>* got,
-                     const std::function<void(player_actor*, int)>& then) {
-  return {[=](datagram_batch& batch) {
+struct player_state {
+  static inline const char* name = "player";
+  explicit player_state(pinned<player_state>* owner) : self(owner) {}
+  void on(datagram_batch& batch) {
     const auto number = static_cast<int>(batch.path.interface);
     got->push_back(number);
     if (then) then(self, number);
-  }};
+  }
+
+  pinned<player_state>* self;
+  std::vector<int>* got = nullptr;
+  std::function<void(pinned<player_state>*, int)> then;
+};
+using player_actor = pinned<player_state>;
+
+caf::behavior player(player_actor* self, std::vector<int>* got,
+                     const std::function<void(player_actor*, int)>& then) {
+  self->state.got = got;
+  self->state.then = then;
+  return {[self](datagram_batch& batch) { self->state.on(batch); }};
+}
+
+struct listener_state {
+  static inline const char* name = "listener";
+};
+
+/// Has a behaviour alone.
+caf::behavior listener(pinned<listener_state>*, std::vector<int>* got) {
+  return {[got](datagram_batch& batch) { got->push_back(static_cast<int>(batch.path.interface)); }};
 }
 
 datagram_batch ball(int number) {
@@ -139,6 +156,45 @@ BOOST_FIXTURE_TEST_CASE(what_a_receiver_throws_ends_the_receiver_alone, court) {
   caf::anon_send(a, ball(2));
   step();
   BOOST_TEST(first.size() == 2u);
+}
+
+BOOST_FIXTURE_TEST_CASE(what_is_thrown_reaches_those_who_monitor_the_receiver, court) {
+  auto b = add(second, [](player_actor*, int) { throw std::runtime_error{"a fault"}; });
+  caf::error why;
+  auto a = add(first, [&](player_actor* self, int number) {
+    self->set_down_handler([&why](const caf::down_msg& down) { why = down.reason; });
+    self->monitor(b);
+    self->pass(neighbour<caf::actor>{b, self->loop()}, ball(number));
+  });
+  step();
+  caf::anon_send(a, ball(1));
+  step();
+  BOOST_TEST(bool{why});
+}
+
+BOOST_FIXTURE_TEST_CASE(a_receiver_that_quits_gets_no_more, court) {
+  auto b = add(second, [](player_actor* self, int) { self->quit(); });
+  auto a = add(first, [&](player_actor* self, int number) {
+    const neighbour<caf::actor> other{b, self->loop()};
+    self->pass(other, ball(number));
+    self->pass(other, ball(number));
+  });
+  step();
+  caf::anon_send(a, ball(1));
+  step();
+  BOOST_TEST(second.size() == 1u);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_receiver_without_a_handler_of_its_own_gets_it_in_its_behaviour, court) {
+  players.push_back(loop.spawn(listener, &second));
+  auto a = add(first, [&](player_actor* self, int number) {
+    self->pass(neighbour<caf::actor>{players.front(), self->loop()}, ball(number));
+    BOOST_TEST(second.size() == 1u);
+  });
+  step();
+  caf::anon_send(a, ball(1));
+  step();
+  BOOST_TEST(second == std::vector<int>{1});
 }
 
 BOOST_FIXTURE_TEST_CASE(an_actor_of_another_reactor_gets_it_through_its_mailbox, court) {
