@@ -62,6 +62,7 @@ class runtime {
 public:
   runtime(const settings& chosen, command_line line) : chosen_(chosen), line_(std::move(line)) {}
   ~runtime() {
+    resolver_.reset();
     worker_.reset();
     if (rules_) rules_->remove();
   }
@@ -103,6 +104,8 @@ private:
   std::optional<sys::netlink_watch> rule_changes_, route_changes_;
   firewall_start firewall_;
   std::unique_ptr<sys::worker> worker_;
+  // Names alone: a name server that is silent must not hold up rules and reload.
+  std::unique_ptr<sys::worker> resolver_;
   std::unique_ptr<sys::service_manager> service_ = sys::find_service_manager();
 };
 
@@ -248,19 +251,19 @@ void runtime::resolve(const tunnel_ptr& tunnel, const caf::actor& root) {
   const auto wanted = chosen_.run.side == role::client && !chosen_.run.tun.ipv6
                           ? sys::address_filter::v4
                           : sys::address_filter::any;
-  // Many tunnels share the worker, and a name server that is silent holds it up for long.
+  // Many tunnels share the resolver, and a name server that is silent holds it up for long.
   if (const auto address = protocol::ip_address::parse(remote.host);
       address && (wanted == sys::address_filter::any || address->is_v4())) {
     caf::anon_send(root, remote_resolved{tunnel, {*address, remote.port}});
     return;
   }
-  worker_->run([remote, wanted] { return sys::resolve(remote.host, remote.port, wanted); },
-               [root, tunnel](sys::result<std::vector<protocol::endpoint>> found) {
-                 if (found)
-                   caf::anon_send(root, remote_resolved{tunnel, found->front()});
-                 else
-                   caf::anon_send(root, resolve_failed{tunnel, found.error().to_string()});
-               });
+  resolver_->run([remote, wanted] { return sys::resolve(remote.host, remote.port, wanted); },
+                 [root, tunnel](sys::result<std::vector<protocol::endpoint>> found) {
+                   if (found)
+                     caf::anon_send(root, remote_resolved{tunnel, found->front()});
+                   else
+                     caf::anon_send(root, resolve_failed{tunnel, found.error().to_string()});
+                 });
 }
 
 void runtime::reload(const caf::actor& root) {
@@ -383,9 +386,10 @@ int runtime::run(const std::function<void()>& on_ready) {
   std::vector<lane> lanes;
   std::vector<const counters*> stats;
   caf::actor_system system{config};
-  // Completions only send messages, so the worker's thread may run them itself.
-  worker_ = std::make_unique<sys::worker>([](const sys::worker::closure& done) { done(); },
-                                          worker_patience);
+  // Completions only send messages, so the workers' threads may run them themselves.
+  const auto at_once = [](const sys::worker::closure& done) { done(); };
+  worker_ = std::make_unique<sys::worker>(at_once, worker_patience);
+  resolver_ = std::make_unique<sys::worker>(at_once, worker_patience);
 
   root_start start;
   for (std::size_t i = 0; i < context_.shards; ++i) {
@@ -458,7 +462,8 @@ int runtime::run(const std::function<void()>& on_ready) {
   root = nullptr;
   system.await_all_actors_done();
 
-  // No closure of the worker may outlive the system that it sends to.
+  // No closure of the workers may outlive the system that it sends to.
+  resolver_.reset();
   worker_.reset();
   for (auto& l : lanes)
     l.loop->stop();

@@ -45,6 +45,37 @@ def named():
         assert program.wait(5) == 0
 
 
+@case("a name server that is silent holds up neither rules nor reload nor the end")
+def silent_names():
+    with Topology() as top, unchanged(top.client):
+        config = "/run/netns/silent.conf"
+        with open(config, "w", encoding="ascii") as file:
+            file.write("[tunnel.name]\nlocal = 127.0.0.1:5000\nremote = server.test:4567\n")
+        tunnel = Automatic(top, backend="nft", start=False)
+        options = tunnel.client_argv[5:]  # without --local and --remote
+        # Packets to the name server get no answer of any kind. A minute a name.
+        top.client.run("ip route add 192.0.2.53 via 10.9.1.1")
+        top.router.nft('table inet silent { chain pre { type filter hook prerouting priority -400;'
+                       ' ip daddr 192.0.2.53 drop; }; }')
+        script = ("echo nameserver 192.0.2.53 > /run/netns/resolv.conf && "
+                  "mount --bind /run/netns/resolv.conf /etc/resolv.conf && "
+                  "export RES_OPTIONS='timeout:30 attempts:2' && exec \"$@\"")
+        program = Process(top.client, ["sh", "-c", script, "sh", binary("tonelc"), "--config", config,
+                                       *options], "tonelc")
+        in_place(program)
+        wanted = rules_of(top.client, "tonel_tunc")
+        assert wanted, "no rules"
+        top.client.run("nft delete table inet tonel_tunc")
+        wait_until(lambda: rules_of(top.client, "tonel_tunc") == wanted, 1.5, "the rules' return")
+        with open(config, "a", encoding="ascii") as file:
+            file.write("[tunnel.address]\nlocal = 127.0.0.1:5001\nremote = 10.9.2.2:4568\n")
+        program.signal(signal.SIGHUP)
+        program.wait_line("configuration read again", 3)
+        wait_until(lambda: "4568" in str(rules_of(top.client, "tonel_tunc")), 3, "the new tunnel's rules")
+        program.signal(signal.SIGTERM)
+        assert program.wait(5) == 0
+
+
 @case("--print-rules prints exactly what is set, and touches nothing")
 def printed():
     for family in (4, 6):
