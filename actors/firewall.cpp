@@ -39,7 +39,6 @@ void firewall_state::start(const firewall_start* s) {
   request = s->request;
   if (s->rules_fd >= 0) rules_watch = self->watch(s->rules_fd);
   if (s->routes_fd >= 0) self->watch(s->routes_fd);
-  look();
 }
 
 void firewall_state::on_ready(const fd_event& event) {
@@ -66,7 +65,8 @@ void firewall_state::set_tunnels(const ensure_rules& wanted, const caf::actor& f
   asker = from;
   owed = true;
   auto& plan = request.plan;
-  if (plan.remotes == wanted.remotes && plan.ports == wanted.ports) {
+  if (std::exchange(told_tunnels, true) && plan.remotes == wanted.remotes &&
+      plan.ports == wanted.ports) {
     if (!looking) tell();
     return;
   }
@@ -84,6 +84,7 @@ void firewall_state::tell() {
 }
 
 void firewall_state::look() {
+  if (!told_tunnels) return;
   again = looking;
   if (std::exchange(looking, true)) return;
   given->ensure(request,

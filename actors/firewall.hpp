@@ -16,7 +16,7 @@ namespace tonel::actors {
 
 /// What the firewall actor is spawned with; all of it outlives the actor.
 struct firewall_start {
-  sys::rule_request request;
+  sys::rule_request request; ///< remotes and ports are those of the program's start
   /// Makes the host what the request says, without blocking, and calls back from any thread.
   std::function<void(const sys::rule_request&, std::function<void(sys::result<sys::rules_report>)>)>
       ensure;
@@ -36,7 +36,8 @@ struct firewall_state;
 
 /// Keeps the rules and sysctls of this process on the host: puts back what others take away, follows
 /// the routes, and tries again what failed, after 1 s doubling to 60 s. It never ends by a failure of
-/// the host's; tunnels go on meanwhile. What it has put there outlives it.
+/// the host's; tunnels go on meanwhile. What it has put there outlives it. It does nothing before the
+/// first ensure_rules: of the tunnels at the program's start a reload may have left none.
 caf::behavior firewall(pinned<firewall_state>* self, const firewall_start* start);
 
 struct firewall_state {
@@ -65,6 +66,7 @@ private:
   rules_status now_;
   backoff retry{std::chrono::seconds{1}, std::chrono::seconds{2}, std::chrono::seconds{60}};
   std::optional<protocol::time_point> at;
+  bool told_tunnels = false; ///< the request is of now
   bool looking = false, again = false;
   caf::actor asker;
   rules_status told;

@@ -23,7 +23,8 @@ namespace {
 struct ruled_host {
   using answer = std::function<void(sys::result<sys::rules_report>)>;
 
-  ruled_host() {
+  /// told: it knows the tunnels, as it does at once from the root
+  explicit ruled_host(bool told = true) {
     config.set("scheduler.policy", caf::atom("sharing"));
     system.emplace(config);
     loop.emplace(*system, std::make_unique<virtual_loop>(now));
@@ -39,6 +40,7 @@ struct ruled_host {
       waiting = std::move(done);
     };
     actor = loop->spawn(firewall, &start);
+    if (told) caf::anon_send(actor, ensure_rules{{remote(1)}});
     step();
   }
   ~ruled_host() {
@@ -172,6 +174,19 @@ BOOST_AUTO_TEST_CASE(other_remotes_are_taken_over_also_while_it_looks) {
   caf::anon_send(h.actor, ensure_rules{{ruled_host::remote(2)}});
   h.step();
   BOOST_TEST(h.asked.size() == 2u);
+}
+
+BOOST_AUTO_TEST_CASE(one_that_is_started_again_sets_no_rules_of_the_programs_start) {
+  ruled_host h{false};
+  h.others_change("ours");
+  h.pass(10s);
+  BOOST_TEST(h.asked.empty());
+  caf::anon_send(h.actor, ensure_rules{{ruled_host::remote(2)}});
+  h.step();
+  BOOST_TEST_REQUIRE(h.asked.size() == 1u);
+  BOOST_TEST((h.asked.back().plan.remotes == std::vector{ruled_host::remote(2)}));
+  h.reply(good());
+  BOOST_TEST((h.status().is == rules_status::condition::ok));
 }
 
 BOOST_AUTO_TEST_CASE(who_asks_for_rules_is_told_when_they_are_there_and_when_that_changes) {
