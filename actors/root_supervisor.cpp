@@ -18,6 +18,8 @@ namespace {
 
 // For the rules of new tunnels; a first packet that is not translated spoils its connection.
 constexpr auto rules_time = std::chrono::seconds{2};
+// A FIN is repeated 1, 2 and 4 s after the one before, as long as it is not answered.
+constexpr auto farewell_time = std::chrono::seconds{8};
 
 std::string with_problem(std::string line, const std::string& rules) {
   return rules.empty() ? line : std::move(line) + "; firewall rules: " + rules;
@@ -87,16 +89,19 @@ void root_supervisor_state::spawn_firewall() {
 
 void root_supervisor_state::tell_firewall() {
   if (!rules) return;
-  ensure_rules wanted;
-  for (const auto& r : tunnels) {
-    const auto& to = r.tunnel->remote;
-    if (given.firewall->request.plan.server)
-      wanted.ports.push_back(r.tunnel->local_port);
-    else
-      wanted.remotes.push_back(r.address.value_or(protocol::endpoint{
-          protocol::ip_address::parse(to.host).value_or(protocol::ip_address{}), to.port}));
-  }
+  auto wanted = leaving;
+  for (const auto& t : tunnels)
+    add_rules(t, wanted);
   self->send(as<firewall_actor>(rules), std::move(wanted));
+}
+
+void root_supervisor_state::add_rules(const tunnel_state& t, ensure_rules& to) const {
+  const auto& remote = t.tunnel->remote;
+  if (given.firewall->request.plan.server)
+    to.ports.push_back(t.tunnel->local_port);
+  else
+    to.remotes.push_back(t.address.value_or(protocol::endpoint{
+        protocol::ip_address::parse(remote.host).value_or(protocol::ip_address{}), remote.port}));
 }
 
 void root_supervisor_state::firewall_down() {
@@ -323,6 +328,7 @@ void root_supervisor_state::reloaded(const reload_result& found) {
     if (in(tunnels, old)) continue;
     ++removed;
     log_info(label(*old.tunnel), "ends");
+    if (given.firewall != nullptr) add_rules(old, leaving);
     note({remote_part(*old.tunnel), {}, {}});
   }
   for (auto& t : tunnels) {
@@ -342,6 +348,7 @@ void root_supervisor_state::reloaded(const reload_result& found) {
                                            found.need_restart));
   if (added == 0 && removed == 0) return tell_ready();
   switch_at = self->now() + rules_time;
+  leaving_until.reset(); // anew from the switch on
   if (rules) {
     tell_firewall();
     arm();
@@ -405,8 +412,11 @@ void root_supervisor_state::send_tunnels(std::size_t shard) {
 void root_supervisor_state::switch_tunnels() {
   if (!switch_at) return;
   switch_at.reset();
+  if (!leaving.ports.empty() || !leaving.remotes.empty())
+    leaving_until = self->now() + farewell_time;
   for (std::size_t i = 0; i < children.size(); ++i)
     if (children[i].supervisor) send_tunnels(i);
+  arm();
   tell_ready();
 }
 
@@ -470,6 +480,11 @@ void root_supervisor_state::on_timer() {
     if (children[i].restart_at && *children[i].restart_at <= now) spawn(i);
   for (auto& r : tunnels)
     if (r.resolve_at && *r.resolve_at <= now) resolve(r);
+  if (leaving_until && *leaving_until <= now) {
+    leaving_until.reset();
+    leaving = {};
+    tell_firewall();
+  }
   if (rules_at && *rules_at <= now) spawn_firewall();
   if (switch_at && *switch_at <= now) switch_tunnels();
   for (std::size_t i = 0; i < helpers.size(); ++i)
@@ -483,6 +498,7 @@ void root_supervisor_state::arm() {
     if (r.resolve_at && (!at || *r.resolve_at < *at)) at = r.resolve_at;
   if (rules_at && (!at || *rules_at < *at)) at = rules_at;
   if (switch_at && (!at || *switch_at < *at)) at = switch_at;
+  if (leaving_until && (!at || *leaving_until < *at)) at = leaving_until;
   for (const auto& c : children)
     if (c.restart_at && (!at || *c.restart_at < *at)) at = c.restart_at;
   for (const auto& h : helpers)

@@ -137,6 +137,7 @@ private:
   void spawn_firewall();
   void firewall_down();
   void tell_firewall();
+  void add_rules(const tunnel_state& t, ensure_rules& to) const;
   void resolve(tunnel_state& t);
   tunnel_state* find(const tunnel_ptr& tunnel);
   bool merge(const reload_result& found, std::vector<tunnel_state>& next);
@@ -159,6 +160,9 @@ private:
   bool reload_again = false; ///< asked for meanwhile
   /// The rules of changed tunnels are being set; by then the shards get them.
   std::optional<protocol::time_point> switch_at;
+  /// The rules of tunnels that a reload has taken away: until then, for the last packets need them.
+  ensure_rules leaving;
+  std::optional<protocol::time_point> leaving_until;
   caf::actor rules;
   std::optional<protocol::time_point> rules_at;
   protocol::time_point rules_since{};

@@ -265,13 +265,37 @@ def ruled():
             for program in (tonels, tonelc):
                 program.signal(signal.SIGHUP)
             for host, table in ((top.server, "tonel_tuns"), (top.client, "tonel_tunc")):
-                wait_until(lambda h=host, t=table: "20001" not in h.run(f"nft list table inet {t}"), 5,
+                wait_until(lambda h=host, t=table: "20001" not in h.run(f"nft list table inet {t}"), 15,
                            "the rules of the removed tunnel are gone")
             ask_once(first, b"one, untouched")
             for program in (tonels, tonelc):
                 assert "  nft " not in program.output(), "commands are printed all the same"
         tonelc.stop()
         tonels.stop()
+
+
+@case("a tunnel removed at one end closes at the other, though its packets need its rules", 90)
+def farewell():
+    files = Files()
+    with Topology() as top:
+        one, two = tunnel(top, 0), tunnel(top, 1)
+        # No tracker that would translate what has no rule any more.
+        rules = {"": ["auto-rule = auto", "nat = stateless"]}
+        for end in (0, 1):
+            files.write({**rules, "one": one[0], "two": two[0]}, {**rules, "one": one[1], "two": two[1]})
+            tonels = Tonel(top.server, ["tonels", "--config", files.server, "--tun", "tuns"], False)
+            tonelc = Tonel(top.client, ["tonelc", "--config", files.client, "--tun", "tunc"], False)
+            with upstream(top, 0), upstream(top, 1):
+                ask(application(top, 0), b"one", 10)
+                ask(application(top, 1), b"two", 10)
+                left = [{**rules, "one": one[end]}, None]
+                files.write(*(left if end == 0 else reversed(left)))
+                removing, other = (tonelc, tonels) if end == 0 else (tonels, tonelc)
+                removing.signal(signal.SIGHUP)
+                removing.wait_line("started: 0, that ended: 1", 10)
+                wait_until(lambda p=other: p.counters().get("sessions_closed") == 1, 8, "session closed")
+            tonelc.stop()
+            tonels.stop()
 
 
 @case("--check judges and touches nothing; keys are seen nowhere")

@@ -40,7 +40,7 @@ struct two_tunnels {
   tunnel_ptr client_first = w.client().tunnel(), client_second = second_of(client_first);
   tunnel_ptr server_first = w.server().tunnel(), server_second = second_of(server_first);
 
-  two_tunnels() {
+  explicit two_tunnels(const world_options& options = {}) : w(options) {
     w.echo(5001, "first");
     w.server().reload({{again(server_first), server_second}, {}, ""});
     w.client().reload({{again(client_first), client_second}, {}, ""});
@@ -88,6 +88,40 @@ BOOST_AUTO_TEST_CASE(a_tunnel_removed_at_the_client_closes_by_fin_and_reads_no_m
   BOOST_TEST(!t.upstream_has("late"));
   t.w.echo(5001, "first still");
   BOOST_TEST(t.w.client().count(counter::sessions_opened) == 2u);
+}
+
+BOOST_AUTO_TEST_CASE(a_removed_tunnel_has_its_rules_until_its_last_packets_are_out) {
+  world_options o;
+  o.client_rules = true;
+  two_tunnels t{o};
+  const auto ruled = [&](std::uint16_t port) {
+    const auto& remotes = t.w.client().rules_made.back().plan.remotes;
+    return std::any_of(remotes.begin(), remotes.end(),
+                       [&](const auto& r) { return r.port == port; });
+  };
+  BOOST_TEST((ruled(443) && ruled(444)));
+  // No FIN arrives, so that all repeats of it are sent.
+  t.w.lose = [](const traced& p) { return p.has(flag::fin); };
+  t.w.client().reload({{again(t.client_first)}, {}, ""});
+  BOOST_TEST(!t.w.until([&] { return !ruled(444); }, 7500ms));
+  const auto sent = t.fins(true, 444);
+  BOOST_TEST(sent == 4u);
+  BOOST_TEST(t.w.until([&] { return !ruled(444); }, 3s));
+  BOOST_TEST(ruled(443));
+  t.w.pass(1min);
+  BOOST_TEST(t.fins(true, 444) == sent);
+  // One that comes back meanwhile, or goes too, is none the worse for it.
+  t.w.lose = nullptr;
+  t.w.client().reload({{again(t.client_first), again(t.client_second)}, {}, ""});
+  t.w.pass(1s);
+  BOOST_TEST(ruled(444));
+  t.w.client().reload({{again(t.client_first)}, {}, ""});
+  t.w.pass(5s);
+  t.w.client().reload({{again(t.client_second)}, {}, ""});
+  t.w.pass(5s);
+  BOOST_TEST((ruled(443) && ruled(444)));
+  t.w.pass(10s);
+  BOOST_TEST((!ruled(443) && ruled(444)));
 }
 
 BOOST_AUTO_TEST_CASE(a_tunnel_removed_at_the_server_closes_by_fin_and_refuses) {

@@ -203,6 +203,11 @@ void process::start() {
   };
   start.exit_code = &exit_code;
   if (services) start.services = services(*reactors_.back());
+  firewall_.ensure = [this](const sys::rule_request& wanted, const auto& done) {
+    rules_made.push_back(wanted);
+    done(sys::rules_report{});
+  };
+  if (with_rules) start.firewall = &firewall_;
   reactors_.back()->spawn(actors::root_supervisor, start);
 }
 
@@ -304,6 +309,7 @@ std::unique_ptr<process> world::make_client() {
   auto p = std::make_unique<process>(*this, c, options_.slabs, options_.watchdog);
   p->resolve_failures = options_.client_resolve_failures;
   p->services = options_.client_services;
+  p->with_rules = options_.client_rules;
   p->start();
   return p;
 }

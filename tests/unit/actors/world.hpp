@@ -132,7 +132,9 @@ public:
   std::vector<std::shared_ptr<socket>> upstreams; ///< server, in order of opening
   std::function<sys::result<std::shared_ptr<sys::datagram_socket>>()> instead_of_upstream;
   std::function<std::vector<actors::service>(actors::reactor&)> services;
-  int resolve_failures = 0; ///< the next so many fail
+  bool with_rules = false; ///< there is a firewall actor, on a host where all works
+  std::vector<sys::rule_request> rules_made; ///< what it asked of that host
+  int resolve_failures = 0;                  ///< the next so many fail
   int resolve_calls = 0;
   int reports = 0;
   int reopened = 0; ///< the log's file
@@ -149,6 +151,7 @@ private:
   actors::process_context context_;
   actors::tunnel_ptr tunnel_; ///< the first
   actors::reload_result next_reload_;
+  actors::firewall_start firewall_;
   caf::actor_system_config config_;
   caf::actor_system system_;
   std::vector<virtual_loop*> loops_; ///< of the shards, then the control reactor's
@@ -197,6 +200,7 @@ struct world_options {
   std::chrono::seconds keepalive{20};
   protocol::duration watchdog{};   ///< the service manager's, of the client; zero: none
   int client_resolve_failures = 0; ///< the first so many tries fail
+  bool client_rules = false;       ///< it has a firewall actor
   /// The client's, spawned on the reactor that is given.
   std::function<std::vector<actors::service>(actors::reactor&)> client_services;
 };
