@@ -6,6 +6,7 @@
 
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -67,6 +68,7 @@ private:
   backend_kind wanted_;
   std::unique_ptr<rule_backend> backend_;
   instance_record own_;
+  std::optional<instance_mark> mark_;
   std::vector<std::string> applied_; // the statements
   std::vector<std::string> notes_;
   std::set<std::string> told_;

@@ -1,11 +1,13 @@
 #pragma once
 
+#include "system/kernel.hpp"
 #include "system/os_error.hpp"
 
 #include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace tonel::sys {
@@ -33,15 +35,32 @@ struct instance_record {
 /// The record of this process.
 instance_record own_record(const std::string& table);
 
-/// Whether its process still runs.
-bool is_alive(const instance_record& record);
-
 /// A line a record, a line a lease. Lines that are not understood are left out.
 std::string to_text(const std::vector<instance_record>& records);
 std::vector<instance_record> parse_records(const std::string& text);
 
+/// Says that an instance lives, by the lock (flock) of a file: the kernel takes it away with the
+/// process, whatever ends that.
+/// Owns: the file; removes it
+class instance_mark {
+public:
+  instance_mark(instance_mark&& other) noexcept
+      : path_(std::exchange(other.path_, {})), fd_(std::move(other.fd_)) {}
+  instance_mark& operator=(instance_mark&&) = delete;
+  ~instance_mark();
+
+private:
+  friend class instance_file;
+  instance_mark(std::string path, descriptor fd) noexcept
+      : path_(std::move(path)), fd_(std::move(fd)) {}
+  std::string path_;
+  descriptor fd_;
+};
+
 /// The file in which the instances of this host write down what they have changed, so that what a
 /// killed one has left can be undone by the next.
+/// Shape:  its files belong to the owner of the folder: a service's user and root, who starts a program
+///         by hand, must both get at them, and nobody else may hold their locks
 /// Owns:   nothing between calls; a lock (flock) while one is under way
 class instance_file {
 public:
@@ -52,7 +71,20 @@ public:
   /// Errors: those of mkdir, open and rename; change has been called nevertheless, with no records
   result<void> update(const std::function<void(std::vector<instance_record>&)>& change);
 
+  /// Marks the record's process, which must be this one, as alive. The folder must be there.
+  /// Errors: those of open and flock
+  result<instance_mark> mark(const instance_record& own) const;
+
+  /// Whether the record's process still runs. /proc would not tell: a service's sandbox hides the
+  /// processes of other users. To be asked under the lock of update().
+  bool is_alive(const instance_record& record) const;
+
+  /// Removes what a dead process' mark has left.
+  void forget(const instance_record& dead) const;
+
 private:
+  std::string mark_path(const instance_record& record) const;
+  result<descriptor> open(const std::string& path, int flags) const;
   std::string folder_;
 };
 

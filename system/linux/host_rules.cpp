@@ -156,15 +156,23 @@ result<void> host_rules::open(const rule_plan& plan) {
     backend_ = std::move(*backend);
   }
   int taken_by = 0;
-  const auto kept = file_.update([&](std::vector<instance_record>& records) {
+  std::optional<os_error> unmarked;
+  auto kept = file_.update([&](std::vector<instance_record>& records) {
     sweep(records);
     for (const auto& r : records)
       if (r.table == own_.table && r.network == own_.network && !is_ours(r, own_)) taken_by = r.pid;
     if (taken_by != 0) return;
     own_.backend = to_string(backend_->kind());
     lease_sysctls(plan);
-    records.push_back(own_);
+    // Without its mark it would be taken for dead.
+    if (auto marked = file_.mark(own_)) {
+      mark_.emplace(std::move(*marked));
+      records.push_back(own_);
+    } else {
+      unmarked = marked.error();
+    }
   });
+  if (kept && unmarked) kept = unexpected{*unmarked};
   if (!kept)
     note("cannot write down what was changed on this host (" + kept.error().to_string() +
          "): after a kill, it stays until the next start");
@@ -182,11 +190,16 @@ void host_rules::sweep(std::vector<instance_record>& records) {
   std::vector<instance_record> kept;
   std::size_t dead_elsewhere = 0;
   for (auto& r : records) {
-    if (r.boot != own_.boot) continue; // nothing of it is left
-    const bool alive = is_alive(r);
+    if (r.boot != own_.boot) { // nothing of it is left
+      file_.forget(r);
+      continue;
+    }
+    const bool alive = file_.is_alive(r);
     if (r.network != own_.network || alive) {
-      if (!alive && ++dead_elsewhere > most_dead_elsewhere) continue;
-      kept.push_back(std::move(r));
+      if (!alive && ++dead_elsewhere > most_dead_elsewhere)
+        file_.forget(r);
+      else
+        kept.push_back(std::move(r));
       continue;
     }
     if (const auto kind = parse_backend_kind(r.backend)) {
@@ -205,6 +218,7 @@ void host_rules::sweep(std::vector<instance_record>& records) {
         note("removed what an earlier process had left: " + r.table);
     }
     own_.leases.insert(own_.leases.end(), r.leases.begin(), r.leases.end());
+    file_.forget(r);
   }
   records = std::move(kept);
 }
@@ -251,7 +265,7 @@ void host_rules::give_back(std::vector<instance_record>& records) {
     r = records.erase(r);
   }
   const auto heir = std::find_if(records.begin(), records.end(), [&](const auto& r) {
-    return r.network == own_.network && is_alive(r);
+    return r.network == own_.network && file_.is_alive(r);
   });
   if (heir != records.end()) {
     heir->leases.insert(heir->leases.end(), own_.leases.begin(), own_.leases.end());
@@ -269,7 +283,10 @@ void host_rules::remove() noexcept {
   if (!backend_) return;
   if (!applied_.empty()) (void)backend_->remove(own_.table);
   if (opened_)
-    (void)file_.update([&](std::vector<instance_record>& records) { give_back(records); });
+    (void)file_.update([&](std::vector<instance_record>& records) {
+      mark_.reset(); // nobody judges meanwhile, and its descriptor may be the last
+      give_back(records);
+    });
   backend_ = nullptr;
 }
 

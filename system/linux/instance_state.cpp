@@ -54,21 +54,18 @@ std::string trimmed(std::string text) {
   return text;
 }
 
-/// The 22nd field of /proc/PID/stat; the second is a name, in parentheses, with anything in it.
-std::optional<std::uint64_t> start_of(int pid) {
-  const auto stat = read_file("/proc/" + std::to_string(pid) + "/stat");
-  if (!stat) return {};
-  const auto name_end = stat->rfind(')');
-  if (name_end == std::string::npos) return {};
-  std::istringstream fields{stat->substr(name_end + 1)};
-  std::string state;
-  fields >> state;
-  if (state == "Z" || state == "X") return {};
+/// When this process started, in ticks since the boot: the 22nd field of /proc/self/stat; the second is
+/// a name, in parentheses, with anything in it.
+std::uint64_t own_start() {
+  const auto stat = read_file("/proc/self/stat").value_or("");
+  const auto name_end = stat.rfind(')');
+  if (name_end == std::string::npos) return 0;
+  std::istringstream fields{stat.substr(name_end + 1)};
   std::string skipped;
-  for (int field = 4; field < 22; ++field)
+  for (int field = 3; field < 22; ++field)
     fields >> skipped;
   std::uint64_t started = 0;
-  if (!(fields >> started)) return {};
+  fields >> started;
   return started;
 }
 
@@ -95,14 +92,10 @@ instance_record own_record(const std::string& table) {
   instance_record out;
   out.table = table;
   out.pid = ::getpid();
-  out.started = start_of(out.pid).value_or(0);
+  out.started = own_start();
   out.boot = boot_id();
   out.network = network_namespace();
   return out;
-}
-
-bool is_alive(const instance_record& record) {
-  return record.boot == boot_id() && start_of(record.pid) == record.started;
 }
 
 std::string to_text(const std::vector<instance_record>& records) {
@@ -136,6 +129,46 @@ std::vector<instance_record> parse_records(const std::string& text) {
   return out;
 }
 
+instance_mark::~instance_mark() {
+  // While the lock still is ours: nobody is to find a file that says nothing.
+  if (!path_.empty()) ::unlink(path_.c_str());
+}
+
+std::string instance_file::mark_path(const instance_record& record) const {
+  return folder_ + '/' + record.table + '-' + std::to_string(record.pid) + '-' +
+         std::to_string(record.started) + ".lock";
+}
+
+/// Opens or makes one of our files.
+result<descriptor> instance_file::open(const std::string& path, int flags) const {
+  // No link: in a service's folder root must not write where that user could send it.
+  descriptor fd{real_kernel(),
+                ::open(path.c_str(), flags | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600)};
+  if (!fd) return unexpected{failure("open", path)};
+  struct stat owner {};
+  // Root alone can, and it alone needs to.
+  if (::stat(folder_.c_str(), &owner) == 0) [[maybe_unused]]
+    const int given = ::fchown(fd.get(), owner.st_uid, owner.st_gid);
+  return fd;
+}
+
+result<instance_mark> instance_file::mark(const instance_record& own) const {
+  const auto path = mark_path(own);
+  auto fd = open(path, O_RDWR);
+  if (!fd) return unexpected{fd.error()};
+  if (::flock(fd->get(), LOCK_EX | LOCK_NB) != 0) return unexpected{failure("flock", path)};
+  return instance_mark{path, std::move(*fd)};
+}
+
+bool instance_file::is_alive(const instance_record& record) const {
+  const auto path = mark_path(record);
+  const descriptor fd{real_kernel(), ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW)};
+  if (!fd) return errno != ENOENT;
+  return ::flock(fd.get(), LOCK_SH | LOCK_NB) != 0;
+}
+
+void instance_file::forget(const instance_record& dead) const { ::unlink(mark_path(dead).c_str()); }
+
 result<void>
 instance_file::update(const std::function<void(std::vector<instance_record>&)>& change) {
   const auto path = folder_ + "/rules", temporary = path + ".new", lock_path = path + ".lock";
@@ -146,17 +179,16 @@ instance_file::update(const std::function<void(std::vector<instance_record>&)>& 
   };
   if (::mkdir(folder_.c_str(), 0755) != 0 && errno != EEXIST)
     return without(failure("mkdir", folder_));
-  auto& k = real_kernel();
-  const descriptor lock{k, ::open(lock_path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644)};
-  if (!lock) return without(failure("open", lock_path));
-  while (::flock(lock.get(), LOCK_EX) != 0)
+  const auto lock = open(lock_path, O_RDWR);
+  if (!lock) return without(lock.error());
+  while (::flock(lock->get(), LOCK_EX) != 0)
     if (errno != EINTR) return without(failure("flock", lock_path));
   // None yet is what a first start finds.
   records = parse_records(read_file(path).value_or(""));
   change(records);
-  descriptor file{k, ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644)};
-  if (!file) return unexpected{failure("open", temporary)};
-  if (auto done = write_all(file.get(), to_text(records), temporary); !done) return done;
+  const auto file = open(temporary, O_WRONLY | O_TRUNC);
+  if (!file) return unexpected{file.error()};
+  if (auto done = write_all(file->get(), to_text(records), temporary); !done) return done;
   if (::rename(temporary.c_str(), path.c_str()) != 0) return unexpected{failure("rename", path)};
   return {};
 }

@@ -202,6 +202,38 @@ def apart():
         second.stop()
 
 
+@case("one that cannot see the other's process, as in a service's sandbox, leaves its rules and sysctls alone")
+def hidden():
+    with Topology() as top, unchanged(top.client):
+        tunnel = Automatic(top, backend="nft", start=False)
+        first = tunnel.start_client(apply_rules=False)
+        in_place(first)
+        lines = len(first.lines)
+        argv = [a.replace("5000", "5001").replace("tunc", "tun2") for a in tunnel.client_argv]
+        second = Process(top.client, ["unshare", "--pid", "--fork", "--mount-proc", binary("tonelc"),
+                                      *argv[1:], "--tun-local", "192.168.210.1", "--tun-peer",
+                                      "192.168.210.2", "-4"], name="tonelc")
+        in_place(second)
+        assert rules_of(top.client, "tonel_tunc") and rules_of(top.client, "tonel_tun2")
+        with open(f"/proc/{second.popen.pid}/task/{second.popen.pid}/children", encoding="ascii") as file:
+            os.kill(int(file.read()), signal.SIGTERM)
+        assert second.wait(5) == 0, second.output()
+        assert "ip_forward = 1" in top.client.run("sysctl net.ipv4.ip_forward")
+        said = "\n".join(first.lines[lines:]) + second.output()
+        assert "had changed" not in said and "had left" not in said, said
+        # Killed, it is known to be dead from there, too.
+        first.kill()
+        second = Process(top.client, second.argv, name="tonelc")
+        second.wait_line("had left: tonel_tunc", 5)
+        in_place(second)
+        assert rules_of(top.client, "tonel_tunc") is None
+        with open(f"/proc/{second.popen.pid}/task/{second.popen.pid}/children", encoding="ascii") as file:
+            os.kill(int(file.read()), signal.SIGTERM)
+        assert second.wait(5) == 0, second.output()
+        left = [name for name in os.listdir(STATE) if f"-{first.popen.pid}-" in name]
+        assert not left, left
+
+
 @case("the old iptables, which tells nobody of changes: asked, and gone at the end")
 def legacy():
     programs = ("iptables", "iptables-save", "iptables-restore")

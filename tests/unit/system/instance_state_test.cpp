@@ -2,9 +2,14 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
-#include <cstdio>
+#include <filesystem>
 #include <string>
 
 using namespace tonel::sys;
@@ -18,12 +23,7 @@ struct folder_fixture {
     base = ::mkdtemp(name);
     path = base + "/run";
   }
-  ~folder_fixture() {
-    for (const char* file : {"/rules", "/rules.new", "/rules.lock"})
-      std::remove((path + file).c_str());
-    std::remove(path.c_str());
-    std::remove(base.c_str());
-  }
+  ~folder_fixture() { std::filesystem::remove_all(base); }
   std::string base, path;
 };
 
@@ -56,17 +56,67 @@ BOOST_AUTO_TEST_CASE(broken_lines_are_left_out) {
   BOOST_TEST(parse_records("sysctl a 0 1\ninstance half\n\x01\xff\n").empty());
 }
 
-BOOST_AUTO_TEST_CASE(a_process_is_told_from_a_later_one_of_its_number) {
-  auto record = own_record("tonel_a");
-  BOOST_TEST(is_alive(record));
-  ++record.started;
-  BOOST_TEST(!is_alive(record));
-  --record.started;
-  record.boot = "another";
-  BOOST_TEST(!is_alive(record));
-  record = own_record("tonel_a");
-  record.pid = 0x7fff'fff0;
-  BOOST_TEST(!is_alive(record));
+BOOST_AUTO_TEST_CASE(one_that_is_marked_lives_as_long_as_its_mark) {
+  std::filesystem::create_directory(path);
+  const instance_file file{path};
+  const auto own = own_record("tonel_a");
+  BOOST_TEST(!file.is_alive(own));
+  {
+    const auto mark = file.mark(own);
+    BOOST_REQUIRE(mark.has_value());
+    BOOST_TEST(file.is_alive(own));
+    auto later = own; // of the same process number
+    ++later.started;
+    BOOST_TEST(!file.is_alive(later));
+    BOOST_TEST(!file.mark(own).has_value());
+  }
+  BOOST_TEST(!file.is_alive(own));
+  BOOST_TEST(std::filesystem::is_empty(path));
+  BOOST_TEST(!instance_file{"/proc/no/such"}.mark(own).has_value());
+}
+
+BOOST_AUTO_TEST_CASE(one_that_was_killed_is_dead_though_its_file_is_there) {
+  std::filesystem::create_directory(path);
+  const instance_file file{path};
+  const auto own = own_record("tonel_a");
+  int ends[2];
+  BOOST_REQUIRE(::pipe(ends) == 0);
+  const auto child = ::fork();
+  if (child == 0) {
+    const auto mark = file.mark(own);
+    if (::write(ends[1], "m", 1) == 1)
+      for (;;)
+        ::pause();
+    ::_exit(1);
+  }
+  char octet = 0;
+  BOOST_TEST(::read(ends[0], &octet, 1) == 1);
+  BOOST_TEST(file.is_alive(own));
+  ::kill(child, SIGKILL);
+  ::waitpid(child, nullptr, 0);
+  ::close(ends[0]);
+  ::close(ends[1]);
+  BOOST_TEST(!std::filesystem::is_empty(path));
+  BOOST_TEST(!file.is_alive(own));
+  file.forget(own);
+  BOOST_TEST(std::filesystem::is_empty(path));
+}
+
+BOOST_AUTO_TEST_CASE(its_files_are_the_folders_owners_alone) {
+  instance_file file{path};
+  const auto nothing = [](auto&) {};
+  BOOST_TEST(file.update(nothing).has_value());
+  if (::geteuid() == 0) {
+    BOOST_REQUIRE(::chown(path.c_str(), 4711, 4712) == 0);
+    BOOST_TEST(file.update(nothing).has_value());
+  }
+  const auto mark = file.mark(own_record("tonel_a"));
+  for (const auto& entry : std::filesystem::directory_iterator{path}) {
+    struct stat info {};
+    BOOST_REQUIRE(::stat(entry.path().c_str(), &info) == 0);
+    BOOST_TEST((info.st_mode & 0777) == 0600u);
+    BOOST_TEST(info.st_uid == (::geteuid() == 0 ? 4711 : ::geteuid()));
+  }
 }
 
 BOOST_AUTO_TEST_CASE(the_file_keeps_what_was_made_of_it) {
