@@ -1,9 +1,19 @@
 #include "actors/connections.hpp"
 
+#include "actors/log.hpp"
+
 #include <algorithm>
+#include <chrono>
 #include <utility>
 
 namespace tonel::actors {
+
+namespace {
+
+// The listener stays readable meanwhile, and the loop would do nothing else.
+constexpr auto no_descriptor_rest = std::chrono::seconds{1};
+
+} // namespace
 
 connections::connections(reactor_actor& owner, std::shared_ptr<sys::stream_listener> listener,
                          connection_bounds bounds, admission admit, request_handler on_request)
@@ -30,16 +40,25 @@ void connections::on_ready(const fd_event& event) {
 void connections::accept() {
   while (clients_.size() < bounds_.clients) {
     auto next = listener_->accept();
-    if (!next) return;
-    if (!admit_(*next)) continue;
+    if (!next) {
+      log_warn("a connection has to wait: ", next.error());
+      accept_again_ = owner_.now() + no_descriptor_rest;
+      return listen(false);
+    }
+    if (!*next) return;
+    if (!admit_(**next)) continue;
     client c;
-    c.socket = std::make_shared<sys::stream_connection>(std::move(*next));
+    c.socket = std::make_shared<sys::stream_connection>(std::move(**next));
     c.watch = owner_.watch(c.socket->fd(), c.socket);
     pace(c);
     clients_.emplace(++last_id_, std::move(c));
   }
   full_ = true;
-  owner_.loop().change(watch_, sys::interest::none);
+  listen(false);
+}
+
+void connections::listen(bool on) {
+  owner_.loop().change(watch_, on ? sys::interest::readable : sys::interest::none);
 }
 
 void connections::read(client_map::iterator at) {
@@ -106,7 +125,7 @@ bool connections::flush(client_map::iterator at) {
 void connections::drop(client_map::iterator at) {
   owner_.unwatch(at->second.watch);
   clients_.erase(at);
-  if (std::exchange(full_, false)) owner_.loop().change(watch_, sys::interest::readable);
+  if (std::exchange(full_, false)) listen(true);
 }
 
 void connections::pace(client& c) { c.deadline = owner_.now() + bounds_.patience; }
@@ -117,10 +136,13 @@ void connections::on_timer() {
     const auto here = at++;
     if (here->second.deadline <= now) drop(here);
   }
+  if (!accept_again_ || *accept_again_ > now) return;
+  accept_again_.reset();
+  listen(true);
 }
 
 std::optional<protocol::time_point> connections::next_deadline() const {
-  std::optional<protocol::time_point> next;
+  auto next = accept_again_;
   for (const auto& [id, c] : clients_)
     if (!next || c.deadline < *next) next = c.deadline;
   return next;

@@ -39,7 +39,7 @@ public:
   void on_ready(const fd_event& event);
   /// Sends the answer; with `last` the connection ends with it. One that has gone is ignored.
   void answer(client_id client, std::string text, bool last);
-  /// Ends those whose patience is over.
+  /// Ends those whose patience is over, and takes new ones again.
   void on_timer();
   std::optional<protocol::time_point> next_deadline() const;
   std::size_t size() const noexcept { return clients_.size(); }
@@ -57,6 +57,7 @@ private:
   using client_map = std::map<client_id, client>;
 
   void accept();
+  void listen(bool on);
   void read(client_map::iterator at);
   /// Has requests answered as long as there are any and each is answered at once.
   void serve(client_id id);
@@ -72,6 +73,8 @@ private:
   request_handler on_request_;
   reactor::watch_id watch_ = 0;
   bool full_ = false;
+  /// There was no descriptor for a connection; until then none is taken.
+  std::optional<protocol::time_point> accept_again_;
   client_id serving_ = 0;
   client_id last_id_ = 0;
   client_map clients_;

@@ -55,8 +55,10 @@ public:
   ~stream_listener();
 
   int fd() const noexcept { return fd_.get(); }
-  /// The next connection, non-blocking; nothing when there is none, or no descriptor for it.
-  std::optional<stream_connection> accept() noexcept;
+  /// The next connection, non-blocking; nothing when there is none.
+  /// Errors: EMFILE, ENFILE, ENOBUFS or ENOMEM: one waits that cannot be had now; the descriptor stays
+  ///         readable, so the caller must look away for a while
+  result<std::optional<stream_connection>> accept();
   const std::string& path() const noexcept { return path_; }
 
 private:

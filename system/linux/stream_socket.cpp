@@ -144,10 +144,13 @@ stream_listener::~stream_listener() {
     ::unlink(path_.c_str());
 }
 
-std::optional<stream_connection> stream_listener::accept() noexcept {
+result<std::optional<stream_connection>> stream_listener::accept() {
   const int fd = ::accept4(fd_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
-  if (fd < 0) return {};
-  return stream_connection{owned(fd)};
+  if (fd >= 0) return stream_connection{owned(fd)};
+  if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
+    return unexpected{failed("accept", path_)};
+  // The others are of the connection, which is gone with that (man 2 accept, "Error handling").
+  return std::nullopt;
 }
 
 namespace {

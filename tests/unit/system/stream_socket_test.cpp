@@ -45,8 +45,9 @@ void leave_dead_socket(const std::string& path) {
 std::thread serve(stream_listener& listener, std::string answer) {
   return std::thread{[&listener, answer = std::move(answer)] {
     for (;;) {
-      auto c = listener.accept();
-      if (!c) continue; // the test's asker is about to connect
+      auto accepted = listener.accept();
+      if (!accepted || !*accepted) continue; // the test's asker is about to connect
+      auto& c = *accepted;
       std::string in;
       while (in.find('\n') == std::string::npos && c->read(in, 100) != io_state::ended) {
       }
@@ -139,8 +140,11 @@ BOOST_AUTO_TEST_CASE(the_user_at_the_other_end_is_known) {
   auto listener = stream_listener::listen_local(f.file("s"));
   std::thread asker{[&] { static_cast<void>(ask_local(f.file("s"), "x\n", 10'000)); }};
   std::optional<stream_connection> c;
-  while (!c)
-    c = listener->accept();
+  while (!c) {
+    auto accepted = listener->accept();
+    BOOST_TEST_REQUIRE(accepted.has_value());
+    c = std::move(*accepted);
+  }
   const auto user = c->peer_user();
   c.reset();
   asker.join();
