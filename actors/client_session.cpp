@@ -84,7 +84,7 @@ client_session_state::member client_session_state::connect(const slot& s, unsign
   kept.path = given.path;
   kept.session = caf::actor_cast<caf::actor>(self);
   kept.used = last_use;
-  kept.port = given.where->ports.take(given.where->random<std::uint32_t>());
+  kept.port = given.where->take_port();
   if (!kept.port) return {};
   if (const auto deadline = given.tunnel->deadline; deadline.count() != 0) {
     kept.ends_at = self->now() + deadline;

@@ -11,7 +11,6 @@ namespace {
 
 constexpr std::uint32_t max_challenges = 100; // a second
 constexpr std::size_t first_port = 32'768;
-constexpr std::size_t ports_in_all = 60'999 - first_port + 1;
 
 } // namespace
 
@@ -29,7 +28,7 @@ void reader_gate::resume() {
 }
 
 port_pool::port_pool(std::size_t shard, std::size_t shards)
-    : shard_(shard), shards_(shards), taken_(ports_in_all / shards), free_(taken_.size()) {}
+    : shard_(shard), shards_(shards), taken_(in_all / shards), free_(taken_.size()) {}
 
 port_pool::lease port_pool::take(std::uint32_t random) {
   if (free_ == 0 && !wake_oldest()) return nullptr;
@@ -71,6 +70,14 @@ shard_tunnel* shard::find(const tunnel_ptr& tunnel) noexcept {
 
 std::size_t shard::share(std::size_t whole) const noexcept {
   return std::max<std::size_t>(1, whole / process.shards);
+}
+
+port_pool::lease shard::take_port() {
+  auto port = ports.take(random<std::uint32_t>());
+  if (!port && !std::exchange(told_no_port_, true))
+    log_warn("no TCP port is free for another connection: a client has ", port_pool::in_all,
+             ", shared out to its queues (said once)");
+  return port;
 }
 
 upstream_sockets shard::open_upstreams(const tunnel_config& tunnel,

@@ -64,6 +64,9 @@ private:
 /// Thread: the shard's; outlives its leases
 class port_pool {
 public:
+  /// How many there are, of all shards together: a client has no more connections at a time.
+  static constexpr std::size_t in_all = 60'999 - 32'768 + 1;
+
   /// A port in use; free again with the last copy.
   using lease = std::shared_ptr<const std::uint16_t>;
 
@@ -102,6 +105,8 @@ struct shard {
   shard_tunnel* find(const tunnel_ptr& tunnel) noexcept;
   /// An even share of a bound on the whole process, at least 1.
   std::size_t share(std::size_t whole) const noexcept;
+  /// Client: a TCP port for a connection; null when none is free, which is logged once.
+  port_pool::lease take_port();
   /// Server: all sockets of one session; none where one could not be had, which is logged once.
   upstream_sockets open_upstreams(const tunnel_config& tunnel, const protocol::endpoint& upstream);
   template <class Integer> Integer random() const {
@@ -114,7 +119,7 @@ struct shard {
   }
 
 private:
-  bool told_no_socket_ = false;
+  bool told_no_socket_ = false, told_no_port_ = false;
 };
 
 } // namespace tonel::actors

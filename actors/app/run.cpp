@@ -21,6 +21,7 @@
 #include "system/resolver.hpp"
 #include "system/service_manager.hpp"
 #include "system/signal_source.hpp"
+#include "system/socket_budget.hpp"
 #include "system/tun_device.hpp"
 #include "system/udp_socket.hpp"
 #include "system/worker.hpp"
@@ -51,9 +52,10 @@ namespace tonel::actors::app {
 namespace {
 
 constexpr std::size_t slabs_per_mib = (std::size_t{1} << 20) / (64 * 1024);
-// Descriptors of a process that are no session's: TUN queues, loops, log, signals, clients of control
-// and http, and some reserve.
-constexpr std::size_t other_descriptors = 128;
+// Descriptors of a process that are no session's: TUN queue and event loop of each shard; log, signals,
+// netlink, clients of control and http, files and programs that are started, and some reserve.
+constexpr std::size_t descriptors_a_queue = 4;
+constexpr std::size_t other_descriptors = 80;
 // For a resolver that hangs while the process stops.
 constexpr auto worker_patience = std::chrono::milliseconds{100};
 
@@ -80,7 +82,9 @@ private:
   /// What answers questions about the process.
   std::vector<service> services(reactor& loop, const std::shared_ptr<process_facts>& facts);
   std::optional<start_error> open_listeners();
+  /// Keeps them to what the kernel gives a process, and some of that back from them.
   void limit_sessions();
+  void limit_sessions(std::size_t most, const std::string& why);
   void make_context();
   void probe_offload();
   sys::result<tunnel_sockets> listen(const tunnel_config& tunnel);
@@ -98,6 +102,7 @@ private:
   std::vector<process_tunnel> tunnels_;
   std::optional<sys::tun_device> tun_;
   std::shared_ptr<sys::stream_listener> control_, http_;
+  std::optional<sys::socket_budget> upstreams_; ///< server
   process_context context_;
   // Shared with the worker, whose thread may hang for longer than the process wants to wait.
   std::shared_ptr<sys::host_rules> rules_;
@@ -169,17 +174,31 @@ std::optional<start_error> runtime::open_control() {
 }
 
 void runtime::limit_sessions() {
-  const auto limit = sys::raise_fd_limit();
-  auto& bounds = chosen_.run.bounds;
-  if (chosen_.run.side != role::server || limit == 0) return; // a client's sessions share sockets
-  std::size_t each = 1;
-  for (const auto& tunnel : chosen_.run.tunnels)
-    each = std::max(each, tunnel->upstream_ports);
-  const auto room = (limit > 2 * other_descriptors ? limit - other_descriptors : limit / 2) / each;
-  if (room >= bounds.max_sessions) return;
-  log_info("at most ", room, " sessions, not ", bounds.max_sessions,
-           ": the limit on open files is ", limit);
-  bounds.max_sessions = static_cast<std::size_t>(room);
+  const auto& run = chosen_.run;
+  const auto files = sys::raise_fd_limit();
+  std::size_t streams = 1, sockets = 1;
+  for (const auto& tunnel : run.tunnels) {
+    streams = std::max(streams, tunnel->streams);
+    sockets = std::max(sockets, tunnel->upstream_ports);
+  }
+  if (run.side == role::client) { // whose sessions share sockets, but take ports
+    limit_sessions(port_pool::in_all / streams,
+                   "the TCP ports are " + std::to_string(port_pool::in_all) + ", one a connection");
+  } else if (files != 0) {
+    const auto others = descriptors_a_queue * run.tun.queues + other_descriptors;
+    const auto room = static_cast<std::size_t>(files > 2 * others ? files - others : files / 2);
+    upstreams_.emplace(room);
+    limit_sessions(room / sockets, "the limit on open files is " + std::to_string(files));
+  }
+}
+
+void runtime::limit_sessions(std::size_t most, const std::string& why) {
+  auto& bound = chosen_.run.bounds.max_sessions;
+  if (most >= bound) return;
+  // A client's default is one that nobody has asked for.
+  if (chosen_.run.side == role::server || bound != limits{}.max_sessions)
+    log_info("at most ", most, " sessions, not ", bound, ": ", why);
+  bound = most;
 }
 
 void runtime::probe_offload() {
@@ -240,9 +259,12 @@ void runtime::make_context() {
   options.buffer = sys::session_buffer;
   context_.open_upstream = [this, options](const protocol::endpoint& upstream)
       -> sys::result<std::shared_ptr<sys::datagram_socket>> {
-    auto socket = sys::udp_socket::connect(kernel_, upstream, options);
-    if (!socket) return unexpected{socket.error()};
-    return std::shared_ptr<sys::datagram_socket>{std::move(*socket)};
+    const auto open = [&]() -> sys::result<std::shared_ptr<sys::datagram_socket>> {
+      auto socket = sys::udp_socket::connect(kernel_, upstream, options);
+      if (!socket) return unexpected{socket.error()};
+      return std::shared_ptr<sys::datagram_socket>{std::move(*socket)};
+    };
+    return upstreams_ ? upstreams_->take(open) : open();
   };
 }
 

@@ -12,7 +12,7 @@ import harness
 from apps import Upstream, ask, ask_once
 from harness import case
 from packets import SYN, Capture
-from processes import READY, Process, Tonel, Tunnel, binary, wait_until
+from processes import READY, Process, Tonel, Tunnel, binary, tonelctl, wait_until
 from topology import Topology
 
 
@@ -26,6 +26,30 @@ def bursts(app, count, size=700, each=20):
         app.settimeout(5)
         got += [app.recv(65535) for _ in sent]
     return got
+
+
+@case("sessions are kept to what ports and open files allow: said where more were asked for")
+def kept_to():
+    with Topology() as top:
+        for asked, most in (((), 28232), (("--tcp-connections", "4"), 7058)):
+            tunnel = Tunnel(top, client=asked, start=False)
+            tunnel.start_client(apply_rules=False)
+            (status,) = tonelctl(top.client, "status", "--json")
+            assert status["options"]["max-sessions"] == str(most), status["options"]
+            assert "sessions, not" not in tunnel.tonelc.output(), "nobody has asked for more"
+            tunnel.tonelc.stop()
+        tunnel.client_argv += ["--max-sessions", "8000"]
+        tunnel.start_client(apply_rules=False)
+        tunnel.tonelc.wait_line("at most 7058 sessions, not 8000: the TCP ports are 28232", 2)
+        tunnel.tonelc.stop()
+        # 4 for each queue and 80 are kept back.
+        argv = [*tunnel.server_argv, "--tun-queues", "4", "--udp-connections", "2"]
+        program = Process(top.server, ["sh", "-c", 'ulimit -n 1096; exec "$@"', "sh", binary("tonels"),
+                                       *argv[1:]], name="tonels")
+        program.wait_line("at most 500 sessions, not 65536: the limit on open files is 1096", 5)
+        program.wait_line(READY, 5)
+        program.signal(signal.SIGTERM)
+        assert program.wait(5) == 0
 
 
 @case("four connections a session: both ways, all used, one port upstream")

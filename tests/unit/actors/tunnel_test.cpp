@@ -370,4 +370,20 @@ BOOST_AUTO_TEST_CASE(many_sessions_never_share_a_port) {
   BOOST_TEST((std::adjacent_find(ports.begin(), ports.end()) == ports.end()));
 }
 
+BOOST_AUTO_TEST_CASE(a_client_without_a_free_port_says_so_and_goes_on_when_there_is_one) {
+  world w;
+  const log_tail log;
+  std::vector<actors::port_pool::lease> all;
+  while (auto port = w.client().shard(0).take_port())
+    all.push_back(std::move(port));
+  BOOST_TEST(all.size() == actors::port_pool::in_all);
+  w.client().app_sends(5001, "waits");
+  w.pass(2s);
+  BOOST_TEST(log.matching("no TCP port is free") == 1u);
+  BOOST_TEST(w.trace.empty());
+  all.clear();
+  w.client().app_sends(5001, "goes");
+  BOOST_TEST(w.until([&] { return !w.upstream_got().empty(); }, 30s));
+}
+
 BOOST_AUTO_TEST_SUITE_END()
