@@ -57,8 +57,4 @@ struct host_question {
 /// Looks at this host, in this process' network namespace. What cannot be read is left out.
 host_facts gather_host_facts(const host_question& question);
 
-/// The whole ruleset of nftables.
-/// Shape:  JSON; or, second, why there is none
-std::pair<std::string, std::string> read_ruleset();
-
 } // namespace tonel::sys

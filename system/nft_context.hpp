@@ -2,6 +2,7 @@
 
 #include "system/os_error.hpp"
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
@@ -17,8 +18,11 @@ namespace tonel::sys {
 /// Source: man 8 nft, "flags owner" (Linux 5.12); man 5 libnftables
 class nft_context {
 public:
+  /// How it prints: rules without their counters, as statements; or man 5 libnftables-json.
+  enum class output : std::uint8_t { stateless, json };
+
   /// Errors: those of the socket: EPROTONOSUPPORT, a kernel without nf_tables; ENOMEM
-  static result<nft_context> open();
+  static result<nft_context> open(output form = output::stateless);
 
   /// Runs statements as one transaction and gives what they print.
   /// Errors: EPERM: the capability is missing, or a table belongs to another process; EOPNOTSUPP or

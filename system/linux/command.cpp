@@ -65,20 +65,6 @@ private:
   posix_spawnattr_t attributes_{};
 };
 
-/// A service's PATH may lack the folders where administration programs are.
-std::string find_program(const std::string& name) {
-  const char* path = ::getenv("PATH");
-  std::string folders = path == nullptr ? "" : path;
-  folders += ":/usr/sbin:/sbin:/usr/bin:/bin";
-  for (std::size_t begin = 0; begin < folders.size();) {
-    const auto end = std::min(folders.find(':', begin), folders.size());
-    auto full = folders.substr(begin, end - begin) + '/' + name;
-    if (full.front() == '/' && ::access(full.c_str(), X_OK) == 0) return full;
-    begin = end + 1;
-  }
-  return {};
-}
-
 /// Appends what there is; true at the end of the stream.
 bool take(int fd, std::string& out) {
   std::array<char, 16'384> buffer{};
@@ -112,6 +98,19 @@ void listen_to(pipe_ends& out, pipe_ends& err, std::string& said, std::string& c
 }
 
 } // namespace
+
+std::string find_program(const std::string& name) {
+  const char* path = ::getenv("PATH");
+  std::string folders = path == nullptr ? "" : path;
+  folders += ":/usr/sbin:/sbin:/usr/bin:/bin";
+  for (std::size_t begin = 0; begin < folders.size();) {
+    const auto end = std::min(folders.find(':', begin), folders.size());
+    auto full = folders.substr(begin, end - begin) + '/' + name;
+    if (full.front() == '/' && ::access(full.c_str(), X_OK) == 0) return full;
+    begin = end + 1;
+  }
+  return {};
+}
 
 result<std::string> run_command(const std::vector<std::string>& argv, const std::string& input) {
   const auto path = find_program(argv.front());

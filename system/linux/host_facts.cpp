@@ -1,7 +1,12 @@
 #include "system/host_facts.hpp"
 
+#include "system/addresses.hpp"
+#include "system/command.hpp"
+#include "system/instance_state.hpp"
 #include "system/kernel.hpp"
+#include "system/linux/netlink.hpp"
 #include "system/linux/socket_address.hpp"
+#include "system/nft_context.hpp"
 
 #include <fcntl.h>
 #include <ifaddrs.h>
@@ -16,6 +21,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -31,17 +37,12 @@ namespace {
 
 descriptor owned(int fd) { return {real_kernel(), fd}; }
 
-std::optional<std::uint64_t> number_in(const std::string& path) {
-  std::ifstream file{path};
-  std::uint64_t value = 0;
-  if (!(file >> value)) return {};
+template <class Number = int> std::optional<Number> sysctl(const std::string& name) {
+  const auto text = read_sysctl(name);
+  Number value{};
+  if (!text || std::from_chars(text->data(), text->data() + text->size(), value).ec != std::errc{})
+    return {};
   return value;
-}
-
-std::optional<int> sysctl(const std::string& name) {
-  const auto value = number_in("/proc/sys/net/" + name);
-  if (!value) return {};
-  return static_cast<int>(*value);
 }
 
 bool has_net_admin() {
@@ -64,18 +65,15 @@ bool file_has_net_admin(const std::string& path) {
   return effective && (data.data[0].permitted >> CAP_NET_ADMIN & 1) != 0;
 }
 
-/// Interfaces with an IPv4 default route.
-std::vector<std::string> default_interfaces() {
-  std::vector<std::string> out;
-  std::ifstream table{"/proc/net/route"};
-  std::string line;
-  std::getline(table, line); // headings
-  while (std::getline(table, line)) {
-    std::istringstream fields{line};
-    std::string name, to, gateway, flags, refs, use, metric, mask;
-    fields >> name >> to >> gateway >> flags >> refs >> use >> metric >> mask;
-    if (to == "00000000" && mask == "00000000") out.push_back(name);
-  }
+/// The interfaces with an IPv4 default route, by number.
+std::vector<std::uint32_t> default_interfaces() {
+  std::vector<std::uint32_t> out;
+  auto netlink = route_netlink::open(real_kernel());
+  if (!netlink) return out;
+  const auto routes = netlink->default_routes(false);
+  if (!routes) return out;
+  for (const auto& route : *routes)
+    out.push_back(route.index);
   return out;
 }
 
@@ -99,9 +97,11 @@ interface_facts look_at(int socket, const std::string& name, unsigned flags) {
   std::strncpy(request.ifr_name, name.c_str(), sizeof request.ifr_name - 1);
   if (::ioctl(socket, SIOCGIFMTU, &request) == 0)
     out.mtu = static_cast<std::uint32_t>(request.ifr_mtu);
-  out.rp_filter = std::max(sysctl("ipv4/conf/all/rp_filter").value_or(0),
-                           sysctl("ipv4/conf/" + name + "/rp_filter").value_or(0));
-  out.forwarding = sysctl("ipv4/conf/" + name + "/forwarding");
+  auto entry = name; // a name's dots are slashes there
+  std::replace(entry.begin(), entry.end(), '.', '/');
+  out.rp_filter = std::max(sysctl("net.ipv4.conf.all.rp_filter").value_or(0),
+                           sysctl("net.ipv4.conf." + entry + ".rp_filter").value_or(0));
+  out.forwarding = sysctl("net.ipv4.conf." + entry + ".forwarding");
   const std::pair<const char*, std::uint32_t> offloads[] = {
       {"tx", ETHTOOL_GTXCSUM}, {"tso", ETHTOOL_GTSO}, {"gso", ETHTOOL_GGSO}, {"gro", ETHTOOL_GGRO}};
   for (const auto& [text, command] : offloads)
@@ -121,25 +121,9 @@ std::vector<interface_facts> interfaces() {
   const auto defaults = default_interfaces();
   for (const auto& [name, flags] : names) {
     out.push_back(look_at(socket.get(), name, flags));
-    out.back().default_route = std::find(defaults.begin(), defaults.end(), name) != defaults.end();
+    out.back().default_route = std::find(defaults.begin(), defaults.end(),
+                                         ::if_nametoindex(name.c_str())) != defaults.end();
   }
-  return out;
-}
-
-/// The interface that has this address.
-std::string owner_of(const protocol::ip_address& address) {
-  ifaddrs* all = nullptr;
-  if (::getifaddrs(&all) != 0) return {};
-  std::string out;
-  for (const auto* at = all; at != nullptr && out.empty(); at = at->ifa_next) {
-    if (at->ifa_addr == nullptr) continue;
-    const auto family = at->ifa_addr->sa_family;
-    if (family != AF_INET && family != AF_INET6) continue;
-    socket_address a{};
-    std::memcpy(&a, at->ifa_addr, family == AF_INET ? sizeof a.v4 : sizeof a.v6);
-    if (decode(a).address == address) out = at->ifa_name;
-  }
-  ::freeifaddrs(all);
   return out;
 }
 
@@ -154,7 +138,7 @@ void look_at_way(const protocol::endpoint& to, host_facts& out) {
   socket_address from{};
   size = sizeof from;
   if (::getsockname(socket.get(), &from.any, &size) == 0)
-    out.uplink = owner_of(decode(from).address);
+    out.uplink = interface_with(decode(from).address).value_or("");
   int mtu = 0;
   size = sizeof mtu;
   const int level = v6 ? IPPROTO_IPV6 : IPPROTO_IP;
@@ -208,10 +192,14 @@ std::vector<listener_facts> listeners_on(std::uint16_t port) {
   return out;
 }
 
-bool command_exists(const char* name) {
-  for (const char* folder : {"/usr/sbin/", "/sbin/", "/usr/bin/"})
-    if (::access((std::string{folder} + name).c_str(), X_OK) == 0) return true;
-  return false;
+/// The whole ruleset of nftables as JSON, or why there is none.
+void read_ruleset(host_facts& out) {
+  auto nft = nft_context::open(nft_context::output::json);
+  auto ruleset = nft ? nft->run("list ruleset") : unexpected{nft.error()};
+  if (ruleset)
+    out.ruleset = std::move(*ruleset);
+  else
+    out.ruleset_error = ruleset.error().to_string();
 }
 
 } // namespace
@@ -223,20 +211,20 @@ host_facts gather_host_facts(const host_question& question) {
   out.net_admin = has_net_admin();
   for (const auto& path : question.programs)
     out.programs.emplace_back(path, file_has_net_admin(path));
-  out.forward4 = sysctl("ipv4/ip_forward");
-  out.forward6 = sysctl("ipv6/conf/all/forwarding");
+  out.forward4 = sysctl("net.ipv4.ip_forward");
+  out.forward6 = sysctl("net.ipv6.conf.all.forwarding");
   out.interfaces = interfaces();
   // An address that no network has (RFC 5737): the way there is the default route.
   const auto anywhere = protocol::endpoint{protocol::ip_address::v4(192, 0, 2, 1), 9};
   look_at_way(question.remote.value_or(anywhere), out);
   if (!question.remote) out.path_mtu.reset();
-  std::tie(out.ruleset, out.ruleset_error) = read_ruleset();
+  read_ruleset(out);
   out.legacy_iptables = std::ifstream{"/proc/net/ip_tables_names"}.peek() != EOF ||
                         std::ifstream{"/proc/net/ip6_tables_names"}.peek() != EOF;
-  out.has_iptables = command_exists("iptables");
-  out.conntrack_count = number_in("/proc/sys/net/netfilter/nf_conntrack_count");
-  out.conntrack_max = number_in("/proc/sys/net/netfilter/nf_conntrack_max");
-  out.conntrack_liberal = sysctl("netfilter/nf_conntrack_tcp_be_liberal");
+  out.has_iptables = !find_program("iptables").empty();
+  out.conntrack_count = sysctl<std::uint64_t>("net.netfilter.nf_conntrack_count");
+  out.conntrack_max = sysctl<std::uint64_t>("net.netfilter.nf_conntrack_max");
+  out.conntrack_liberal = sysctl("net.netfilter.nf_conntrack_tcp_be_liberal");
   if (question.tcp_port != 0) out.listeners = listeners_on(question.tcp_port);
   return out;
 }

@@ -36,7 +36,7 @@ void nft_context::free_context::operator()(nft_ctx* context) const noexcept {
   ::nft_ctx_free(context);
 }
 
-result<nft_context> nft_context::open() {
+result<nft_context> nft_context::open(output form) {
   auto& k = real_kernel();
   // The library ends the process where it gets no such socket.
   {
@@ -49,7 +49,8 @@ result<nft_context> nft_context::open() {
   // Anything else would go to this program's standard streams.
   if (::nft_ctx_buffer_output(context) != 0 || ::nft_ctx_buffer_error(context) != 0)
     return unexpected{os_error{ENOMEM, "nft_ctx_buffer_output", {}}};
-  ::nft_ctx_output_set_flags(context, NFT_CTX_OUTPUT_STATELESS);
+  ::nft_ctx_output_set_flags(context,
+                             form == output::json ? NFT_CTX_OUTPUT_JSON : NFT_CTX_OUTPUT_STATELESS);
   return out;
 }
 

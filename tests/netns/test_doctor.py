@@ -9,7 +9,7 @@ import tempfile
 import harness
 from apps import Upstream, ask_once
 from harness import case, needs
-from processes import Process, Tunnel, binary, tonelctl, wait_until
+from processes import Process, Tunnel, binary, sanitized, tonelctl, wait_until
 from topology import Topology
 
 CLIENT = ("client", "--tun", "tunc", "--remote", "10.9.2.2:4567", "--local", "127.0.0.1:5000")
@@ -49,6 +49,17 @@ def healthy():
             assert answers[0]["running"] and answers[0]["tun"] == "tunc", answers
             assert tonelctl(top.server, "doctor", "server").count("fault ") == 0
         tunnel.stop()
+
+
+@case("rules that cannot be read are said to be, and the rest is looked at")
+def unreadable():
+    if sanitized():
+        print("  only for programs without sanitizers")  # they need descriptors themselves
+        return
+    with Topology() as top:
+        said = top.client.run(f"ulimit -n 4; {binary('tonelctl')} doctor {' '.join(CLIENT)}", check=False)
+        assert "rules cannot be read (socket NETLINK_NETFILTER: Too many open files)" in said, said
+        assert "conntrack: " in said, said
 
 
 @case("forwarding: of the host, of IPv6, of one interface")
