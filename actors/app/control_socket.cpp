@@ -1,5 +1,6 @@
 #include "actors/app/control_socket.hpp"
 
+#include "system/instance_state.hpp"
 #include "system/process.hpp"
 
 #include <algorithm>
@@ -15,17 +16,9 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr const char* usual_folder = "/run/tonel";
-
 std::string variable(const char* name) {
   const char* value = std::getenv(name); // NOLINT: before any thread is started
   return value != nullptr ? value : "";
-}
-
-/// systemd gives several joined by colons; the first is ours.
-std::string service_folder() {
-  const auto all = variable("RUNTIME_DIRECTORY");
-  return all.substr(0, all.find(':'));
 }
 
 std::string user_folder() {
@@ -57,8 +50,7 @@ sys::result<std::shared_ptr<sys::stream_listener>> open_control_socket(const std
   if (control == "off") return std::shared_ptr<sys::stream_listener>{};
   auto made = [&] {
     if (control != "auto") return sys::stream_listener::listen_local(control);
-    if (const auto given = service_folder(); !given.empty()) return listen_in(given, name);
-    auto usual = listen_in(usual_folder, name);
+    auto usual = listen_in(sys::runtime_folder(), name);
     if (usual || user_folder().empty()) return usual;
     return listen_in(user_folder(), name);
   }();
