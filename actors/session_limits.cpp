@@ -1,23 +1,16 @@
 #include "actors/session_limits.hpp"
 
-#include <chrono>
-
 namespace tonel::actors {
 
 bool session_limits::admit(const protocol::ip_address& source, protocol::time_point now) {
-  if (now - second_ >= std::chrono::seconds{1}) {
-    second_ = now;
-    this_second_ = 0;
-  }
-  if (sessions_ >= bounds_.sessions || opening_ >= bounds_.opening ||
-      this_second_ >= bounds_.per_second)
-    return false;
-  auto& of_source = by_source_[source];
-  if (of_source >= bounds_.per_source) return false;
-  ++of_source;
+  if (sessions_ >= bounds_.sessions || opening_ >= bounds_.opening) return false;
+  const auto of_source = by_source_.find(source);
+  if (of_source != by_source_.end() && of_source->second >= bounds_.per_source) return false;
+  // Last, so that a source that has too many uses up nothing of the others'.
+  if (!new_.take(now)) return false;
+  ++by_source_[source];
   ++sessions_;
   ++opening_;
-  ++this_second_;
   return true;
 }
 

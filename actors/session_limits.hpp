@@ -1,6 +1,7 @@
 #pragma once
 
 #include "protocol/address.hpp"
+#include "protocol/rate_limit.hpp"
 #include "protocol/time.hpp"
 
 #include <cstddef>
@@ -16,9 +17,10 @@ public:
     std::size_t sessions = 0;
     std::size_t per_source = 0;
     std::size_t opening = 0;
-    std::size_t per_second = 0;
+    std::uint32_t per_second = 0;
   };
-  session_limits(const bounds& b, protocol::address_hash hash) : bounds_(b), by_source_(0, hash) {}
+  session_limits(const bounds& b, protocol::address_hash hash)
+      : bounds_(b), new_(b.per_second), by_source_(0, hash) {}
 
   /// Takes a place for a session of this source; false: refused, nothing taken.
   bool admit(const protocol::ip_address& source, protocol::time_point now);
@@ -29,10 +31,9 @@ public:
 
 private:
   bounds bounds_;
+  protocol::rate_limit new_;
   std::size_t sessions_ = 0;
   std::size_t opening_ = 0;
-  std::size_t this_second_ = 0;
-  protocol::time_point second_{};
   std::unordered_map<protocol::ip_address, std::size_t, protocol::address_hash> by_source_;
 };
 

@@ -62,18 +62,18 @@ void shard_supervisor_state::start(shard* s, const caf::actor& root_supervisor) 
   by_id = std::make_unique<std::unordered_map<session_key, caf::actor, session_hash>>(
       0, session_hash{context.hash.seed});
   const auto& bounds = context.settings.bounds;
+  const auto new_a_second =
+      static_cast<std::uint32_t>(s->share(bounds.max_new_sessions_per_second));
   limits = std::make_unique<session_limits>(
       session_limits::bounds{s->share(bounds.max_sessions), bounds.max_sessions_per_source,
-                             s->share(bounds.max_sessions),
-                             s->share(bounds.max_new_sessions_per_second)},
+                             s->share(bounds.max_sessions), new_a_second},
       context.hash);
-  admits = std::make_shared<admission>(
-      admission{session_limits{session_limits::bounds{s->share(bounds.max_sessions),
-                                                      bounds.max_sessions_per_source,
-                                                      s->share(bounds.max_opening_sessions),
-                                                      s->share(bounds.max_new_sessions_per_second)},
-                               context.hash},
-                0});
+  admits = std::make_shared<admission>(admission{
+      session_limits{session_limits::bounds{s->share(bounds.max_sessions),
+                                            bounds.max_sessions_per_source,
+                                            s->share(bounds.max_opening_sessions), new_a_second},
+                     context.hash},
+      0});
   start_children();
 }
 

@@ -127,6 +127,12 @@ BOOST_AUTO_TEST_CASE(sessions_are_bounded_in_all_by_source_while_opening_and_by_
   BOOST_TEST(per_second.admit(here, t0));
   BOOST_TEST(!per_second.admit(here, t0 + 900ms));
   BOOST_TEST(per_second.admit(here, t0 + 1s));
+
+  session_limits refused_ones_use_up_nothing{{9, 1, 9, 2}, {}};
+  BOOST_TEST(refused_ones_use_up_nothing.admit(here, t0));
+  BOOST_TEST(!refused_ones_use_up_nothing.admit(here, t0));
+  BOOST_TEST(!refused_ones_use_up_nothing.admit(here, t0));
+  BOOST_TEST(refused_ones_use_up_nothing.admit(there, t0));
 }
 
 BOOST_AUTO_TEST_CASE(ports_are_each_leased_once_and_come_back) {
