@@ -20,7 +20,9 @@ enum class role : std::uint8_t { client, server };
 enum class wire_choice : std::uint8_t { automatic, native, tonel, phantun };
 
 /// Bounds on what peers and applications can make this process hold (docs/design.md, "Limits").
-/// Units: counts, octets, seconds; each is per process and shared out evenly among the shards.
+/// Shape: max_* but the one per source, and pending_total_bytes, are the process', shared out evenly
+///        among its shards
+/// Units: counts, octets, seconds
 struct limits {
   std::size_t max_sessions = 65'536;
   std::size_t max_sessions_per_source = 16'384;

@@ -6,11 +6,33 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <unordered_map>
+#include <map>
+#include <mutex>
+#include <utility>
 
 namespace tonel::actors {
 
+/// How many each address has in the whole process. Chance deals out its sessions to the shards, so
+/// that with a share of the bound for each shard some would be refused long before it is reached.
+/// Thread: any
+class source_counts {
+public:
+  /// One more of this source; false: it has `most` already.
+  bool take(const protocol::ip_address& source, std::size_t most);
+  void give_back(const protocol::ip_address& source) noexcept;
+
+private:
+  // Ordered: whoever chooses the addresses gains nothing, and no hash needs a seed.
+  struct less {
+    bool operator()(const protocol::ip_address& a, const protocol::ip_address& b) const noexcept;
+  };
+  std::mutex mutex_;
+  std::map<protocol::ip_address, std::size_t, less> counts_;
+};
+
 /// Counts a shard's sessions and says whether one more may be.
+/// Shape:  bounds are the shard's share, but for per_source, which is the process'
+/// Owns:   nothing; `sources` outlives it, and it its places
 class session_limits {
 public:
   struct bounds {
@@ -19,22 +41,42 @@ public:
     std::size_t opening = 0;
     std::uint32_t per_second = 0;
   };
-  session_limits(const bounds& b, protocol::address_hash hash)
-      : bounds_(b), new_(b.per_second), by_source_(0, hash) {}
+  session_limits(const bounds& b, source_counts& sources)
+      : bounds_(b), sources_(&sources), new_(b.per_second) {}
 
-  /// Takes a place for a session of this source; false: refused, nothing taken.
-  bool admit(const protocol::ip_address& source, protocol::time_point now);
-  void opened() noexcept { --opening_; }
-  /// was_opened: opened() has been called for it.
-  void closed(const protocol::ip_address& source, bool was_opened);
-  std::size_t sessions() const noexcept { return sessions_; }
+  /// What one session takes up until this is destroyed; or nothing.
+  class place {
+  public:
+    place() = default;
+    place(place&& other) noexcept { swap(other); }
+    place& operator=(place&& other) noexcept {
+      place{std::move(other)}.swap(*this);
+      return *this;
+    }
+    ~place();
+    explicit operator bool() const noexcept { return limits_ != nullptr; }
+    /// It is none of those that are opening any more.
+    void opened() noexcept;
+
+  private:
+    friend session_limits;
+    place(session_limits& l, const protocol::ip_address& source) : limits_(&l), source_(source) {}
+    void swap(place& other) noexcept;
+
+    session_limits* limits_ = nullptr;
+    protocol::ip_address source_;
+    bool opened_ = false;
+  };
+
+  /// A place for a session of this source; none: refused.
+  [[nodiscard]] place admit(const protocol::ip_address& source, protocol::time_point now);
 
 private:
   bounds bounds_;
+  source_counts* sources_;
   protocol::rate_limit new_;
   std::size_t sessions_ = 0;
   std::size_t opening_ = 0;
-  std::unordered_map<protocol::ip_address, std::size_t, protocol::address_hash> by_source_;
 };
 
 } // namespace tonel::actors

@@ -6,6 +6,7 @@
 #include "actors/messages.hpp"
 #include "actors/reactor.hpp"
 #include "actors/remote_dialects.hpp"
+#include "actors/session_limits.hpp"
 #include "protocol/acceptor.hpp"
 #include "protocol/address.hpp"
 #include "protocol/bytes.hpp"
@@ -36,6 +37,8 @@ struct process_context {
   std::size_t shards = 1;
   /// Client: what its remotes speak.
   std::unique_ptr<remote_dialects> dialects = std::make_unique<remote_dialects>();
+  /// Sessions by the address of their peer or application.
+  std::unique_ptr<source_counts> sources = std::make_unique<source_counts>();
   /// Random octets (getrandom); an argument, so that tests decide.
   std::function<void(protocol::byte_span)> random;
   /// A UDP socket connected to the upstream (server).

@@ -62,18 +62,13 @@ void shard_supervisor_state::start(shard* s, const caf::actor& root_supervisor) 
   by_id = std::make_unique<std::unordered_map<session_key, caf::actor, session_hash>>(
       0, session_hash{context.hash.seed});
   const auto& bounds = context.settings.bounds;
-  const auto new_a_second =
-      static_cast<std::uint32_t>(s->share(bounds.max_new_sessions_per_second));
-  limits = std::make_unique<session_limits>(
-      session_limits::bounds{s->share(bounds.max_sessions), bounds.max_sessions_per_source,
-                             s->share(bounds.max_sessions), new_a_second},
-      context.hash);
-  admits = std::make_shared<admission>(admission{
-      session_limits{session_limits::bounds{s->share(bounds.max_sessions),
-                                            bounds.max_sessions_per_source,
-                                            s->share(bounds.max_opening_sessions), new_a_second},
-                     context.hash},
-      0});
+  session_limits::bounds most;
+  most.sessions = most.opening = s->share(bounds.max_sessions);
+  most.per_source = bounds.max_sessions_per_source;
+  most.per_second = static_cast<std::uint32_t>(s->share(bounds.max_new_sessions_per_second));
+  limits = std::make_unique<session_limits>(most, *context.sources);
+  most.opening = s->share(bounds.max_opening_sessions);
+  admits = std::make_shared<admission>(admission{session_limits{most, *context.sources}, 0});
   start_children();
 }
 
@@ -175,26 +170,23 @@ caf::actor shard_supervisor_state::session_of(const adopt_stream& request) const
 
 caf::actor shard_supervisor_state::make_session(const adopt_stream& request,
                                                 const protocol::endpoint& upstream) {
-  const auto source = request.tuple.remote.address;
-  if (!limits->admit(source, self->now())) return nullptr;
+  auto place = limits->admit(request.tuple.remote.address, self->now());
+  if (!place) return nullptr;
   const auto* native = std::get_if<protocol::accept_stream>(&request.accepted);
   server_session_start start{where, request.tunnel, queue, upstream, {}, request.group};
   // A handshake of the older dialects does not cost a socket: it proves 16 bits at most.
   if (native != nullptr) start.sockets = where->open_upstreams(*request.tunnel, upstream);
-  if (native != nullptr && start.sockets.empty()) {
-    limits->closed(source, false);
-    return nullptr;
-  }
-  limits->opened();
+  if (native != nullptr && start.sockets.empty()) return nullptr;
+  place.opened();
   auto session = self->spawn<caf::monitored>(server_session, start);
-  server_entry entry{session, request.tunnel, {}, source, request.owner};
+  server_entry entry{session, request.tunnel, {}, std::move(place), request.owner};
   if (native != nullptr) {
     entry.key = {request.tunnel.get(), native->hello.session};
     by_id->emplace(entry.key, session);
   } else {
     by_owner.emplace(request.owner, session);
   }
-  server_sessions.emplace(session.id(), entry);
+  server_sessions.emplace(session.id(), std::move(entry));
   return session;
 }
 
@@ -320,7 +312,6 @@ void shard_supervisor_state::session_ended(const caf::down_msg& down) {
       by_owner.erase(s->second.owner);
     else
       by_id->erase(s->second.key);
-    limits->closed(s->second.source, true);
     server_sessions.erase(s);
   } else if (const auto c = client_sessions.find(child); c != client_sessions.end()) {
     where->stats.add(counter::sessions_closed);

@@ -61,7 +61,7 @@ private:
     caf::actor session;
     tunnel_ptr tunnel;
     session_key key;
-    protocol::ip_address source;
+    session_limits::place place;
     std::uint64_t owner = 0; ///< of an older dialect: its key instead of the id
   };
   struct client_entry {
@@ -107,13 +107,14 @@ private:
   /// When the listeners that have failed are started again.
   std::unordered_map<tunnel_ptr, protocol::time_point> held_back;
   std::optional<peers_changed> peers;
+  // Ahead of what has their places.
+  std::unique_ptr<session_limits> limits; ///< server
+  std::shared_ptr<admission> admits;      ///< client: the listeners'
   // Ordered, so that a list of many can be given piece by piece.
   std::map<caf::actor_id, server_entry> server_sessions;
   std::map<caf::actor_id, client_entry> client_sessions;
   std::unique_ptr<std::unordered_map<session_key, caf::actor, session_hash>> by_id;
   std::unordered_map<std::uint64_t, caf::actor> by_owner; ///< sessions of older clients
-  std::unique_ptr<session_limits> limits;                 ///< server
-  std::shared_ptr<admission> admits;                      ///< client: the listeners'
   restart_budget restarts{3, std::chrono::seconds{30}};
   restart_budget session_faults{100, std::chrono::seconds{30}};
   backoff wait{std::chrono::milliseconds{100}, std::chrono::milliseconds{100},

@@ -41,7 +41,6 @@ udp_listener_state::~udp_listener_state() {
   if (!peers) return;
   // The other tunnels' share grows by what this one had.
   for (const auto& [path, p] : *peers) {
-    given.bounds->sessions.closed(path.peer.address, p.opened);
     given.bounds->pending_total -= p.pending_bytes;
     where->stats.add(counter::pending_dropped, p.pending.size());
   }
@@ -97,8 +96,10 @@ void udp_listener_state::take(sys::received_datagrams& datagrams) {
 }
 
 udp_listener_state::peer_map::iterator udp_listener_state::admit(const sys::datagram_path& path) {
-  if (!given.bounds->sessions.admit(path.peer.address, self->now())) return peers->end();
+  auto place = given.bounds->sessions.admit(path.peer.address, self->now());
+  if (!place) return peers->end();
   const auto added = peers->try_emplace(path).first;
+  added->second.place = std::move(place);
   added->second.asked = true;
   self->send(supervisor, open_session{given.tunnel, path});
   return added;
@@ -164,7 +165,7 @@ void udp_listener_state::session(const session_changed& changed) {
     p.session_id = changed.session.id();
   } else if (p.session_id == changed.ended) { // and not a younger one's, even if it has no id yet
     drop_pending(p, p.pending.size());
-    erase(found);
+    peers->erase(found);
   }
 }
 
@@ -180,10 +181,7 @@ void udp_listener_state::streams(streams_changed& changed) {
     p.asked = false;
     return;
   }
-  if (!p.opened) {
-    p.opened = true;
-    given.bounds->sessions.opened();
-  }
+  p.place.opened();
   flush_pending(p);
 }
 
@@ -195,11 +193,6 @@ void udp_listener_state::drop_pending(peer& p, std::size_t datagrams) {
     --pending_count;
     p.pending.pop_front();
   }
-}
-
-void udp_listener_state::erase(peer_map::iterator found) {
-  given.bounds->sessions.closed(found->first.peer.address, found->second.opened);
-  peers->erase(found);
 }
 
 void udp_listener_state::on_timer() {

@@ -69,7 +69,7 @@ private:
     caf::actor_id session_id = 0;
     std::vector<neighbour<stream_actor>> streams;
     std::size_t next = 0; ///< the stream that the next batch goes to
-    bool opened = false;
+    session_limits::place place;
     bool asked = false; ///< the session knows that datagrams wait
     std::deque<waiting> pending;
     std::size_t pending_bytes = 0;
@@ -84,7 +84,6 @@ private:
   void forward(peer& p);
   void flush_pending(peer& p);
   void drop_pending(peer& p, std::size_t datagrams);
-  void erase(peer_map::iterator found);
 
   pinned<udp_listener_state>* self;
   shard* where = nullptr;

@@ -98,41 +98,65 @@ BOOST_AUTO_TEST_CASE(a_working_tunnel_counts_what_passes) {
 }
 
 BOOST_AUTO_TEST_CASE(sessions_are_bounded_in_all_by_source_while_opening_and_by_second) {
-  session_limits all{{2, 9, 9, 9}, {}};
-  BOOST_TEST(all.admit(here, t0));
-  BOOST_TEST(all.admit(there, t0));
+  source_counts sources;
+  session_limits all{{2, 9, 9, 9}, sources};
+  auto first = all.admit(here, t0), second = all.admit(there, t0);
+  BOOST_TEST((first && second));
   BOOST_TEST(!all.admit(here, t0));
-  all.closed(there, false);
-  BOOST_TEST(all.admit(here, t0));
+  second = {};
+  BOOST_TEST(bool{all.admit(here, t0)});
+  first = {};
 
-  session_limits by_source{{9, 1, 9, 9}, {}};
-  BOOST_TEST(by_source.admit(here, t0));
+  session_limits by_source{{9, 1, 9, 9}, sources};
+  first = by_source.admit(here, t0);
   BOOST_TEST(!by_source.admit(here, t0));
-  BOOST_TEST(by_source.admit(there, t0));
-  by_source.closed(here, false);
-  BOOST_TEST(by_source.admit(here, t0));
+  BOOST_TEST(bool{by_source.admit(there, t0)});
+  first = {};
+  first = by_source.admit(here, t0);
+  BOOST_TEST(bool{first});
+  first = {};
 
-  session_limits opening{{9, 9, 1, 9}, {}};
-  BOOST_TEST(opening.admit(here, t0));
+  session_limits opening{{9, 9, 1, 9}, sources};
+  first = opening.admit(here, t0);
   BOOST_TEST(!opening.admit(here, t0));
-  opening.opened();
-  BOOST_TEST(opening.admit(here, t0));
-  opening.closed(here, true);
+  first.opened();
+  second = opening.admit(here, t0);
+  BOOST_TEST(bool{second});
+  first = {};
   BOOST_TEST(!opening.admit(here, t0));
-  opening.closed(here, false);
-  BOOST_TEST(opening.admit(here, t0));
+  second = {};
+  BOOST_TEST(bool{opening.admit(here, t0)});
+}
 
-  session_limits per_second{{9, 9, 9, 2}, {}};
-  BOOST_TEST(per_second.admit(here, t0));
-  BOOST_TEST(per_second.admit(here, t0));
-  BOOST_TEST(!per_second.admit(here, t0 + 900ms));
-  BOOST_TEST(per_second.admit(here, t0 + 1s));
+BOOST_AUTO_TEST_CASE(new_sessions_are_bounded_by_the_second) {
+  source_counts sources;
+  session_limits two{{9, 1, 9, 2}, sources};
+  const auto first = two.admit(here, t0);
+  BOOST_TEST(bool{first});
+  // One that has too many already uses up nothing of the others'.
+  for (int i = 0; i < 3; ++i)
+    BOOST_TEST(!two.admit(here, t0));
+  BOOST_TEST(bool{two.admit(there, t0)});
+  BOOST_TEST(!two.admit(there, t0 + 900ms));
+  BOOST_TEST(bool{two.admit(there, t0 + 1s)});
+}
 
-  session_limits refused_ones_use_up_nothing{{9, 1, 9, 2}, {}};
-  BOOST_TEST(refused_ones_use_up_nothing.admit(here, t0));
-  BOOST_TEST(!refused_ones_use_up_nothing.admit(here, t0));
-  BOOST_TEST(!refused_ones_use_up_nothing.admit(here, t0));
-  BOOST_TEST(refused_ones_use_up_nothing.admit(there, t0));
+BOOST_AUTO_TEST_CASE(an_address_has_its_sessions_in_all_shards_together) {
+  source_counts sources;
+  session_limits one{{9, 2, 9, 9}, sources}, other{{9, 2, 9, 9}, sources};
+  auto first = one.admit(here, t0), second = one.admit(here, t0);
+  BOOST_TEST((first && second));
+  BOOST_TEST(!other.admit(here, t0));
+  BOOST_TEST(bool{other.admit(there, t0)});
+  first = {};
+  second = other.admit(here, t0); // which is moved into, so that one more becomes free
+  BOOST_TEST(bool{second});
+  first = one.admit(here, t0);
+  BOOST_TEST(bool{first});
+  BOOST_TEST(!one.admit(here, t0));
+  // The first octets of an IPv6 address may be those of an IPv4 one.
+  const std::uint8_t octets[16] = {192, 0, 2, 1};
+  BOOST_TEST(bool{one.admit(protocol::ip_address::v6(octets), t0)});
 }
 
 BOOST_AUTO_TEST_CASE(ports_are_each_leased_once_and_come_back) {
@@ -197,7 +221,7 @@ BOOST_AUTO_TEST_CASE(the_end_of_an_applications_old_session_does_not_touch_its_n
   actors::shard where{0, context, r, pool, tun};
   const auto socket = std::make_shared<test::socket>();
   const auto bounds =
-      std::make_shared<admission>(admission{session_limits{{10, 10, 10, 10}, context.hash}, 0});
+      std::make_shared<admission>(admission{session_limits{{10, 10, 10, 10}, *context.sources}, 0});
   const auto step = [&] {
     for (int i = 0; i < 5; ++i)
       r.run_once(protocol::duration{-1});

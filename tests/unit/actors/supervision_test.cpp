@@ -190,6 +190,28 @@ BOOST_AUTO_TEST_CASE(a_shard_supervisor_that_throws_takes_its_children_along_and
   BOOST_TEST(p.w.server().exit_code == -1);
 }
 
+BOOST_AUTO_TEST_CASE(what_a_shard_that_failed_had_of_an_addresss_sessions_is_free_again) {
+  world_options o;
+  o.server_bounds.max_sessions_per_source = 2;
+  pair_of_processes p{o};
+  for (int i = 0; i < 3; ++i) {
+    p.w.server().instead_of_upstream = []() -> sys::result<std::shared_ptr<sys::datagram_socket>> {
+      throw std::runtime_error("x");
+    };
+    p.w.client().app_sends(5002, "x");
+    p.w.run();
+    p.w.server().instead_of_upstream = nullptr;
+    p.w.pass(10s);
+    p.w.echo(5001, "a" + std::to_string(i));
+    p.w.echo(5002, "b" + std::to_string(i));
+    p.w.server().tuns[0]->read_error = EBADFD;
+    p.w.client().app_sends(5001, "lost");
+    p.w.pass(40s); // for a budget of restarts
+  }
+  p.w.echo(5001, "again");
+  p.w.echo(5002, "again, too");
+}
+
 BOOST_AUTO_TEST_CASE(one_shard_that_fails_leaves_the_other_alone) {
   world_options o;
   o.server_shards = 2;

@@ -275,6 +275,24 @@ BOOST_AUTO_TEST_CASE(a_server_at_its_limit_refuses_with_a_reset_and_keeps_the_ot
   BOOST_TEST(w.server().count(counter::session_refused) == tries);
 }
 
+BOOST_AUTO_TEST_CASE(an_address_has_as_many_sessions_with_several_queues_as_with_one) {
+  world_options o;
+  o.client_shards = o.server_shards = 4;
+  for (const bool client : {true, false}) {
+    BOOST_TEST_CONTEXT((client ? "client" : "server")) {
+      (client ? o.client_bounds : o.server_bounds).max_sessions_per_source = 3;
+      world w{o};
+      auto& bounded = client ? w.client() : w.server();
+      for (std::uint16_t i = 0; i < 8; ++i)
+        w.client().app_sends(static_cast<std::uint16_t>(5'001 + i), "a", i % 4);
+      w.pass(500ms);
+      BOOST_TEST(bounded.count(counter::sessions_opened) == 3u);
+      BOOST_TEST(bounded.count(counter::session_refused) >= 5u);
+    }
+    o.client_bounds = {};
+  }
+}
+
 BOOST_AUTO_TEST_CASE(an_upstream_socket_that_does_not_open_refuses_the_session) {
   world w;
   const log_tail log;
