@@ -22,7 +22,7 @@ namespace {
 // Packets read in one wake-up: enough for runs to form, few enough that the shard's other actors, and
 // the cache, get their share.
 constexpr std::size_t max_packets = 64;
-// Segments that wait for the stream of a hello that was handed to a shard; as the acceptor's bound.
+// What opens or joins a session and comes before that can be made or found.
 constexpr std::size_t max_waiting = 64;
 constexpr auto adoption_time = 3s;
 // A client joins its group right behind the segment that opens it, which may be in another queue, or
@@ -126,18 +126,17 @@ void tun_queue_state::take(sys::received_packet& packet) {
     last_route = &found->second;
   }
   auto& r = *last_route;
-  if (!r.stream) { // adopted, its stream is being made
-    if (r.inbound.size() < max_waiting)
-      r.inbound.push_back({*segment, std::move(packet.bytes)});
-    else
-      stats.add(protocol::errc::hold_full);
-    return;
-  }
+  if (!r.stream) return hold({*segment, std::move(packet.bytes)});
   if (!r.queued) {
     r.queued = true;
     touched.push_back(&r);
   }
   r.inbound.push_back({*segment, std::move(packet.bytes)});
+}
+
+void tun_queue_state::hold(const inbound_segment& in) {
+  if (!acceptor->hold(in.header, in.payload(), self->now()))
+    where->stats.add(protocol::errc::hold_full);
 }
 
 void tun_queue_state::too_big(const protocol::packet_too_big& icmp) {
@@ -264,16 +263,17 @@ void tun_queue_state::add_stream(const stream_up& up) {
     tuples[r.id] = up.tuple;
     self->monitor(up.stream);
   }
-  // Of this queue alone: the hello was read by another.
+  // What came behind the hello, or before it where another queue has read that.
+  inbound_batch waited;
   for (auto& held : acceptor->release(up.tuple)) {
     inbound_segment segment{held.segment, where->slabs.append(held.payload)};
     segment.header.payload_offset = 0;
-    if (segment.packet.slab || held.payload.empty()) r.inbound.push_back(std::move(segment));
+    if (segment.packet.slab || held.payload.empty())
+      waited.segments.push_back(std::move(segment));
+    else
+      where->stats.add(counter::slab_pool_empty);
   }
-  if (!r.inbound.empty()) {
-    self->send(r.stream.handle(), inbound_batch{std::move(r.inbound)});
-    r.inbound = {};
-  }
+  if (!waited.segments.empty()) self->send(r.stream.handle(), std::move(waited));
   if (!up.local) return;
   for (std::size_t i = 0; i < queues.size(); ++i)
     if (i != where->index) self->send(queues[i], stream_up{up.tuple, up.stream, false});
@@ -283,6 +283,7 @@ void tun_queue_state::refuse(const protocol::four_tuple& tuple) {
   const auto found = routes->find(tuple);
   if (found == routes->end() || !found->second.waiting) return;
   --adopting;
+  acceptor->release(tuple);
   reset(tuple, found->second);
   routes->erase(found);
   last_route = nullptr;
@@ -406,7 +407,7 @@ void tun_queue_state::set_peers(peers_changed& peers) {
     if (found == routes->end())
       adopt(std::move(each.accepted), std::move(each.proof));
     else if (!found->second.stream) // what followed it, before the stream was known of
-      found->second.inbound.push_back(std::move(each.proof));
+      hold(each.proof);
   }
 }
 

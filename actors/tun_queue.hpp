@@ -40,11 +40,11 @@ private:
     neighbour<stream_actor> stream; ///< null while waiting
     caf::actor_id id = 0;
     bool local = true;
-    bool waiting = false;               ///< adopted, its stream is not there yet
+    bool waiting = false;               ///< adopted; the acceptor holds what comes meanwhile
     bool written = false;               ///< something of it has gone out
     protocol::seq_num snd_nxt, rcv_nxt; ///< for a RST in its name, should it fail or be refused
     protocol::time_point since{};
-    std::vector<inbound_segment> inbound; ///< of this wake-up, or waiting for the stream
+    std::vector<inbound_segment> inbound; ///< of this wake-up
     bool queued = false;                  ///< listed in `touched`
   };
   struct served_tunnel {
@@ -55,6 +55,8 @@ private:
 
   protocol::served_ports serve();
   void take(sys::received_packet& packet);
+  /// What overtakes its stream: a copy, since that may take a while, and slabs are few.
+  void hold(const inbound_segment& in);
   void stray(const protocol::segment_repr& header, sys::chunk&& packet);
   void too_big(const protocol::packet_too_big& icmp);
   void answer(protocol::stray_answer&& what, inbound_segment&& in);

@@ -177,18 +177,18 @@ stray_answer acceptor::on_proven(const segment_repr& in, byte_view payload, seq_
     out.held = release(in.tuple);
     return out;
   }
-  return hold(in, payload, now);
+  if (!hold(in, payload, now)) return ignore_stray{errc::hold_full};
+  return ignore_stray{};
 }
 
-stray_answer acceptor::hold(const segment_repr& in, byte_view payload, time_point now) {
+bool acceptor::hold(const segment_repr& in, byte_view payload, time_point now) {
   const auto cost = payload.size() + bookkeeping;
   const auto found = early_.find(in.tuple);
   const bool fits = found == early_.end()
                         ? payload.size() <= max_held_bytes
                         : found->second.segments.size() < max_held_segments &&
                               found->second.payload_bytes + payload.size() <= max_held_bytes;
-  if (!fits || held_bytes_ + cost > most_held || expiries_.size() >= most_expiries)
-    return ignore_stray{errc::hold_full};
+  if (!fits || held_bytes_ + cost > most_held || expiries_.size() >= most_expiries) return false;
 
   auto& kept = found == early_.end() ? early_[in.tuple] : found->second;
   if (kept.segments.empty()) {
@@ -198,7 +198,7 @@ stray_answer acceptor::hold(const segment_repr& in, byte_view payload, time_poin
   kept.segments.push_back({in, {payload.begin(), payload.end()}});
   kept.payload_bytes += static_cast<std::uint32_t>(payload.size());
   held_bytes_ += cost;
-  return ignore_stray{};
+  return true;
 }
 
 std::vector<held_segment> acceptor::release(const four_tuple& tuple) noexcept {

@@ -109,7 +109,10 @@ public:
   std::vector<segment_header> on_timer(time_point now);
   /// Nothing: no timer needed. May have moved after any call above.
   std::optional<time_point> deadline() const noexcept;
-  /// What is held for this tuple, in order: its hello came another way, and its stream exists.
+  /// Keeps a copy of a proven segment whose stream is about to be; on_stray does so by itself where it
+  /// made nothing of the tuple yet. False: a bound is reached, nothing was kept.
+  [[nodiscard]] bool hold(const segment_repr& in, byte_view payload, time_point now);
+  /// What is held for this tuple, in order: its stream exists, or never will.
   std::vector<held_segment> release(const four_tuple& tuple) noexcept;
   /// Octets held, bookkeeping included.
   std::size_t held_bytes() const noexcept { return held_bytes_; }
@@ -137,7 +140,6 @@ private:
                                              time_point now) const;
   stray_answer refuse(const segment_repr& in, std::optional<errc> reason, time_point now) noexcept;
   stray_answer on_proven(const segment_repr& in, byte_view payload, seq_num iss, time_point now);
-  stray_answer hold(const segment_repr& in, byte_view payload, time_point now);
 
   acceptor_config config_;
   syn_cookie cookie_;

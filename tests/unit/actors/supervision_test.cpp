@@ -3,6 +3,7 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include <algorithm>
 #include <csignal>
 #include <stdexcept>
 
@@ -233,6 +234,56 @@ BOOST_AUTO_TEST_CASE(one_shard_that_fails_leaves_the_other_alone) {
     p.w.echo(static_cast<std::uint16_t>(5'001 + i), "b" + std::to_string(i));
   // 16 less those of the first; and perhaps that of port 6000.
   BOOST_TEST(server.shard(1).stats.get(counter::sessions_opened) <= 17 - on_first);
+}
+
+BOOST_AUTO_TEST_CASE(what_waits_for_a_shard_that_failed_keeps_no_slab_of_another) {
+  world_options o;
+  o.server_shards = 2;
+  world w{o};
+  w.queue_of = [](const traced&) { return std::size_t{0}; };
+  auto& server = w.server();
+  constexpr std::uint16_t sessions = 16, first = 5'001;
+  server.stuck = 1;
+  for (std::uint16_t port = first; port < first + sessions; ++port)
+    w.client().app_sends(port, "hello");
+  w.run();
+  const auto on_first = server.shard(0).stats.get(counter::sessions_opened);
+  BOOST_TEST_REQUIRE(on_first > 0u);
+  BOOST_TEST_REQUIRE(on_first < sessions);
+  // What asks it for streams is lost with its supervisor; the queue that did knows nothing of that.
+  server.instead_of_upstream = []() -> sys::result<std::shared_ptr<sys::datagram_socket>> {
+    throw std::runtime_error("x");
+  };
+  server.stuck.reset();
+  w.run();
+  server.instead_of_upstream = nullptr;
+  for (std::uint16_t port = first; port < first + sessions; ++port)
+    w.client().app_sends_run(port, std::string(40'000, 'x'), 1'000);
+  w.run();
+  BOOST_TEST(server.shard(0).stats.get(counter::datagrams_out) == on_first * 41);
+  BOOST_TEST(server.pool(0).in_use() <= 1u); // that which is being filled
+  // Whoever waited begins anew, as where a hello is lost.
+  w.pass(10s);
+  for (std::uint16_t port = first; port < first + sessions; ++port)
+    w.echo(port, "again " + std::to_string(port));
+}
+
+BOOST_AUTO_TEST_CASE(what_waited_for_a_stream_that_is_refused_goes_with_it) {
+  world_options o;
+  o.server_bounds.max_sessions = 1;
+  world w{o};
+  w.echo(5001, "a");
+  w.trace.clear();
+  w.client().app_sends(5002, "b");
+  w.run();
+  const auto resets = w.sent_with(flag::rst, false);
+  BOOST_TEST_REQUIRE(resets.size() >= 1u);
+  const auto port = resets.front().header.tuple.remote.port;
+  w.pass(10s);
+  const auto all = w.sent_with(flag::rst, false);
+  BOOST_TEST(std::count_if(all.begin(), all.end(), [&](const traced& t) {
+               return t.header.tuple.remote.port == port;
+             }) == 1);
 }
 
 BOOST_AUTO_TEST_CASE(a_reader_pauses_while_the_pool_is_empty_and_goes_on_when_slabs_return) {

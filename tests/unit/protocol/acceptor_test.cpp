@@ -218,6 +218,24 @@ BOOST_AUTO_TEST_CASE(held_data_is_bounded_for_a_tuple) {
   BOOST_TEST(tell(give(A, 49, 1, octets(5'536))) == "");
 }
 
+BOOST_AUTO_TEST_CASE(what_follows_a_hello_is_held_within_the_same_bounds) {
+  BOOST_TEST(tell(give(A, 49, 1, octets(10))) == "");
+  const auto accepted = give(A | P, 1, 1, hello_at(0));
+  BOOST_REQUIRE(std::get_if<accept_stream>(&accepted));
+  BOOST_TEST(std::get_if<accept_stream>(&accepted)->held.size() == 1u);
+  for (std::uint32_t i = 0; i < 64; ++i)
+    BOOST_TEST(under_test.hold(segment(A, 59 + i, 1, 1), octets(1), now));
+  BOOST_TEST(!under_test.hold(segment(A, 123, 1, 1), octets(1), now));
+  const auto held = under_test.release(tuple);
+  BOOST_TEST_REQUIRE(held.size() == 64u);
+  BOOST_TEST(held.front().segment.seq.raw == (seq_num{client_iss} + 59).raw);
+  BOOST_TEST(held.back().segment.seq.raw == (seq_num{client_iss} + 122).raw);
+  BOOST_TEST(under_test.held_bytes() == 0u);
+  // Where the stream never comes, its sender learns it as where no hello does.
+  BOOST_TEST(under_test.hold(segment(A, 59, 1, 1), octets(1), now));
+  BOOST_TEST(under_test.on_timer(now + 3s).size() == 1u);
+}
+
 BOOST_AUTO_TEST_CASE(held_data_is_bounded_in_all) {
   for (const std::size_t size : {0u, 1'000u, 60'000u}) {
     under_test = acceptor{server_config()};
