@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <limits>
 #include <optional>
 #include <unordered_map>
 #include <utility>
@@ -22,6 +23,7 @@ namespace tonel::protocol {
 /// The server's initial sequence numbers: a keyed hash of the 4-tuple, without state.
 /// Shape:  the key is derived from `secret` and the 15-minute epoch of `now`; current and previous
 ///         are accepted
+/// Thread: one at a time, const or not: it remembers the keys that it used last
 /// Source: RFC 4987 §3.6, docs/wire.md
 class syn_cookie {
 public:
@@ -39,7 +41,20 @@ public:
                                   time_point now) const noexcept;
 
 private:
-  std::array<std::uint8_t, 16> secret_;
+  using key = std::array<std::uint8_t, 16>;
+  struct epoch_key {
+    std::uint64_t epoch = std::numeric_limits<std::uint64_t>::max();
+    key value{};
+  };
+
+  const key& key_of(std::uint64_t epoch) const noexcept;
+  seq_num cookie(const four_tuple& tuple, std::uint64_t epoch) const noexcept;
+  std::uint16_t token_of(const four_tuple& tuple, seq_num syn, std::uint64_t epoch) const noexcept;
+
+  key secret_;
+  /// By the epoch's last bit. To derive one costs twice what a cookie does, which a flood asks for
+  /// with every segment.
+  mutable std::array<epoch_key, 2> keys_;
 };
 
 /// A segment kept with its payload until its stream exists.

@@ -7,24 +7,10 @@ namespace tonel::protocol {
 
 namespace {
 
-using key = std::array<std::uint8_t, 16>;
-
 constexpr std::chrono::minutes key_life{15};
 
 std::uint64_t epoch_of(time_point now) noexcept {
   return static_cast<std::uint64_t>(now.time_since_epoch() / key_life);
-}
-
-/// The epoch's key. Derived, not drawn: every queue of the process arrives at the same one.
-key epoch_key(const key& secret, std::uint64_t epoch) noexcept {
-  key out{};
-  std::array<std::uint8_t, 9> input{};
-  store_be64(input, 0, epoch);
-  for (std::uint8_t half = 0; half < 2; ++half) {
-    input[8] = half;
-    store_be64(out, std::size_t{8} * half, siphash24(secret, input));
-  }
-  return out;
 }
 
 std::size_t put(byte_span out, std::size_t at, const endpoint& e) noexcept {
@@ -34,49 +20,63 @@ std::size_t put(byte_span out, std::size_t at, const endpoint& e) noexcept {
   return at + 18;
 }
 
+} // namespace
+
+/// The epoch's key. Derived, not drawn: every queue of the process arrives at the same one.
+const syn_cookie::key& syn_cookie::key_of(std::uint64_t epoch) const noexcept {
+  auto& known = keys_[epoch % keys_.size()];
+  if (known.epoch == epoch) return known.value;
+  known.epoch = epoch;
+  std::array<std::uint8_t, 9> input{};
+  store_be64(input, 0, epoch);
+  for (std::uint8_t half = 0; half < 2; ++half) {
+    input[8] = half;
+    store_be64(known.value, std::size_t{8} * half, siphash24(secret_, input));
+  }
+  return known.value;
+}
+
 // DEVIATION RFC 6528 §3: no clock goes into it but the key's age. A SYN that is repeated must get the
 // same number, or trackers call a client that follows the second one invalid.
-seq_num cookie(const key& secret, const four_tuple& tuple, std::uint64_t epoch) noexcept {
+seq_num syn_cookie::cookie(const four_tuple& tuple, std::uint64_t epoch) const noexcept {
   std::array<std::uint8_t, 36> input{};
   put(input, put(input, 0, tuple.local), tuple.remote);
-  auto isn = static_cast<std::uint32_t>(siphash24(epoch_key(secret, epoch), input));
+  auto isn = static_cast<std::uint32_t>(siphash24(key_of(epoch), input));
   // Sequence numbers up to 65,535 are what the older dialects start with.
   if (isn <= 65'535) isn ^= 0x8000'0000u;
   return {isn};
 }
 
-std::uint16_t token_of(const key& secret, const four_tuple& tuple, seq_num syn,
-                       std::uint64_t epoch) noexcept {
+std::uint16_t syn_cookie::token_of(const four_tuple& tuple, seq_num syn,
+                                   std::uint64_t epoch) const noexcept {
   std::array<std::uint8_t, 40> input{};
   store_be32(input, put(input, put(input, 0, tuple.local), tuple.remote), syn.raw);
-  return static_cast<std::uint16_t>(1 + siphash24(epoch_key(secret, epoch), input) % 65'535);
+  return static_cast<std::uint16_t>(1 + siphash24(key_of(epoch), input) % 65'535);
 }
-
-} // namespace
 
 std::uint16_t syn_cookie::token(const four_tuple& tuple, seq_num syn,
                                 time_point now) const noexcept {
-  return token_of(secret_, tuple, syn, epoch_of(now));
+  return token_of(tuple, syn, epoch_of(now));
 }
 
 bool syn_cookie::proves_token(const four_tuple& tuple, seq_num syn, seq_num ack,
                               time_point now) const noexcept {
   if (ack.raw < 2 || ack.raw > 65'536) return false;
   const auto epoch = epoch_of(now);
-  return token_of(secret_, tuple, syn, epoch) == ack.raw - 1 ||
-         (epoch > 0 && token_of(secret_, tuple, syn, epoch - 1) == ack.raw - 1);
+  return token_of(tuple, syn, epoch) == ack.raw - 1 ||
+         (epoch > 0 && token_of(tuple, syn, epoch - 1) == ack.raw - 1);
 }
 
 seq_num syn_cookie::isn(const four_tuple& tuple, time_point now) const noexcept {
-  return cookie(secret_, tuple, epoch_of(now));
+  return cookie(tuple, epoch_of(now));
 }
 
 std::optional<seq_num> syn_cookie::proven(const four_tuple& tuple, seq_num ack,
                                           time_point now) const noexcept {
   const auto epoch = epoch_of(now);
-  if (const auto isn = cookie(secret_, tuple, epoch); isn + 1 == ack) return isn;
+  if (const auto isn = cookie(tuple, epoch); isn + 1 == ack) return isn;
   if (epoch == 0) return std::nullopt;
-  if (const auto isn = cookie(secret_, tuple, epoch - 1); isn + 1 == ack) return isn;
+  if (const auto isn = cookie(tuple, epoch - 1); isn + 1 == ack) return isn;
   return std::nullopt;
 }
 

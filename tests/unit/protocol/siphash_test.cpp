@@ -59,6 +59,22 @@ BOOST_AUTO_TEST_CASE(cookie_lasts_for_its_key_and_the_next) {
   BOOST_TEST(!cookie.proven(tuple_of(4'000), isn + 1, start + 30min).has_value());
 }
 
+BOOST_AUTO_TEST_CASE(what_was_asked_before_changes_no_cookie) {
+  const syn_cookie used{{1, 2, 3}};
+  // Each takes the place of a key that a later one needs.
+  for (const auto after : {0min, 15min, 30min, 45min, 15min, 0min, 45min}) {
+    const syn_cookie fresh{{1, 2, 3}};
+    const auto at = start + after;
+    const auto isn = fresh.isn(tuple_of(4'000), at);
+    BOOST_TEST(used.isn(tuple_of(4'000), at).raw == isn.raw);
+    BOOST_TEST(used.proven(tuple_of(4'000), isn + 1, at + 15min).has_value());
+    BOOST_TEST(!used.proven(tuple_of(4'000), isn + 1, at + 30min).has_value());
+    const auto token = fresh.token(tuple_of(4'000), {7}, at);
+    BOOST_TEST(used.token(tuple_of(4'000), {7}, at) == token);
+    BOOST_TEST(used.proves_token(tuple_of(4'000), {7}, seq_num{token} + 1, at + 15min));
+  }
+}
+
 BOOST_AUTO_TEST_CASE(cookies_differ_and_leave_the_low_numbers_to_older_dialects) {
   const syn_cookie cookie{{9}};
   std::set<std::uint32_t> seen;
