@@ -1,5 +1,7 @@
 #include "protocol/address.hpp"
 
+#include "protocol/siphash.hpp"
+
 #include <algorithm>
 
 namespace tonel::protocol {
@@ -158,36 +160,23 @@ std::string colon_form(const std::uint8_t* sixteen) {
   return out;
 }
 
-/// SipHash-1-3 over whole words. The words are self-delimiting (each address starts with one that
-/// tells its family), so that the length need not be hashed.
+/// SipHash-1-3. The words are self-delimiting (each address starts with one that tells its family),
+/// so that the length need not be hashed.
 class word_hash {
 public:
-  explicit word_hash(std::uint64_t seed) noexcept
-      : v0_{seed ^ 0x736f6d6570736575}, v1_{spread(seed) ^ 0x646f72616e646f6d},
-        v2_{seed ^ 0x6c7967656e657261}, v3_{spread(seed) ^ 0x7465646279746573} {}
+  explicit word_hash(std::uint64_t seed) noexcept : words_(seed, spread(seed)) {}
 
-  void add(std::uint64_t word) noexcept {
-    v3_ ^= word;
-    round();
-    v0_ ^= word;
-  }
   void add(const ip_address& a, std::uint64_t extra) noexcept {
     const auto* p = a.data();
     if (a.is_v6()) {
-      add((extra << 8) | 6);
-      add(load(p, 8));
-      add(load(p + 8, 8));
+      words_.take((extra << 8) | 6);
+      words_.take(load(p, 8));
+      words_.take(load(p + 8, 8));
     } else {
-      add((load(p, 4) << 32) | (extra << 8) | (a.is_v4() ? 4u : 0u));
+      words_.take((load(p, 4) << 32) | (extra << 8) | (a.is_v4() ? 4u : 0u));
     }
   }
-  std::size_t finish() noexcept {
-    v2_ ^= 0xff;
-    round();
-    round();
-    round();
-    return static_cast<std::size_t>(v0_ ^ v1_ ^ v2_ ^ v3_);
-  }
+  std::size_t finish() noexcept { return static_cast<std::size_t>(words_.finish()); }
 
 private:
   static std::uint64_t load(const std::uint8_t* p, int octets) noexcept {
@@ -196,9 +185,6 @@ private:
       word = (word << 8) | p[i];
     return word;
   }
-  static std::uint64_t rotate(std::uint64_t v, int bits) noexcept {
-    return (v << bits) | (v >> (64 - bits));
-  }
   /// The second half of the key: the finaliser of splitmix64, so that one word of seed is enough.
   static std::uint64_t spread(std::uint64_t z) noexcept {
     z += 0x9e3779b97f4a7c15;
@@ -206,20 +192,8 @@ private:
     z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
     return z ^ (z >> 31);
   }
-  void round() noexcept {
-    v0_ += v1_;
-    v1_ = rotate(v1_, 13) ^ v0_;
-    v0_ = rotate(v0_, 32);
-    v2_ += v3_;
-    v3_ = rotate(v3_, 16) ^ v2_;
-    v0_ += v3_;
-    v3_ = rotate(v3_, 21) ^ v0_;
-    v2_ += v1_;
-    v1_ = rotate(v1_, 17) ^ v2_;
-    v2_ = rotate(v2_, 32);
-  }
 
-  std::uint64_t v0_, v1_, v2_, v3_;
+  sip_words<1, 3> words_;
 };
 
 } // namespace
