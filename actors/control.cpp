@@ -1,10 +1,9 @@
 #include "actors/control.hpp"
 
 #include "actors/log.hpp"
+#include "system/process.hpp"
 
 #include <caf/send.hpp>
-
-#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
@@ -27,7 +26,7 @@ constexpr connection_bounds bounds{16, std::size_t{16} << 10, 30s};
 
 bool may_connect(const sys::stream_connection& from) {
   const auto user = from.peer_user();
-  return user && (*user == 0 || *user == ::geteuid());
+  return user && (*user == 0 || *user == sys::user_id());
 }
 
 std::uint64_t number(const json& request, const char* name, std::uint64_t otherwise) {

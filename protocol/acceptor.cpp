@@ -26,11 +26,6 @@ constexpr std::size_t most_expiries = most_held / bookkeeping;
 constexpr auto least_repeat = 500ms, last_repeat = 2'800ms;
 constexpr std::size_t recent_syns = 256;
 
-bool contradictory(const segment_repr& in) noexcept {
-  const bool syn = in.has(flag::syn);
-  return (syn && in.has(flag::fin)) || (!syn && !in.has(flag::ack));
-}
-
 /// A RST that the sender of `in` and all trackers on the way accept: it takes the place of the
 /// segment that `in` acknowledges.
 /// Source: RFC 9293 §3.10.7.1
@@ -62,7 +57,7 @@ const served_port* acceptor::port_of(const segment_repr& in) const noexcept {
 
 stray_answer acceptor::on_stray(const segment_repr& in, byte_view payload, time_point now) {
   if (in.has(flag::rst)) return ignore_stray{};
-  if (contradictory(in)) return ignore_stray{errc::bad_flags};
+  if (!flags_can_be(in.flags)) return ignore_stray{errc::bad_flags};
   const auto* port = port_of(in);
   if (port == nullptr || (in.has(flag::syn) && in.has(flag::ack)))
     return refuse(in, errc::no_stream, now);

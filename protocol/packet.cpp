@@ -117,14 +117,6 @@ bool parse_syn_options(byte_view options, segment_repr& out) noexcept {
   return true;
 }
 
-/// No TCP sends those that fail, and connection tracking calls them invalid.
-bool flags_can_be(std::uint8_t flags) noexcept {
-  const auto has = [flags](std::uint8_t f) { return (flags & f) != 0; };
-  if (has(flag::syn)) return !has(flag::fin) && !has(flag::rst);
-  if (has(flag::rst)) return !has(flag::fin);
-  return has(flag::ack);
-}
-
 expected<packet_repr, errc> parse_tcp(byte_view packet, const ip_repr& ip,
                                       const offload_repr& offload) noexcept {
   const auto segment = packet.subview(ip.offset);

@@ -57,6 +57,13 @@ struct segment_repr {
   seq_num end() const noexcept { return seq + length(); }
 };
 
+/// No TCP sends flags for which this is false, and connection tracking calls them invalid.
+constexpr bool flags_can_be(std::uint8_t flags) noexcept {
+  const bool syn = (flags & flag::syn) != 0, fin = (flags & flag::fin) != 0;
+  if ((flags & flag::rst) != 0) return !syn && !fin;
+  return syn ? !fin : (flags & flag::ack) != 0;
+}
+
 /// An ICMP or ICMPv6 "packet too big" that quotes a TCP packet.
 struct packet_too_big {
   four_tuple quoted; ///< local is the quoted packet's source

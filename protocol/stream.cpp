@@ -17,11 +17,6 @@ constexpr std::uint64_t most_unacknowledged = std::uint64_t{768} << 20;
 /// At that bound one datagram per interval goes through: its ack opens the window again.
 constexpr auto over_bound_interval = 100ms;
 
-bool contradictory(const segment_repr& in) noexcept {
-  const bool syn = in.has(flag::syn), fin = in.has(flag::fin), rst = in.has(flag::rst);
-  return (syn && (fin || rst)) || (fin && rst) || (!in.has(flag::ack) && !syn && !rst);
-}
-
 } // namespace
 
 stream::stream(const stream_config& config, bool client) noexcept
@@ -31,7 +26,7 @@ stream::stream(const stream_config& config, bool client) noexcept
 
 effects stream::on_segment(const segment_repr& in, byte_view payload, time_point now) noexcept {
   effects out;
-  if (contradictory(in)) {
+  if (!flags_can_be(in.flags)) {
     out.add(count_drop{errc::bad_flags, 1});
     return out;
   }

@@ -128,14 +128,8 @@ void stream::on_fin_timer(time_point now, effects& out) noexcept {
     return forget(out);
   }
   send_fin(out);
-  if (at_exit_) {
-    attempt_at_ = started_ + last;
-    return;
-  }
-  for (const auto after : fin_schedule) {
-    attempt_at_ = started_ + after;
-    if (attempt_at_ > now) break;
-  }
+  attempt_at_ =
+      at_exit_ ? next_of(exit_schedule, started_, now) : next_of(fin_schedule, started_, now);
 }
 
 /// SEQ = SND.NXT, with state kept: where segments were lost, the peer's RCV.NXT is lower, and its

@@ -21,14 +21,6 @@ constexpr auto repeat_interval = 200ms;
 constexpr std::uint16_t default_mss_v4 = 536;
 constexpr std::uint16_t default_mss_v6 = 1'220;
 
-template <std::size_t N>
-time_point next_of(const std::array<duration, N>& schedule, time_point start,
-                   time_point now) noexcept {
-  for (const auto after : schedule)
-    if (start + after > now) return start + after;
-  return start + schedule.back();
-}
-
 } // namespace
 
 stream stream::connect(const stream_config& config) noexcept {

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <array>
 #include <chrono>
+#include <cstddef>
 
 namespace tonel::protocol {
 
@@ -17,5 +19,14 @@ struct boot_clock {
 /// A moment of boot_clock; where it starts is the caller's choice, as long as it never goes back.
 using time_point = boot_clock::time_point;
 using duration = boot_clock::duration;
+
+/// The first time of a schedule, counted from `start`, that is still to come; or its last.
+template <std::size_t N>
+time_point next_of(const std::array<duration, N>& schedule, time_point start,
+                   time_point now) noexcept {
+  for (const auto after : schedule)
+    if (start + after > now) return start + after;
+  return start + schedule.back();
+}
 
 } // namespace tonel::protocol

@@ -25,6 +25,9 @@ std::uint64_t raise_fd_limit() noexcept;
 /// This process' number.
 int process_id() noexcept;
 
+/// The user that this process acts as.
+std::uint32_t user_id() noexcept;
+
 /// Packets that an interface had no room for in its queue; nothing: the interface is not there.
 std::optional<std::uint64_t> interface_drops(const std::string& name);
 

@@ -43,6 +43,8 @@ std::uint64_t raise_fd_limit() noexcept {
 
 int process_id() noexcept { return ::getpid(); }
 
+std::uint32_t user_id() noexcept { return ::geteuid(); }
+
 std::optional<std::uint64_t> interface_drops(const std::string& name) {
   auto netlink = route_netlink::open(real_kernel());
   if (!netlink) return {};

@@ -1,5 +1,6 @@
 #include "system/udp_socket.hpp"
 
+#include "protocol/run.hpp"
 #include "system/linux/socket_address.hpp"
 #include "system/linux/udp_arrays.hpp"
 
@@ -163,7 +164,7 @@ std::size_t udp_socket::accept(receive_arrays& a, std::size_t i, slab_writer& sl
   const bool same_source = out.size() > first_out && (connected_ || a.came_from(i, extra));
   const auto size =
       extra.segment_size != 0 && extra.segment_size < length ? extra.segment_size : length;
-  const auto count = size == 0 ? 1 : (length + size - 1) / size;
+  const auto count = protocol::datagrams_in(length, size);
   const auto path = [&]() -> datagram_path {
     if (connected_) return {};
     if (same_source) return out.back().path;
