@@ -6,6 +6,7 @@
 #include <caf/send.hpp>
 
 #include <algorithm>
+#include <optional>
 #include <stdexcept>
 #include <utility>
 
@@ -85,7 +86,7 @@ void udp_listener_state::take(sys::received_datagrams& datagrams) {
   }
   auto& p = entry->second;
   if (p.streams.empty()) {
-    hold(p, datagrams.bytes);
+    hold(*entry, datagrams.bytes);
     return;
   }
   if (!p.queued) {
@@ -105,7 +106,24 @@ udp_listener_state::peer_map::iterator udp_listener_state::admit(const sys::data
   return added;
 }
 
-void udp_listener_state::hold(peer& p, const sys::chunk& datagrams) {
+void udp_listener_state::waiting_line::pop_front() {
+  all_[gone_++].octets = {};
+  if (gone_ == all_.size()) {
+    all_ = {};
+    gone_ = 0;
+  } else if (gone_ * 2 >= all_.size()) { // where the line never ends
+    all_.erase(all_.begin(), all_.begin() + static_cast<std::ptrdiff_t>(gone_));
+    gone_ = 0;
+  }
+}
+
+protocol::time_point udp_listener_state::due_time(const peer& p) const noexcept {
+  return p.pending.front().since + where->process.settings.bounds.pending_age;
+}
+
+void udp_listener_state::hold(peer_entry& entry, const sys::chunk& datagrams) {
+  auto& p = entry.second;
+  const bool first = p.pending.empty();
   const auto& bounds = where->process.settings.bounds;
   const auto total = where->share(bounds.pending_total_bytes);
   const auto count = protocol::datagrams_in(datagrams.length, datagrams.datagram_size);
@@ -123,14 +141,14 @@ void udp_listener_state::hold(peer& p, const sys::chunk& datagrams) {
     p.pending.push_back({self->now(), {datagram.begin(), datagram.end()}});
     p.pending_bytes += size;
     given.bounds->pending_total += size;
-    ++pending_count;
   }
   if (!p.asked && p.session) {
     p.asked = true;
     self->send(p.session, stream_wanted{});
   }
-  if (!armed) self->arm(self->now() + bounds.pending_age);
-  armed = true;
+  if (!first || p.pending.empty()) return;
+  due.emplace(due_time(p), &entry);
+  if (due.size() == 1) self->arm(due_time(p));
 }
 
 void udp_listener_state::forward(peer& p) {
@@ -140,7 +158,9 @@ void udp_listener_state::forward(peer& p) {
   self->pass(to, datagram_batch{{}, std::exchange(p.inbound, {})});
 }
 
-void udp_listener_state::flush_pending(peer& p) {
+void udp_listener_state::flush_pending(peer_entry& entry) {
+  auto& p = entry.second;
+  if (!p.pending.empty()) due.erase({due_time(p), &entry});
   while (!p.pending.empty()) {
     const auto& oldest = p.pending.front();
     auto chunk = where->slabs.append(oldest.octets);
@@ -149,7 +169,6 @@ void udp_listener_state::flush_pending(peer& p) {
     else
       where->stats.add(counter::pending_dropped);
     given.bounds->pending_total -= oldest.octets.size();
-    --pending_count;
     p.pending.pop_front();
   }
   p.pending_bytes = 0;
@@ -164,7 +183,9 @@ void udp_listener_state::session(const session_changed& changed) {
     p.session = as<session_actor>(changed.session);
     p.session_id = changed.session.id();
   } else if (p.session_id == changed.ended) { // and not a younger one's, even if it has no id yet
-    drop_pending(p, p.pending.size());
+    if (!p.pending.empty()) due.erase({due_time(p), &*found});
+    while (!p.pending.empty())
+      drop_oldest(p);
     peers->erase(found);
   }
 }
@@ -182,37 +203,27 @@ void udp_listener_state::streams(streams_changed& changed) {
     return;
   }
   p.place.opened();
-  flush_pending(p);
+  flush_pending(*found);
 }
 
-void udp_listener_state::drop_pending(peer& p, std::size_t datagrams) {
-  where->stats.add(counter::pending_dropped, datagrams);
-  for (; datagrams > 0; --datagrams) {
-    p.pending_bytes -= p.pending.front().octets.size();
-    given.bounds->pending_total -= p.pending.front().octets.size();
-    --pending_count;
-    p.pending.pop_front();
-  }
+void udp_listener_state::drop_oldest(peer& p) {
+  where->stats.add(counter::pending_dropped);
+  p.pending_bytes -= p.pending.front().octets.size();
+  given.bounds->pending_total -= p.pending.front().octets.size();
+  p.pending.pop_front();
 }
 
 void udp_listener_state::on_timer() {
-  armed = false;
-  if (pending_count == 0) return;
   const auto now = self->now();
-  const auto age = where->process.settings.bounds.pending_age;
-  std::optional<protocol::time_point> next;
-  for (auto& [path, p] : *peers) {
-    const auto fresh = std::find_if(p.pending.begin(), p.pending.end(),
-                                    [&](const waiting& w) { return now - w.since < age; });
-    if (fresh != p.pending.begin())
-      drop_pending(p, static_cast<std::size_t>(fresh - p.pending.begin()));
-    if (!p.pending.empty()) {
-      const auto due = p.pending.front().since + age;
-      if (!next || due < *next) next = due;
-    }
+  while (!due.empty() && due.begin()->first <= now) {
+    auto* entry = due.begin()->second;
+    auto& p = entry->second;
+    due.erase(due.begin());
+    while (!p.pending.empty() && due_time(p) <= now)
+      drop_oldest(p);
+    if (!p.pending.empty()) due.emplace(due_time(p), entry);
   }
-  armed = next.has_value();
-  self->arm(next);
+  self->arm(due.empty() ? std::nullopt : std::optional{due.begin()->first});
 }
 
 void udp_listener_state::send(datagram_batch& batch) {

@@ -8,9 +8,10 @@
 #include <caf/behavior.hpp>
 
 #include <cstddef>
-#include <deque>
 #include <memory>
+#include <set>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 namespace tonel::actors {
@@ -64,6 +65,19 @@ private:
     protocol::time_point since;
     std::vector<std::uint8_t> octets;
   };
+  /// What waits, the oldest first. Empty for nearly all peers, so it must cost nothing then.
+  class waiting_line {
+  public:
+    bool empty() const noexcept { return size() == 0; }
+    std::size_t size() const noexcept { return all_.size() - gone_; }
+    const waiting& front() const noexcept { return all_[gone_]; }
+    void push_back(waiting w) { all_.push_back(std::move(w)); }
+    void pop_front();
+
+  private:
+    std::vector<waiting> all_;
+    std::size_t gone_ = 0; ///< of the front
+  };
   struct peer {
     session_actor session;
     caf::actor_id session_id = 0;
@@ -71,19 +85,22 @@ private:
     std::size_t next = 0; ///< the stream that the next batch goes to
     session_limits::place place;
     bool asked = false; ///< the session knows that datagrams wait
-    std::deque<waiting> pending;
+    waiting_line pending;
     std::size_t pending_bytes = 0;
     std::vector<sys::chunk> inbound; ///< of this wake-up
     bool queued = false;
   };
   using peer_map = std::unordered_map<sys::datagram_path, peer, path_hash>;
+  using peer_entry = peer_map::value_type;
 
   void take(sys::received_datagrams& datagrams);
   peer_map::iterator admit(const sys::datagram_path& path);
-  void hold(peer& p, const sys::chunk& datagrams);
+  void hold(peer_entry& entry, const sys::chunk& datagrams);
   void forward(peer& p);
-  void flush_pending(peer& p);
-  void drop_pending(peer& p, std::size_t datagrams);
+  void flush_pending(peer_entry& entry);
+  void drop_oldest(peer& p);
+  /// When the peer's oldest has waited too long.
+  protocol::time_point due_time(const peer& p) const noexcept;
 
   pinned<udp_listener_state>* self;
   shard* where = nullptr;
@@ -92,10 +109,10 @@ private:
   reactor::watch_id watch = 0;
   std::unique_ptr<peer_map> peers;
   std::vector<sys::received_datagrams> received;
-  std::vector<peer_map::value_type*> touched;
+  std::vector<peer_entry*> touched;
   std::vector<sys::outgoing_run> runs;
-  std::size_t pending_count = 0; ///< datagrams
-  bool armed = false;
+  /// Those for which datagrams wait, by due_time().
+  std::set<std::pair<protocol::time_point, peer_entry*>> due;
 };
 
 } // namespace tonel::actors

@@ -244,6 +244,52 @@ BOOST_AUTO_TEST_CASE(a_datagram_does_not_wait_longer_than_3_s) {
   BOOST_TEST(w.upstream_got() == texts{"fresh"}, boost::test_tools::per_element());
 }
 
+BOOST_AUTO_TEST_CASE(datagrams_of_many_applications_wait_each_for_its_own_3_s) {
+  world w;
+  w.lose = [](const auto&) { return true; };
+  // Each application sends at its own time, and again 1 s later.
+  for (std::uint16_t i = 0; i < 20; ++i) {
+    w.client().app_sends(static_cast<std::uint16_t>(5'001 + i), "first");
+    if (i >= 10) w.client().app_sends(static_cast<std::uint16_t>(5'001 + i - 10), "second");
+    w.pass(100ms);
+  }
+  w.pass(900ms);
+  BOOST_TEST(w.client().count(counter::pending_dropped) == 0u);
+  w.pass(120ms); // 3 s after the first of all, and two ticks
+  for (std::uint64_t i = 1; i <= 10; ++i, w.pass(100ms))
+    BOOST_TEST(w.client().count(counter::pending_dropped) == i);
+  for (std::uint64_t i = 1; i <= 10; ++i, w.pass(100ms))
+    BOOST_TEST(w.client().count(counter::pending_dropped) == 10 + 2 * i);
+  w.pass(5s);
+  BOOST_TEST(w.client().count(counter::pending_dropped) == 30u);
+  w.lose = nullptr;
+  w.pass(3s);
+  BOOST_TEST(w.upstream_got().empty());
+}
+
+BOOST_AUTO_TEST_CASE(an_application_that_sends_on_while_nothing_answers_keeps_its_latest) {
+  world w;
+  w.lose = [](const auto&) { return true; };
+  int sent = 0;
+  const auto send = [&] {
+    w.client().app_sends(5001, std::to_string(sent++));
+    w.pass(100ms);
+  };
+  while (sent < 100)
+    send();
+  // Those of the last 3 s are left.
+  BOOST_TEST(w.client().count(counter::pending_dropped) >= 70u);
+  BOOST_TEST(w.client().count(counter::pending_dropped) <= 71u);
+  w.lose = nullptr;
+  while (sent < 300 && w.upstream_got().empty())
+    send();
+  const auto got = w.upstream_got();
+  BOOST_TEST_REQUIRE(got.size() >= 29u);
+  BOOST_TEST(got.size() <= 31u);
+  for (std::size_t i = 0; i < got.size(); ++i)
+    BOOST_TEST(got[i] == std::to_string(static_cast<std::size_t>(sent) - got.size() + i));
+}
+
 BOOST_AUTO_TEST_CASE(sessions_over_the_limit_are_refused_and_counted) {
   world_options o;
   o.client_bounds.max_sessions = 2;
