@@ -25,7 +25,7 @@ enum class counter : std::uint8_t {
   udp_send_dropped, ///< socket buffer full or too large
   udp_send_refused, ///< ECONNREFUSED and its like
   pending_dropped,  ///< waited for a session to open: too many, too old
-  session_refused,  ///< a limit on sessions, or no descriptor or port left
+  session_refused,  ///< a limit on sessions or streams, or no descriptor or port left
   sessions_opened,
   sessions_closed,
   streams_opened,

@@ -2,6 +2,7 @@
 
 #include "actors/config.hpp"
 #include "actors/group_registry.hpp"
+#include "actors/session_limits.hpp"
 #include "protocol/acceptor.hpp"
 #include "protocol/effects.hpp"
 #include "protocol/packet.hpp"
@@ -60,8 +61,10 @@ struct adopt_stream {
   tunnel_ptr tunnel; ///< that of the port
   protocol::four_tuple tuple;
   acceptance accepted;
-  inbound_segment proof;   ///< the segment that did it
-  caf::actor queue;        ///< the tun_queue that waits for stream_up or stream_refused
+  inbound_segment proof; ///< the segment that did it
+  caf::actor queue;      ///< the tun_queue that waits for stream_up or stream_refused
+  /// Where the shard has one left; a stream that exists needs none.
+  stream_limits::lease place = nullptr;
   std::uint64_t owner = 0; ///< of an older dialect: the session, by group_registry's key
   group_registry::lease group = nullptr; ///< that session is to be made, and has this
   group_registry::lease first = nullptr; ///< the stream is the first of that session, and has this

@@ -143,11 +143,16 @@ void server_session_state::accept(const protocol::accept_legacy& accepted, adopt
 }
 
 void server_session_state::add(std::uint8_t index, stream_start& start, adopt_stream& request) {
+  if (!request.place) {
+    where->stats.add(counter::session_refused);
+    return refuse(request);
+  }
   auto& kept = start.context;
   kept.where = where;
   kept.tunnel = tunnel;
   kept.side = role::server;
   kept.session = caf::actor_cast<caf::actor>(self);
+  kept.place = std::move(request.place);
   if (const auto deadline = tunnel->deadline; deadline.count() != 0)
     kept.ends_at = self->now() + deadline;
   start.queue = queue;

@@ -57,4 +57,31 @@ session_limits::place session_limits::admit(const protocol::ip_address& source,
   return {*this, source};
 }
 
+class stream_limits::place {
+public:
+  place(stream_limits& l, const protocol::ip_address& source) : limits_(l), source_(source) {
+    ++limits_.streams_;
+  }
+  place(const place&) = delete;
+  place& operator=(const place&) = delete;
+  ~place() {
+    --limits_.streams_;
+    limits_.sources_.give_back(source_);
+  }
+
+private:
+  stream_limits& limits_;
+  protocol::ip_address source_;
+};
+
+stream_limits::lease stream_limits::admit(const protocol::ip_address& source,
+                                          protocol::time_point now) {
+  if (streams_ >= most_ || !sources_.take(source, per_source_)) return nullptr;
+  if (!new_.take(now)) {
+    sources_.give_back(source);
+    return nullptr;
+  }
+  return std::make_shared<const place>(*this, source);
+}
+
 } // namespace tonel::actors

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <utility>
 
@@ -77,6 +78,33 @@ private:
   protocol::rate_limit new_;
   std::size_t sessions_ = 0;
   std::size_t opening_ = 0;
+};
+
+/// Counts a shard's streams (server) and says whether one more may be: bounds on sessions say nothing
+/// of how many streams a peer's have.
+/// Shape:  where n sessions may be, so may 4 n + 1,024 streams: few peers may have hundreds each, and
+///         as many again while these are replaced; many peers on average 4
+/// Thread: the shard's; outlives its leases
+class stream_limits {
+public:
+  class place;
+  /// What a stream takes up until the last copy is gone.
+  using lease = std::shared_ptr<const place>;
+
+  /// b: those of the shard's sessions
+  stream_limits(const session_limits::bounds& b, source_counts& sources)
+      : most_(most(b.sessions)), per_source_(most(b.per_source)), sources_(sources),
+        new_(static_cast<std::uint32_t>(most(b.per_second))) {}
+
+  /// For a stream of this source; null: refused.
+  [[nodiscard]] lease admit(const protocol::ip_address& source, protocol::time_point now);
+  static constexpr std::size_t most(std::size_t sessions) noexcept { return 4 * sessions + 1'024; }
+
+private:
+  std::size_t most_, per_source_;
+  source_counts& sources_;
+  protocol::rate_limit new_;
+  std::size_t streams_ = 0;
 };
 
 } // namespace tonel::actors

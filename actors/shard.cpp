@@ -56,7 +56,8 @@ bool port_pool::wake_oldest() {
 shard::shard(std::size_t number, const process_context& context, reactor& r, sys::slab_pool& p,
              sys::packet_device& device)
     : index(number), process(context), loop(r), pool(p), slabs(p), tun(device), gate(r),
-      ports(number, context.shards), challenges(max_challenges), cookie(context.cookie_secret) {
+      ports(number, context.shards), streams(session_bounds(), *context.stream_sources),
+      challenges(max_challenges), cookie(context.cookie_secret) {
   pool.on_available([this] { gate.resume(); });
   loop.set_coalescing(context.settings.coalesce);
   loop.set_between_passes([this] { pool.collect(); });
@@ -78,6 +79,12 @@ port_pool::lease shard::take_port() {
     log_warn("no TCP port is free for another connection: a client has ", port_pool::in_all,
              ", shared out to its queues (said once)");
   return port;
+}
+
+session_limits::bounds shard::session_bounds() const noexcept {
+  const auto& most = process.settings.bounds;
+  return {share(most.max_sessions), most.max_sessions_per_source, share(most.max_opening_sessions),
+          static_cast<std::uint32_t>(share(most.max_new_sessions_per_second))};
 }
 
 upstream_sockets shard::open_upstreams(const tunnel_config& tunnel,

@@ -37,8 +37,9 @@ struct process_context {
   std::size_t shards = 1;
   /// Client: what its remotes speak.
   std::unique_ptr<remote_dialects> dialects = std::make_unique<remote_dialects>();
-  /// Sessions by the address of their peer or application.
+  /// Sessions, and the server's streams, by the address of their peer or application.
   std::unique_ptr<source_counts> sources = std::make_unique<source_counts>();
+  std::unique_ptr<source_counts> stream_sources = std::make_unique<source_counts>();
   /// Random octets (getrandom); an argument, so that tests decide.
   std::function<void(protocol::byte_span)> random;
   /// A UDP socket connected to the upstream (server).
@@ -101,6 +102,7 @@ struct shard {
   counters stats;
   reader_gate gate;
   port_pool ports;                 ///< client
+  stream_limits streams;           ///< server
   protocol::rate_limit challenges; ///< challenge ACKs of all streams together (RFC 5961 §7)
   protocol::syn_cookie cookie;     ///< server: as the acceptors of all queues have it
 
@@ -110,6 +112,8 @@ struct shard {
   std::size_t share(std::size_t whole) const noexcept;
   /// Client: a TCP port for a connection; null when none is free, which is logged once.
   port_pool::lease take_port();
+  /// Of its sessions. opening: those of a client
+  session_limits::bounds session_bounds() const noexcept;
   /// Server: all sockets of one session; none where one could not be had, which is logged once.
   upstream_sockets open_upstreams(const tunnel_config& tunnel, const protocol::endpoint& upstream);
   template <class Integer> Integer random() const {

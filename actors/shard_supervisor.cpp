@@ -61,14 +61,10 @@ void shard_supervisor_state::start(shard* s, const caf::actor& root_supervisor) 
   const auto& context = s->process;
   by_id = std::make_unique<std::unordered_map<session_key, caf::actor, session_hash>>(
       0, session_hash{context.hash.seed});
-  const auto& bounds = context.settings.bounds;
-  session_limits::bounds most;
-  most.sessions = most.opening = s->share(bounds.max_sessions);
-  most.per_source = bounds.max_sessions_per_source;
-  most.per_second = static_cast<std::uint32_t>(s->share(bounds.max_new_sessions_per_second));
-  limits = std::make_unique<session_limits>(most, *context.sources);
-  most.opening = s->share(bounds.max_opening_sessions);
-  admits = std::make_shared<admission>(admission{session_limits{most, *context.sources}, 0});
+  auto bounds = s->session_bounds();
+  admits = std::make_shared<admission>(admission{session_limits{bounds, *context.sources}, 0});
+  bounds.opening = bounds.sessions; // at the server none is
+  limits = std::make_unique<session_limits>(bounds, *context.sources);
   start_children();
 }
 
@@ -196,10 +192,11 @@ void shard_supervisor_state::adopt(adopt_stream& request) {
   const auto* tunnel = where->find(request.tunnel);
   if (now_in == stage::running && tunnel != nullptr && tunnel->remote) {
     session = session_of(request);
+    request.place = where->streams.admit(request.tuple.remote.address, self->now());
     const bool may_make = legacy == nullptr || request.group;
     // The repeat of what another queue has read has overtaken it: that one makes the session.
     if (!session && !may_make && legacy->join == 0) return;
-    if (!session && may_make) session = make_session(request, *tunnel->remote);
+    if (!session && may_make && request.place) session = make_session(request, *tunnel->remote);
   }
   if (!session) {
     where->stats.add(counter::session_refused);

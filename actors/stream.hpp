@@ -25,6 +25,7 @@ struct stream_context {
   /// Client: when a datagram last passed; the session's.
   std::shared_ptr<protocol::time_point> used;
   port_pool::lease port;       ///< client: that of the tuple
+  stream_limits::lease place;  ///< server
   group_registry::lease first; ///< server: of the first of an older client's group
 };
 

@@ -159,6 +159,38 @@ BOOST_AUTO_TEST_CASE(an_address_has_its_sessions_in_all_shards_together) {
   BOOST_TEST(bool{one.admit(protocol::ip_address::v6(octets), t0)});
 }
 
+BOOST_AUTO_TEST_CASE(streams_are_bounded_in_all_by_source_and_by_second) {
+  const auto count = [](stream_limits& l, const protocol::ip_address& source,
+                        std::vector<stream_limits::lease>& out) {
+    const auto before = out.size();
+    while (auto lease = l.admit(source, t0))
+      out.push_back(std::move(lease));
+    return out.size() - before;
+  };
+  constexpr std::size_t many = 100'000;
+  std::vector<stream_limits::lease> leases;
+  source_counts sources;
+  stream_limits all{{3, many, 0, many}, sources};
+  BOOST_TEST(count(all, here, leases) == stream_limits::most(3));
+  BOOST_TEST(all.admit(there, t0) == nullptr);
+  leases.pop_back();
+  BOOST_TEST(all.admit(there, t0) != nullptr);
+  leases.clear();
+
+  stream_limits by_source{{many, 3, 0, many}, sources}, of_other_shard{{many, 3, 0, many}, sources};
+  BOOST_TEST(count(by_source, here, leases) == stream_limits::most(3));
+  BOOST_TEST(of_other_shard.admit(here, t0) == nullptr);
+  BOOST_TEST(of_other_shard.admit(there, t0) != nullptr);
+  leases.clear();
+  BOOST_TEST(of_other_shard.admit(here, t0) != nullptr);
+
+  stream_limits by_second{{many, many, 0, 3}, sources};
+  BOOST_TEST(count(by_second, here, leases) == stream_limits::most(3));
+  BOOST_TEST(by_second.admit(there, t0 + 900ms) == nullptr);
+  BOOST_TEST(by_second.admit(there, t0 + 1s) != nullptr);
+  leases.clear();
+}
+
 BOOST_AUTO_TEST_CASE(ports_are_each_leased_once_and_come_back) {
   port_pool ports{1, 4};
   std::vector<port_pool::lease> leases;

@@ -244,6 +244,38 @@ BOOST_AUTO_TEST_CASE(a_session_without_all_its_ports_is_refused) {
   BOOST_TEST(w.server().count(counter::sessions_opened) == 0u);
 }
 
+BOOST_AUTO_TEST_CASE(a_server_with_too_many_streams_refuses_more_and_keeps_those_it_has) {
+  world_options o;
+  o.server_bounds.max_sessions = 2;
+  world w{o};
+  w.echo(5001, "a");
+  auto& limit = w.server().shard(0).streams;
+  // One of another session, or of this: it joins when the first is lost.
+  const auto fill = [&] {
+    std::vector<actors::stream_limits::lease> out;
+    while (auto lease = limit.admit(protocol::ip_address::v4(10, 5, 5, 5), w.now))
+      out.push_back(std::move(lease));
+    return out;
+  };
+  auto others = fill();
+  BOOST_TEST(others.size() == actors::stream_limits::most(2) - 1);
+  w.client().app_sends(5002, "b");
+  w.pass(100ms);
+  BOOST_TEST(w.server().count(counter::session_refused) >= 1u);
+  BOOST_TEST(w.server().upstreams.size() == 1u);
+  w.echo(5001, "c");
+
+  w.client().app_sends(5001, "tonel-fault:server-stream");
+  w.run();
+  // Its own place is free again; what the session brings in its stead takes that.
+  w.pass(500ms);
+  w.echo(5001, "d");
+  BOOST_TEST(w.server().count(counter::sessions_opened) == 1u);
+  others.clear();
+  w.pass(20s);
+  w.echo(5002, "e");
+}
+
 BOOST_AUTO_TEST_CASE(a_stream_is_replaced_before_its_deadline_without_loss) {
   for (const std::size_t n : {std::size_t{1}, streams}) {
     world_options o;
