@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <cstring>
 #include <stdexcept>
+#include <variant>
 
 namespace tonel::test {
 
@@ -100,6 +101,26 @@ std::string stream_script::describe(const segment_header& header, std::size_t le
   return out;
 }
 
+namespace {
+
+/// Of effects that say nothing but what they are.
+struct name_of {
+  const char* operator()(const hold_segment&) const { return "hold"; }
+  const char* operator()(const replay_held&) const { return "replay"; }
+  const char* operator()(const opened&) const { return "opened"; }
+  const char* operator()(const greeted&) const { return "greeted"; }
+  const char* operator()(const went_silent&) const { return "silent"; }
+  const char* operator()(const recovered&) const { return "recovered"; }
+  const char* operator()(const went_idle&) const { return "idle"; }
+  const char* operator()(const became_active&) const { return "active"; }
+  const char* operator()(const try_new_port&) const { return "new port"; }
+  const char* operator()(const forgotten&) const { return "forgotten"; }
+  const char* operator()(const peer_is_legacy&) const { return "peer is legacy"; }
+  template <class Other> const char* operator()(const Other&) const { return ""; }
+};
+
+} // namespace
+
 std::string stream_script::describe(const effects& list) {
   std::string out;
   for (const auto& e : list) {
@@ -117,10 +138,7 @@ std::string stream_script::describe(const effects& list) {
     } else if (const auto* x = std::get_if<ended>(&e)) {
       out += std::string{"ended "} + to_string(x->why);
     } else {
-      constexpr const char* names[] = {
-          "",     "",       "hold", "replay",   "opened", "greeted", "silent",    "recovered",
-          "idle", "active", "",     "new port", "",       "",        "forgotten", "peer is legacy"};
-      out += names[e.index()];
+      out += std::visit(name_of{}, e);
     }
   }
   return out;
