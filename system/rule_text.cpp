@@ -79,6 +79,10 @@ std::vector<flow> flows_of(const rule_plan& plan) {
   return out;
 }
 
+const char* flags_of(table_kind kind) noexcept {
+  return kind == table_kind::owned ? " { flags owner; }" : "";
+}
+
 /// Writes the statements of one table.
 class table_writer {
 public:
@@ -86,8 +90,7 @@ public:
       : plan_{plan}, table_{"inet " + plan.table}, tun_{quoted(plan.tun)}, flows_{flows_of(plan)} {
     // Emptied, not deleted: the chains stay, and with them connection tracking and the translation
     // of the connections that it knows.
-    out_ = {"add table " + table_ + (kind == table_kind::owned ? " { flags owner; }" : ""),
-            "flush table " + table_};
+    out_ = {"add table " + table_ + flags_of(kind), "flush table " + table_};
   }
 
   std::vector<std::string> write() {
@@ -333,10 +336,10 @@ std::vector<std::string> nft_statements(const rule_plan& plan, table_kind kind) 
   return table_writer{plan, kind}.write();
 }
 
-std::vector<std::string> nft_removal_statements(std::string_view table) {
-  // A table that is not there cannot be deleted.
+std::vector<std::string> nft_removal_statements(std::string_view table, table_kind kind) {
+  // A table that is not there cannot be deleted; one that is there cannot be added as another kind.
   const auto name = "table inet " + std::string{table};
-  return {"add " + name, "delete " + name};
+  return {"add " + name + flags_of(kind), "delete " + name};
 }
 
 std::vector<iptables_rule> iptables_rules(const rule_plan& plan, bool v6) {

@@ -41,8 +41,9 @@ enum class table_kind : std::uint8_t { shared, owned };
 std::vector<std::string> nft_statements(const rule_plan& plan,
                                         table_kind kind = table_kind::shared);
 
-/// The statements that take the table away; they do not fail where there is none.
-std::vector<std::string> nft_removal_statements(std::string_view table);
+/// The statements that take a table of this kind away; they do not fail where there is none.
+std::vector<std::string> nft_removal_statements(std::string_view table,
+                                                table_kind kind = table_kind::shared);
 
 /// One rule for iptables or ip6tables.
 struct iptables_rule {

@@ -37,7 +37,7 @@ public:
     // A table of the other kind cannot become one of this kind; and what an earlier process left may
     // have other chains.
     if (!there(plan.table)) {
-      const auto removal = nft_removal_statements(plan.table);
+      const auto removal = removal_of(plan.table);
       statements.insert(statements.begin(), removal.begin(), removal.end());
     }
     listing_.clear();
@@ -59,7 +59,7 @@ public:
   }
 
   result<void> remove(const std::string& table) override {
-    auto done = writer_.run(nft_removal_statements(table));
+    auto done = writer_.run(removal_of(table));
     if (!done) return unexpected{done.error()};
     if (table == table_) listing_.clear();
     return {};
@@ -72,6 +72,10 @@ public:
 
 private:
   bool there(const std::string& table) const { return table == table_ && !listing_.empty(); }
+  /// What an earlier process has left is not owned: the kernel would have taken it away.
+  std::vector<std::string> removal_of(const std::string& table) const {
+    return nft_removal_statements(table, table == table_ ? kind_ : table_kind::shared);
+  }
 
   nft_context writer_, reader_;
   table_kind kind_;

@@ -1,11 +1,14 @@
 #!/usr/bin/env python3
 """--auto-rule: the rules are there, exactly, while the program runs, and gone with it, however it ends."""
 
+import fcntl
+import os
 import signal
 
 import harness
 from apps import Upstream, ask, ask_once
-from firewall import BACKENDS, FORWARDING, Automatic, in_place, present, rules_of, tagged, unchanged
+from firewall import (BACKENDS, FORWARDING, STATE, Automatic, in_place, present, rules_of, tagged,
+                      unchanged)
 from harness import case
 from processes import Process, Tonel, binary, sanitized, wait_until
 from topology import Topology
@@ -247,14 +250,23 @@ def owner():
         tunnel.tonelc.stop()
 
 
+TABLES = ("tonel_tunc", "tonel_tun2")
+
+
+def start_second(tunnel):
+    argv = [a.replace("5000", "5001").replace("tunc", "tun2") for a in tunnel.client_argv]
+    second = Tonel(tunnel.top.client, [*argv, "--tun-local", "192.168.210.1", "--tun-peer",
+                                       "192.168.210.2", "--tun-local6", "fcc0::1", "--tun-peer6",
+                                       "fcc0::2"], False)
+    in_place(second)
+    return second
+
+
 def two(backend):
     with Topology() as top, unchanged(top.client, top.server):
         tunnel = Automatic(top, backend=backend)
-        argv = [a.replace("5000", "5001").replace("tunc", "tun2") for a in tunnel.client_argv]
-        second = Tonel(top.client, [*argv, "--tun-local", "192.168.210.1", "--tun-peer", "192.168.210.2",
-                                    "--tun-local6", "fcc0::1", "--tun-peer6", "fcc0::2"], False)
-        in_place(second)
-        both = [present(top.client, backend, t) for t in ("tonel_tunc", "tonel_tun2")]
+        second = start_second(tunnel)
+        both = [present(top.client, backend, t) for t in TABLES]
         assert both == [True, True], both
         with Upstream(tunnel.upstream_socket()):
             through_second = top.client.udp("127.0.0.1", connect=("127.0.0.1", 5001))
@@ -270,8 +282,28 @@ def two(backend):
         top.assert_clean()
 
 
+def two_at_once(backend):
+    with Topology() as top, unchanged(top.client):
+        tunnel = Automatic(top, backend=backend, start=False)
+        tunnel.start_client(apply_rules=False)
+        in_place(tunnel.tonelc)
+        second = start_second(tunnel)
+        # Neither can tell the other about forwarding as long as this is locked; the rules go before that,
+        # or the last one would take those of the other for a process that still needs it.
+        with open(os.path.join(STATE, "rules.lock"), "wb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            for program in (tunnel.tonelc, second):
+                program.signal(signal.SIGTERM)
+            wait_until(lambda: not any(present(top.client, backend, t) for t in TABLES), 5,
+                       "rules gone before the process")
+        for program in (tunnel.tonelc, second):
+            assert program.wait(5) == 0
+
+
 for _backend in BACKENDS:
     case(f"two programs on one host: {_backend}")(lambda backend=_backend: two(backend))
+    case(f"two programs on one host end at once: {_backend}")(
+        lambda backend=_backend: two_at_once(backend))
 
 
 if __name__ == "__main__":

@@ -278,6 +278,8 @@ BOOST_AUTO_TEST_CASE(iptables_replaces_what_has_the_tag_and_nothing_else) {
 BOOST_AUTO_TEST_CASE(removal_does_not_fail_where_there_is_nothing) {
   check_equal(nft_removal_statements("tonel_t"),
               {"add table inet tonel_t", "delete table inet tonel_t"});
+  check_equal(nft_removal_statements("tonel_t", table_kind::owned),
+              {"add table inet tonel_t { flags owner; }", "delete table inet tonel_t"});
 }
 
 BOOST_AUTO_TEST_SUITE_END()
