@@ -3,80 +3,40 @@
 // never gets from us what its application would take for a datagram.
 
 #include "protocol/acceptor.hpp"
-#include "protocol/stream.hpp"
 #include "protocol/wire.hpp"
-#include "tests/fuzz/fuzz.hpp"
+#include "tests/fuzz/stream_run.hpp"
 
-#include <algorithm>
 #include <vector>
 
 using namespace tonel::protocol;
+using namespace tonel::fuzz;
 using namespace std::chrono_literals;
-using tonel::fuzz::check;
 
 namespace {
 
-using octets = std::vector<std::uint8_t>;
-
 const syn_cookie cookie{{1, 2, 3}};
 
-/// Octets to take from; zeros when they have run out.
-class reader {
+class run final : public stream_run {
 public:
-  reader(const std::uint8_t* data, std::size_t size) : bytes_(data, size) {}
-  bool done() const { return at_ >= bytes_.size(); }
-  std::uint8_t octet() { return done() ? std::uint8_t{0} : bytes_[at_++]; }
-  std::uint32_t word() {
-    std::uint32_t out = 0;
-    for (int i = 0; i < 4; ++i)
-      out = out << 8 | octet();
-    return out;
+  run(reader& in, std::uint8_t options) : stream_run(in, (options & 1) != 0, make(options)) {
+    if (client_) examine(stream_.open(now_), 0);
   }
 
 private:
-  byte_view bytes_;
-  std::size_t at_ = 0;
-};
-
-class run {
-public:
-  run(reader& in, std::uint8_t options)
-      : in_(in), client_((options & 1) != 0), stream_(make(options, client_)) {
-    if (client_) examine(stream_.open(now_), 0, false);
-  }
-
-  void step() {
-    const auto what = in_.octet();
-    constexpr duration waits[] = {0ms, 1ms, 150ms, 1s, 3s, 20s, 10min, 1h};
-    now_ += waits[what >> 5];
-    for (int spins = 0; stream_.deadline() && *stream_.deadline() <= now_; ++spins) {
-      check(spins < 3, "a timer that was served is over");
-      examine(stream_.on_timer(now_), 0, false);
-    }
-    switch (what & 15) {
-    case 9: examine(stream_.on_resume(now_), 0, false); break;
-    case 10: examine(stream_.close(now_, (what & 16) != 0), 0, false); break;
-    case 11: examine(stream_.reset(now_), 0, false); break;
-    case 12: examine(stream_.supersede(now_), 0, false); break;
+  void on_event(int kind, bool option) override {
+    switch (kind) {
+    case 9: examine(stream_.on_resume(now_), 0); break;
+    case 10: examine(stream_.close(now_, option), 0); break;
+    case 11: examine(stream_.reset(now_), 0); break;
+    case 12: examine(stream_.supersede(now_), 0); break;
     case 13:
     case 14: data(); break;
-    default: segment(what & 15, (what & 16) != 0); break;
+    default: segment(kind, option); break;
     }
   }
 
-  void finish() {
-    for (int timers = 0; stream_.deadline() && timers < 200; ++timers) {
-      now_ = std::max(now_, *stream_.deadline());
-      examine(stream_.on_timer(now_), 0, false);
-    }
-  }
-
-private:
-  static four_tuple tuple() {
-    return {{ip_address::v4(198, 51, 100, 7), 40'000}, {ip_address::v4(192, 0, 2, 1), 443}};
-  }
-
-  static stream make(std::uint8_t options, bool client) {
+  static stream make(std::uint8_t options) {
+    const bool client = (options & 1) != 0;
     constexpr profile kinds[] = {profile::legacy, profile::tonel, profile::phantun,
                                  profile::legacy};
     stream_config config;
@@ -130,41 +90,18 @@ private:
     in.payload_length = static_cast<std::uint32_t>(payload.size());
     in.datagram_size = payload.empty() ? 0 : 1 + in_.octet() * 7u % in.payload_length;
     // A native client on this port means that the older peer is gone.
-    const bool gone = in.has(flag::syn) && !is_legacy_syn(in);
-    examine(stream_.on_segment(in, payload, now_), payload.size(), gone);
+    peer_gone_ = in.has(flag::syn) && !is_legacy_syn(in);
+    examine(stream_.on_segment(in, payload, now_), payload.size());
+    peer_gone_ = false;
   }
 
   void data() {
     const auto size = in_.octet() * 5u, count = in_.octet() % 16 + 1u;
-    const auto admitted = stream_.admit(size, count, now_);
-    check(admitted <= count, "no more is admitted than was asked for");
-    check(admitted == 0 || stream_.is_open(), "only an open stream sends");
-    if (admitted == 0) return;
-    const auto seq = stream_.snd_nxt();
-    const auto header = stream_.data_header(size * admitted, admitted, true, now_);
-    check(header.seq == seq, "data goes out at SND.NXT");
-    check(header.flags == flag::ack, "data has no PSH");
+    if (const auto data = send(size, count))
+      check(data->header.flags == flag::ack, "data has no PSH");
   }
 
-  void examine(const effects& list, std::size_t payload, bool peer_gone) {
-    check(list.size() <= effects::capacity, "effects fit");
-    for (const auto& e : list) {
-      if (const auto* s = std::get_if<send_segment>(&e)) {
-        sent(*s, peer_gone);
-      } else if (const auto* d = std::get_if<deliver>(&e)) {
-        check(d->offset + d->length <= payload, "what is delivered lies in the segment");
-      } else if (std::get_if<ended>(&e) != nullptr || std::get_if<try_new_port>(&e) != nullptr) {
-        check(!ended_, "the end is said once");
-        ended_ = true;
-      } else if (std::get_if<forgotten>(&e) != nullptr) {
-        check(ended_ && !forgotten_, "forgotten after the end, and once");
-        forgotten_ = true;
-        check(!stream_.deadline(), "what is forgotten waits for nothing");
-      }
-    }
-  }
-
-  void sent(const send_segment& s, bool peer_gone) {
+  void sent(const send_segment& s) override {
     const auto& h = s.header;
     check((h.flags & (flag::fin | flag::psh)) == 0, "no FIN, no PSH");
     if ((h.flags & flag::syn) != 0) {
@@ -175,17 +112,12 @@ private:
     if ((h.flags & flag::rst) != 0 || !s.payload.empty()) return;
     const bool probe = h.ack.raw == 0 && h.seq.raw <= 1;
     const bool third = client_ && !std::exchange(third_sent_, true);
-    check(probe || third || peer_gone || stream_.wire() == profile::phantun,
+    check(probe || third || peer_gone_ || stream_.wire() == profile::phantun,
           "a peer that may be tonel gets no ACK but the handshake's");
   }
 
-  reader& in_;
-  bool client_;
-  stream stream_;
-  time_point now_{};
   bool third_sent_ = false;
-  bool ended_ = false;
-  bool forgotten_ = false;
+  bool peer_gone_ = false; ///< while it is answered that a native client has come in its place
 };
 
 } // namespace
@@ -210,10 +142,5 @@ std::vector<octets> tonel::fuzz::seeds() {
 }
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  reader in{data, size};
-  run r{in, in.octet()};
-  for (int events = 0; !in.done() && events < 500; ++events)
-    r.step();
-  r.finish();
-  return 0;
+  return run_input<run>(data, size);
 }

@@ -1,65 +1,37 @@
 // Input: one octet of options, then events; each is an octet that says what happens and how much
 // time passes before it, and the octets that it needs.
 
-#include "protocol/stream.hpp"
-#include "tests/fuzz/fuzz.hpp"
+#include "tests/fuzz/stream_run.hpp"
 
 #include <algorithm>
 #include <vector>
 
 using namespace tonel::protocol;
-using namespace std::chrono_literals;
-using tonel::fuzz::check;
+using namespace tonel::fuzz;
 
 namespace {
-
-using octets = std::vector<std::uint8_t>;
 
 constexpr seq_num client_iss{0xffff'ffe0}; // the numbers wrap soon
 constexpr seq_num server_iss{0x7fff'fff0};
 
-/// Octets to take from; zeros when they have run out.
-class reader {
-public:
-  reader(const std::uint8_t* data, std::size_t size) : bytes_(data, size) {}
-  bool done() const { return at_ >= bytes_.size(); }
-  std::uint8_t octet() { return done() ? std::uint8_t{0} : bytes_[at_++]; }
-  std::uint32_t word() {
-    std::uint32_t out = 0;
-    for (int i = 0; i < 4; ++i)
-      out = out << 8 | octet();
-    return out;
-  }
-
-private:
-  byte_view bytes_;
-  std::size_t at_ = 0;
-};
-
 /// One stream, with what it has promised so far.
-class run {
+class run final : public stream_run {
 public:
   run(reader& in, std::uint8_t options)
-      : in_(in), client_((options & 1) != 0), irs_(client_ ? server_iss : client_iss),
-        stream_(make(options, client_)), acked_(irs_), highest_(stream_.rcv_nxt()) {
+      : stream_run(in, (options & 1) != 0, make(options)), irs_(client_ ? server_iss : client_iss),
+        acked_(irs_), highest_(stream_.rcv_nxt()) {
     if (client_) examine(stream_.open(now_), 0);
   }
 
-  void step() {
-    const auto what = in_.octet();
-    constexpr duration waits[] = {0ms, 1ms, 150ms, 1s, 3s, 20s, 10min, 1h};
-    now_ += waits[what >> 5];
-    for (int spins = 0; stream_.deadline() && *stream_.deadline() <= now_; ++spins) {
-      check(spins < 3, "a timer that was served is over");
-      examine(stream_.on_timer(now_), 0);
-    }
-    switch (what & 15) {
+private:
+  void on_event(int kind, bool option) override {
+    switch (kind) {
     case 0:
     case 1:
     case 2:
     case 3:
     case 4:
-    case 5: segment((what & 1) != 0, (what & 16) != 0); break;
+    case 5: segment((kind & 1) != 0, option); break;
     case 6:
     case 7:
     case 8: data(); break;
@@ -73,27 +45,15 @@ public:
       break;
     }
     case 10: examine(stream_.on_resume(now_), 0); break;
-    case 11: examine(stream_.close(now_, (what & 16) != 0), 0); break;
+    case 11: examine(stream_.close(now_, option), 0); break;
     case 12: examine(stream_.reset(now_), 0); break;
     case 13: examine(stream_.supersede(now_), 0); break;
     default: examine(stream_.on_timer(now_), 0); break;
     }
   }
 
-  /// Time alone ends whatever has an end.
-  void finish() {
-    for (int timers = 0; stream_.deadline() && timers < 200; ++timers) {
-      now_ = std::max(now_, *stream_.deadline());
-      examine(stream_.on_timer(now_), 0);
-    }
-  }
-
-private:
-  static four_tuple tuple() {
-    return {{ip_address::v4(198, 51, 100, 7), 40'000}, {ip_address::v4(192, 0, 2, 1), 443}};
-  }
-
-  static stream make(std::uint8_t options, bool client) {
+  static stream make(std::uint8_t options) {
+    const bool client = (options & 1) != 0;
     stream_config config;
     config.tuple = tuple();
     config.iss = client ? client_iss : server_iss;
@@ -151,15 +111,10 @@ private:
 
   void data() {
     const auto size = in_.octet() * 13u, count = in_.octet() + 1u;
-    const auto admitted = stream_.admit(size, count, now_);
-    check(admitted <= count, "no more is admitted than was asked for");
-    check(admitted == 0 || stream_.is_open(), "only an open stream sends");
-    if (admitted == 0) return;
-    const auto seq = stream_.snd_nxt();
-    const auto header = stream_.data_header(size * admitted, admitted, true, now_);
-    check(header.seq == seq, "data goes out at SND.NXT");
-    check(stream_.snd_nxt() == seq + size * admitted, "SEQ advances by the payload");
-    examine_ack(header.ack);
+    const auto data = send(size, count);
+    if (!data) return;
+    check(stream_.snd_nxt() == data->header.seq + data->length, "SEQ advances by the payload");
+    examine_ack(data->header.ack);
   }
 
   void examine_ack(seq_num ack) {
@@ -168,36 +123,19 @@ private:
     acked_ = ack;
   }
 
-  void examine(const effects& list, std::size_t payload) {
-    // One more than fits is dropped where asserts are off.
-    check(list.size() <= effects::capacity, "effects fit");
+  void examine(const effects& list, std::size_t payload) override {
     highest_ = stream_.rcv_nxt();
-    for (const auto& e : list) {
-      if (const auto* s = std::get_if<send_segment>(&e)) {
-        if ((s->header.flags & flag::ack) != 0) examine_ack(s->header.ack);
-        check(s->payload.size() <= 100, "only control is sent so");
-      } else if (const auto* d = std::get_if<deliver>(&e)) {
-        check(d->offset + d->length <= payload, "what is delivered lies in the segment");
-      } else if (std::get_if<ended>(&e) != nullptr || std::get_if<try_new_port>(&e) != nullptr) {
-        check(!ended_, "the end is said once");
-        ended_ = true;
-      } else if (std::get_if<forgotten>(&e) != nullptr) {
-        check(ended_ && !forgotten_, "forgotten after the end, and once");
-        forgotten_ = true;
-        check(!stream_.deadline(), "what is forgotten waits for nothing");
-      }
-    }
+    stream_run::examine(list, payload);
   }
 
-  reader& in_;
-  bool client_;
+  void sent(const send_segment& s) override {
+    if ((s.header.flags & flag::ack) != 0) examine_ack(s.header.ack);
+    check(s.payload.size() <= 100, "only control is sent so");
+  }
+
   seq_num irs_;
-  stream stream_;
-  time_point now_{};
   seq_num acked_;
   seq_num highest_;
-  bool ended_ = false;
-  bool forgotten_ = false;
 };
 
 void put_word(octets& out, std::uint32_t v) {
@@ -245,10 +183,5 @@ std::vector<octets> tonel::fuzz::seeds() {
 }
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  reader in{data, size};
-  run r{in, in.octet()};
-  for (int events = 0; !in.done() && events < 500; ++events)
-    r.step();
-  r.finish();
-  return 0;
+  return run_input<run>(data, size);
 }
