@@ -2,10 +2,12 @@
 """More than 1 GiB one way between our programs and the older ones, scripted: where trackers close a
 connection that acknowledges nothing."""
 
+from functools import partial
+
 import harness
 from apps import Upstream, ask
 from harness import case
-from legacy_cases import OLD_APP, OldClient, OldServer, one_way
+from legacy_cases import KINDS, OLD_APP, OldClient, OldServer, one_way
 from processes import Tunnel, joined
 from topology import STRICT
 
@@ -40,60 +42,26 @@ def download(old, listen):
 APP = ("127.0.0.1", Tunnel.APP_PORT)
 
 
-@case("tonelc uploads to tonel's server", deadline=120)
-def up_to_tonel():
-    with OldServer("tonel", bulk=True, known=("reset", "probe")) as old:
-        upload(old, APP)
+def with_server(kind, transfer):
+    with OldServer(kind, bulk=True, known=("reset", "probe")) as old:
+        transfer(old, APP)
 
 
-@case("tonelc uploads to phantun's server", deadline=120)
-def up_to_phantun():
-    with OldServer("phantun", bulk=True, known=("reset", "probe")) as old:
-        upload(old, APP)
-
-
-@case("tonelc downloads from tonel's server", deadline=120)
-def down_from_tonel():
-    with OldServer("tonel", bulk=True, known=("reset", "probe")) as old:
-        download(old, APP)
-
-
-@case("tonelc downloads from phantun's server", deadline=120)
-def down_from_phantun():
-    with OldServer("phantun", bulk=True, known=("reset", "probe")) as old:
-        download(old, APP)
-
-
-@case("phantun's client uploads to tonels", deadline=120)
-def up_from_phantun():
-    with OldClient("phantun", bulk=True) as old:
-        upload(old, OLD_APP)
+def with_client(kind, transfer, sysctls=None):
+    with OldClient(kind, bulk=True) as old:
+        for host in old.top.hosts if sysctls else ():
+            host.sysctl(sysctls)
+        transfer(old, OLD_APP)
         assert old.peer.core.opened == 1
 
 
-@case("phantun's client downloads from tonels", deadline=120)
-def down_to_phantun():
-    with OldClient("phantun", bulk=True) as old:
-        download(old, OLD_APP)
-        assert old.peer.core.opened == 1
-
-
-@case("tonel's client uploads to tonels, trackers told to be liberal", deadline=120)
-def up_from_tonel():
-    with OldClient("tonel", bulk=True) as old:
-        for host in old.top.hosts:
-            host.sysctl(LIBERAL)
-        upload(old, OLD_APP)
-        assert old.peer.core.opened == 1
-
-
-@case("tonel's client downloads from tonels, trackers told to be liberal", deadline=120)
-def down_to_tonel():
-    with OldClient("tonel", bulk=True) as old:
-        for host in old.top.hosts:
-            host.sysctl(LIBERAL)
-        download(old, OLD_APP)
-        assert old.peer.core.opened == 1
+for _transfer, _words in ((upload, "uploads to"), (download, "downloads from")):
+    for _kind in KINDS:
+        case(f"tonelc {_words} {_kind}'s server", deadline=120)(partial(with_server, _kind, _transfer))
+for _kind, _sysctls, _when in (("phantun", None, ""), ("tonel", LIBERAL, ", trackers told to be liberal")):
+    for _transfer, _words in ((upload, "uploads to"), (download, "downloads from")):
+        case(f"{_kind}'s client {_words} tonels{_when}", deadline=120)(
+            partial(with_client, _kind, _transfer, _sysctls))
 
 
 if __name__ == "__main__":
