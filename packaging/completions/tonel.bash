@@ -5,39 +5,26 @@
 _tonel() {
   local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
   COMPREPLY=()
+  local interfaces=(/sys/class/net/*)
+  local -A values=(
+    [--accept]="native legacy native,legacy"
+    [--auto-rule]="auto ${interfaces[*]##*/}"
+    [--firewall]="auto owned nft iptables"
+    [--log-format]="text json"
+    [--log-level]="off error warn info debug trace"
+    [--nat]="conntrack stateless"
+    [--wire]="auto native tonel phantun"
+  )
   case $before in
-    --log-level)
-      mapfile -t COMPREPLY < <(compgen -W "off error warn info debug trace" -- "$word")
-      return
-      ;;
-    --wire)
-      mapfile -t COMPREPLY < <(compgen -W "auto native tonel phantun" -- "$word")
-      return
-      ;;
-    --accept)
-      mapfile -t COMPREPLY < <(compgen -W "native legacy native,legacy" -- "$word")
-      return
-      ;;
-    --auto-rule)
-      local interfaces=(/sys/class/net/*)
-      mapfile -t COMPREPLY < <(compgen -W "auto ${interfaces[*]##*/}" -- "$word")
-      return
-      ;;
-    --nat)
-      mapfile -t COMPREPLY < <(compgen -W "conntrack stateless" -- "$word")
-      return
-      ;;
-    --firewall)
-      mapfile -t COMPREPLY < <(compgen -W "auto owned nft iptables" -- "$word")
-      return
-      ;;
-    --log-format)
-      mapfile -t COMPREPLY < <(compgen -W "text json" -- "$word")
-      return
-      ;;
     --config | --encryption-file | --handshake-packet | --log-output | --pid-file | --control)
       mapfile -t COMPREPLY < <(compgen -f -- "$word")
       return
+      ;;
+    --*)
+      if [[ -n ${values[$before]:-} ]]; then
+        mapfile -t COMPREPLY < <(compgen -W "${values[$before]}" -- "$word")
+        return
+      fi
       ;;
   esac
   if [[ $word == -* ]]; then

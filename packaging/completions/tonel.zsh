@@ -5,18 +5,25 @@
 _tonel() {
   local line value
   local -a specs
+  local -A values=(
+    --accept 'native legacy native,legacy'
+    --firewall 'auto owned nft iptables'
+    --log-format 'text json'
+    --log-level 'off error warn info debug trace'
+    --nat 'conntrack stateless'
+    --wire 'auto native tonel phantun'
+  )
   for line in ${(f)"$(_call_program options ${words[1]} --help 2>/dev/null)"}; do
     [[ $line =~ '^  (-[a-zA-Z4], |    )(--[a-z0-9-]+)( ([^ ]+))?' ]] || continue
-    case $match[2] in
-      --log-level) value='(off error warn info debug trace)' ;;
-      --log-format) value='(text json)' ;;
-      *)
-        case $match[4] in
-          PATH | FILE) value=_files ;;
-          *) value=' ' ;;
-        esac
-        ;;
-    esac
+    if [[ -n ${values[$match[2]]} ]]; then
+      value="(${values[$match[2]]})"
+    elif [[ $match[2] == --auto-rule ]]; then
+      value='(auto '${(j: :)${(@f)"$(print -l /sys/class/net/*(N:t))"}}')'
+    elif [[ $match[4] == (PATH|FILE) ]]; then
+      value=_files
+    else
+      value=' '
+    fi
     if [[ -n $match[4] ]]; then
       specs+=("$match[2]=:${match[4]//:/-}:$value")
     else
