@@ -11,6 +11,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import guide
+
 SOURCE, BUILD, WORK = (Path(a).resolve() for a in sys.argv[1:4])
 CMAKE, GENERATOR, COMPILER = sys.argv[4:7]
 EXAMPLES = SOURCE / "examples" / "library"
@@ -101,9 +103,7 @@ def check_root(prefix):
 
 def check_programs(folder, built_by):
     """The commands of docs/library.md print what it says."""
-    blocks = re.findall(r"^```text\n\$ (.*)\n((?:.*\n)*?)```$", GUIDE, re.MULTILINE)
-    check(len(blocks) >= 2, "docs/library.md has commands with their output")
-    for command, expected in blocks:
+    for command, expected in guide.commands(GUIDE):
         printed = run("sh", "-c", command, cwd=folder)
         if printed != expected:
             sys.exit(f"FAILED: {command}\n-- docs/library.md says\n{expected}-- it printed\n{printed}")

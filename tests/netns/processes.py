@@ -23,13 +23,17 @@ def binary(name):
 
 
 def wait_until(condition, seconds, what):
-    """Polls until the condition gives something true, which is returned."""
+    """Polls until the condition gives something true, which is returned.
+
+    `what` is said where that takes too long: a text, or a function that makes it then.
+    """
     deadline = time.monotonic() + seconds
     while True:
         value = condition()
         if value:
             return value
-        assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
+        if time.monotonic() >= deadline:
+            raise AssertionError(f"not within {seconds} s: {what() if callable(what) else what}")
         time.sleep(0.01)
 
 

@@ -28,8 +28,12 @@ WORK = "/mnt"  # hidden by a tmpfs in the harness' mount namespace, so that noth
 # systemd itself, what a unit's ExecReload= calls, and tools to look at the host with.
 PACKAGES = ["systemd", "systemd-sysv", "dbus", "procps", "iproute2"]
 BOOT_SECONDS = 60
-# What the root has beside PACKAGES, and whether the built programs; None: those, and their libraries.
-_dependencies = None
+# What only makes a root large, and where mmdebstrap leaves that dpkg was told so.
+LEFT_OUT = [f"--dpkgopt=path-exclude=/usr/share/{folder}/*" for folder in ("doc", "man", "locale")]
+EXCLUDES = "etc/dpkg/dpkg.cfg.d/99mmdebstrap"
+# The folder of the root's archive, and what the root is made of where a package is to be tested;
+# None: PACKAGES, the programs, and their libraries.
+_folder, _packages = "service", None
 
 
 def unable(reason):
@@ -38,13 +42,14 @@ def unable(reason):
     sys.exit(harness.SKIPPED)
 
 
-def prepare(arguments, dependencies=None):
+def prepare(arguments, folder="service", packages=None):
     """Before the harness isolates itself, and with it loses the network: the archive of the root.
 
-    With `dependencies` it is a root for the package that needs them, without the programs.
+    With `packages` it is a root that has those, and not the programs; with none of them the smallest
+    Debian, whole. A folder keeps one root.
     """
-    global _dependencies  # pylint: disable=global-statement  # once a run, before anything else
-    _dependencies = dependencies
+    global _folder, _packages  # pylint: disable=global-statement  # once a run, before anything else
+    _folder, _packages = folder, packages
     if os.environ.get(harness.INSIDE):
         return
     as_root = [] if os.geteuid() == 0 else ["sudo", "-n", "--"]
@@ -73,11 +78,9 @@ def _is_real_root():
 
 def archive(bin_dir, as_root=()):
     """The path of the root's archive, which is made if there is none with these packages."""
-    bare = _dependencies is not None
-    packages = sorted(set(PACKAGES + (_dependencies if bare else _libraries(bin_dir))))
+    packages = sorted(set(PACKAGES + _libraries(bin_dir) if _packages is None else _packages))
     key = hashlib.sha256(" ".join(packages).encode()).hexdigest()[:12]
-    folder = os.path.join(os.path.dirname(os.path.abspath(bin_dir)),
-                          "package-root" if bare else "service")
+    folder = os.path.join(os.path.dirname(os.path.abspath(bin_dir)), _folder)
     path = os.path.join(folder, f"root-{key}.tar")
     if os.path.exists(path):
         return path
@@ -86,14 +89,13 @@ def archive(bin_dir, as_root=()):
         os.remove(old)
     sources = os.path.join(folder, "sources.list")
     with open(sources, "w", encoding="ascii") as file:
-        file.write("\n".join(_sources()) + "\n")
-    print(f"making a root with {' '.join(packages)}", flush=True)
+        file.write("\n".join(apt_sources()) + "\n")
+    print(f"making a root with {' '.join(packages) or 'nothing more'}", flush=True)
     unfinished = os.path.join(folder, f"root-{key}.unfinished.tar")
     done = subprocess.run(
         [*as_root, "mmdebstrap", "--quiet", "--variant=minbase", *_apt_options(),
-         "--dpkgopt=path-exclude=/usr/share/doc/*", "--dpkgopt=path-exclude=/usr/share/man/*",
-         "--dpkgopt=path-exclude=/usr/share/locale/*", f"--include={','.join(packages)}",
-         "bookworm", unfinished, sources],
+         *([f"--include={','.join(packages)}", *LEFT_OUT] if packages else []), "bookworm",
+         unfinished, sources],
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     if done.returncode != 0:
         if os.path.exists(unfinished):
@@ -122,7 +124,7 @@ def _libraries(bin_dir):
     return sorted(packages)
 
 
-def _sources():
+def apt_sources():
     """The mirror that this machine's apt uses for its own suite."""
     out = subprocess.run(["apt-get", "indextargets", "--format", "$(SITE) $(RELEASE) $(COMPONENT)",
                           "Identifier: Packages"], stdout=subprocess.PIPE, text=True).stdout
@@ -139,7 +141,7 @@ def _apt_options():
             if re.match(r'Acquire::(Check-|http|https|Proxy|AllowInsecure|Retries)\S* ".+";', line)]
 
 
-def _base():
+def base_root():
     """The unpacked root with the programs installed, made once a run."""
     base = os.path.join(WORK, "base")
     if os.path.isdir(base):
@@ -148,9 +150,10 @@ def _base():
     os.makedirs(base)
     subprocess.run(["tar", "-C", base, "--exclude=./dev/*", "-xf",
                     archive(processes.bin_dir)], check=True)
-    if _dependencies is not None:
-        # It holds what was left out of the root, and would leave it out of the package, too.
-        os.remove(os.path.join(base, "etc/dpkg/dpkg.cfg.d/99mmdebstrap"))
+    if _packages is not None:
+        # What was left out of the root is not to be left out of the package, too.
+        if _packages:
+            os.remove(os.path.join(base, EXCLUDES))
         return base
     build = os.path.dirname(processes.bin_dir)
     done = subprocess.run(["cmake", "--install", build], env={**os.environ, "DESTDIR": base},
@@ -176,7 +179,7 @@ class Container:
             raise
 
     def _layer(self):
-        base = _base()
+        base = base_root()
         own = os.path.join(WORK, self.name)
         for folder in ("upper", "work", "root", "dev"):
             os.makedirs(os.path.join(own, folder))

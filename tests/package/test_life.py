@@ -1,25 +1,20 @@
-"""Life of the Debian package: installed, configured, upgraded, removed and purged on systems of its own.
+"""Life of the Debian package tonel, on systems of its own: installed, configured, upgraded, removed, purged.
 
 The package is what package_build has put into the build folder.
 """
 
 import argparse
-import contextlib
-import glob
 import os
 import re
-import shutil
 import subprocess
-import sys
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path[:0] = [os.path.join(HERE, "..", "netns"), os.path.join(HERE, "..", "service")]
+from hosts import Host, built, chroot, dependencies, field, newer
 
 import containers  # noqa: E402
 import harness  # noqa: E402
 import processes  # noqa: E402
 from apps import Upstream, ask  # noqa: E402
-from containers import WORK, Container  # noqa: E402
+from containers import Container  # noqa: E402
 from harness import case  # noqa: E402
 from processes import wait_until  # noqa: E402
 from topology import Topology  # noqa: E402
@@ -29,124 +24,28 @@ APP, UPSTREAM = ("127.0.0.1", 51820), ("127.0.0.1", 51820)
 PROGRAMS = ["tonelc", "tonelctl", "tonels"]
 UNITS = ["tonelc.service", "tonels.service"]
 INSTANCE = "tonelc@lab.service"
-# What dpkg, systemd and the C library write for themselves when any package comes and goes.
-NOT_OURS = re.compile(
-    r"/(dev|proc|sys|tmp|opt|run(?!/(private/)?tonel)|var/(cache|tmp|log/(?!tonel|private/tonel))|"
-    r"var/lib/dpkg/[^/]+(?:-old)?|var/lib/dpkg/(triggers|updates|alternatives)/.*|"
-    r"var/lib/(systemd|private)(?!.*tonel)|etc/(\.pwd\.lock|ld\.so\.cache|machine-id|\.updated))(/|$)")
 
 
-def built(bin_dir):
-    found = glob.glob(os.path.join(os.path.dirname(os.path.abspath(bin_dir)), "package",
-                                   "tonel_*.deb"))
-    if len(found) != 1:
-        containers.unable("no package was built (ctest -R package_build)")
-    return found[0]
+# What the package promises to have, and of it what dpkg keeps from being overwritten.
+CONFIGURATION = {"/etc/tonel/client.conf", "/etc/tonel/server.conf", "/etc/logrotate.d/tonel"}
+DOCS = "/usr/share/doc/tonel"
+PROMISED = CONFIGURATION | {
+    *(f"/usr/bin/{name}" for name in PROGRAMS),
+    *(f"/lib/systemd/system/{name}.service" for name in ("tonelc", "tonels", "tonelc@", "tonels@")),
+    *(f"/usr/share/man/man8/{name}.8.gz" for name in PROGRAMS), "/usr/share/man/man5/tonel.conf.5.gz",
+    *(f"/usr/share/bash-completion/completions/{name}" for name in PROGRAMS),
+    *(f"/usr/share/zsh/vendor-completions/{name}" for name in ("_tonel", "_tonelctl")),
+    *(f"{DOCS}/{name}" for name in ("README.md", "README.Debian", "copyright", "changelog.gz",
+                                    "CHANGELOG.md", "install.md", "service.md", "configuration.md")),
+    f"{DOCS}/examples/sysctl.d/60-tonel.conf", f"{DOCS}/examples/systemd/secrets.conf",
+}
 
 
-def field(deb, name):
-    return subprocess.run(["dpkg-deb", "--field", deb, name], check=True, text=True,
-                          stdout=subprocess.PIPE).stdout.strip()
-
-
-def dependencies(deb):
-    """The names in Depends, so that a root made of them shows that they are enough."""
-    return [re.match(r"\s*([^\s(|:]+)", part)[1] for part in field(deb, "Depends").split(",")]
-
-
-def newer(deb):
-    """The same package as a later version, whose configuration files have changed."""
-    folder = os.path.join(WORK, "newer")
-    if not os.path.isdir(folder):
-        subprocess.run(["dpkg-deb", "--raw-extract", deb, folder], check=True)
-        control = os.path.join(folder, "DEBIAN", "control")
-        with open(control, encoding="utf-8") as file:
-            text = file.read()
-        with open(control, "w", encoding="utf-8") as file:
-            file.write(re.sub(r"^Version: (.*)$", r"Version: \1+later", text, flags=re.M))
-        for name in ("client.conf", "server.conf"):
-            with open(os.path.join(folder, "etc/tonel", name), "a", encoding="utf-8") as file:
-                file.write("# of the later version\n")
-        subprocess.run(["dpkg-deb", "--root-owner-group", "-Znone", "--build", folder,
-                        folder + ".deb"], check=True, stdout=subprocess.DEVNULL)
-    return folder + ".deb"
-
-
-def files(root):
-    """Every path of a system that a package could have to do with."""
-    found = set()
-    for folder, folders, names in os.walk(root):
-        inside = "/" + os.path.relpath(folder, root).removeprefix(".")
-        folders[:] = [name for name in folders
-                      if not NOT_OURS.match(os.path.join(inside, name) + "/")]
-        found |= {os.path.join(inside, name) for name in folders + names
-                  if not NOT_OURS.match(os.path.join(inside, name))}
-    return found
-
-
-class Host:
-    """A system that the package is put on: `run` runs a shell line there."""
-
-    def __init__(self, root, run):
-        self.root, self.run = root, run
-        self.files, self.users = files(root), self._users()
-
-    def _users(self):
-        return self.read("/etc/passwd") + self.read("/etc/group")
-
-    def read(self, path):
-        with open(self.root + path, encoding="utf-8") as file:
-            return file.read()
-
-    def has(self, path):
-        return os.path.lexists(self.root + path)
-
-    def install(self, deb):
-        """As an administrator does who keeps changed configuration files."""
-        shutil.copy(deb, self.root + "/opt/tonel.deb")
-        return self.run("DEBIAN_FRONTEND=noninteractive dpkg --force-confdef --force-confold "
-                        "--install /opt/tonel.deb </dev/null")
-
-    def remove(self):
-        self.run("dpkg --remove tonel")
-        for path in ("/usr/bin/tonelc", "/usr/bin/tonels", "/lib/systemd/system/tonelc.service"):
-            assert not self.has(path), path
-        assert self.has("/etc/tonel/client.conf"), "a removal keeps the configuration"
-
-    def purge(self):
-        self.run("dpkg --purge tonel")
-        left = sorted(files(self.root) - self.files)
-        gone = sorted(self.files - files(self.root))
-        assert not left, f"left: {left}"
-        assert not gone, f"gone: {gone}"
-        assert self._users() == self.users
-        assert "tonel" not in self.run("dpkg --get-selections")
-
-
-@contextlib.contextmanager
-def chroot():
-    """A system on which nothing runs, as an image is when it is being built."""
-    base, own = containers._base(), os.path.join(WORK, "chroot")
-    root = os.path.join(own, "root")
-    for folder in ("upper", "work", "root"):
-        os.makedirs(os.path.join(own, folder))
-    subprocess.run(["mount", "-t", "overlay", "tonel-chroot", "-o",
-                    f"lowerdir={base},upperdir={own}/upper,workdir={own}/work", root], check=True)
-    for folder in ("dev", "proc"):
-        subprocess.run(["mount", "--bind", f"/{folder}", f"{root}/{folder}"], check=True)
-
-    def run(line):
-        done = subprocess.run(["chroot", root, "env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin",
-                               "sh", "-c", line], text=True, stdin=subprocess.DEVNULL,
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-        assert done.returncode == 0, f"{line}: {done.stdout}"
-        return done.stdout
-    try:
-        yield Host(root, run)
-    finally:
-        for folder in ("dev", "proc", ""):
-            subprocess.run(["umount", "--lazy", f"{root}/{folder}"], check=False)
-        shutil.rmtree(own, ignore_errors=True)
+def remove(host):
+    host.run("dpkg --remove tonel")
+    for path in ("/usr/bin/tonelc", "/usr/bin/tonels", "/lib/systemd/system/tonelc.service"):
+        assert not host.has(path), path
+    assert host.has("/etc/tonel/client.conf"), "a removal keeps the configuration"
 
 
 def edit(host, path, old, new):
@@ -156,9 +55,28 @@ def edit(host, path, old, new):
         file.write(text.replace(old, new))
 
 
+@case("all that is promised is in the package, and its debug symbols fit")
+def contents():
+    deb = built(processes.bin_dir, "tonel")
+    with chroot() as host:
+        host.install(deb)
+        listed = set(host.run("dpkg -L tonel").split())
+        assert PROMISED <= listed, f"missing: {sorted(PROMISED - listed)}"
+        kept = host.run("dpkg-query -f '${Conffiles}' -W tonel").split()[::2]
+        assert set(kept) == CONFIGURATION, kept
+        # Nothing of it is in force unasked: see README.Debian.
+        in_force = [p for p in listed if re.search(r"/(sysctl|tmpfiles|sysusers|modprobe)\.d/.", p)]
+        assert all(path.startswith(DOCS) for path in in_force), in_force
+        programs = [f"{host.root}/usr/bin/{name}" for name in PROGRAMS]
+        notes = subprocess.run(["readelf", "-n", *programs], check=True, text=True,
+                               stdout=subprocess.PIPE).stdout
+    symbols = field(built(processes.bin_dir, "tonel-dbgsym"), "Build-Ids")
+    assert sorted(symbols.split()) == sorted(re.findall(r"Build ID: (\w+)", notes)), symbols
+
+
 @case("install, upgrade, remove and purge where nothing runs", deadline=90)
 def offline():
-    deb = built(processes.bin_dir)
+    deb = built(processes.bin_dir, "tonel")
     with chroot() as host:
         told = host.install(deb)
         assert "edit /etc/tonel/client.conf" in told, told
@@ -174,13 +92,13 @@ def offline():
         assert "203.0.113.7" in host.read("/etc/tonel/client.conf"), "an edited file is kept"
         assert "later" not in host.read("/etc/tonel/client.conf")
         assert "later" in host.read("/etc/tonel/server.conf"), "one that was not is renewed"
-        assert host.run("dpkg-query -f '${Version}' -W tonel") == version + "+later"
-        host.remove()
+        assert host.version("tonel") == version + "+later"
+        remove(host)
         host.install(deb)
         assert "203.0.113.7" in host.read("/etc/tonel/client.conf")
-        host.purge()
+        host.purge("tonel")
         host.install(deb)
-        host.purge()
+        host.purge("tonel")
 
 
 def network(box):
@@ -217,7 +135,7 @@ def enable(box, unit):
 
 @case("services of an installed package, from one edited file to the purge", deadline=240)
 def services():
-    deb = built(processes.bin_dir)
+    deb = built(processes.bin_dir, "tonel")
     with Topology() as top, Container(top.client) as near, Container(top.server) as far:
         hosts = [Host(box.root, box.run) for box in (near, far)]
         networks = [network(box) for box in (near, far)]
@@ -256,19 +174,20 @@ def services():
                 ask(app, b"after an upgrade", 15)
             assert near.show("tonels.service", "ActiveState") == "inactive"
             assert top.SERVER4 in hosts[0].read("/etc/tonel/client.conf")
-        hosts[0].remove()
+        remove(hosts[0])
         assert near.main_pid("tonelc.service") == near.main_pid(INSTANCE) == 0
         for box, host in zip((near, far), hosts):
-            host.purge()
+            host.purge("tonel")
             assert box.run("pgrep -l tonel", check=False) == ""
         # The kernel takes a process' rules and devices away when the process is gone already.
         wait_until(lambda: [network(box) for box in (near, far)] == networks, 10,
-                   f"networks as before: {networks}")
+                   lambda: f"networks as before: {networks}, not {[network(b) for b in (near, far)]}")
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(add_help=False)
     parser.add_argument("--bin", required=True)
     arguments = parser.parse_known_args()[0]
-    containers.prepare(arguments, dependencies(built(arguments.bin)))
+    deb_built = built(arguments.bin, "tonel")
+    containers.prepare(arguments, "package-root", containers.PACKAGES + dependencies(deb_built))
     harness.main()
