@@ -38,30 +38,17 @@ std::uint64_t number(const json& request, const char* name, std::uint64_t otherw
 
 caf::behavior control(pinned<control_state>* self, const status_start& start) {
   self->state.start(start);
-  const auto and_arm = [self](auto f) {
-    f(self->state);
-    self->state.arm();
-  };
-  return {
-      [=](const fd_event& e) { and_arm([&](auto& st) { st.clients->on_ready(e); }); },
-      [=](timer_event) { and_arm([](auto& st) { st.on_timer(); }); },
-      [=](const peers_changed& p) {
-        and_arm([&](auto& st) { st.collector->set_shards(p.supervisors); });
+  return status_handlers(self).or_else(
+      [=](session_status& s) {
+        and_arm(self, [&](auto& st) { st.collector->take(std::move(s)); });
       },
-      [=](const shard_status& s) { and_arm([&](auto& st) { st.collector->take(s); }); },
-      [=](session_status& s) { and_arm([&](auto& st) { st.collector->take(std::move(s)); }); },
-      [=](const session_closed& c) { and_arm([&](auto& st) { st.collector->take(c); }); },
-      [=](const reload_done& done) { and_arm([&](auto& st) { st.on_reloaded(done); }); },
-      [=](const part_status& part) { remember(self->state.parts, part); },
-  };
+      [=](const session_closed& c) { and_arm(self, [&](auto& st) { st.collector->take(c); }); },
+      [=](const reload_done& done) { and_arm(self, [&](auto& st) { st.on_reloaded(done); }); });
 }
 
 void control_state::start(const status_start& s) {
-  given = s;
-  collector = std::make_unique<status_collector>(*self, given.facts->counts.size());
-  clients = std::make_unique<connections>(
-      *self, given.listener, bounds, may_connect,
-      [this](connections::client_id client, std::string& input) { return take(client, input); });
+  serve(*self, s, bounds, may_connect,
+        [this](connections::client_id client, std::string& input) { return take(client, input); });
 }
 
 bool control_state::take(connections::client_id client, std::string& input) {
@@ -154,13 +141,9 @@ void control_state::on_timer() {
 }
 
 void control_state::arm() {
-  auto next = clients->next_deadline();
-  const auto earlier = [&](std::optional<protocol::time_point> at) {
-    if (at && (!next || *at < *next)) next = at;
-  };
-  earlier(collector->next_deadline());
+  auto next = next_deadline();
   for (const auto& [id, r] : reloads)
-    earlier(r.deadline);
+    if (!next || r.deadline < *next) next = r.deadline;
   self->arm(next);
 }
 

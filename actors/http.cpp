@@ -20,26 +20,12 @@ constexpr const char* metrics_type = "text/plain; version=0.0.4; charset=utf-8";
 
 caf::behavior http(pinned<http_state>* self, const status_start& start) {
   self->state.start(start);
-  const auto and_arm = [self](auto f) {
-    f(self->state);
-    self->state.arm();
-  };
-  return {
-      [=](const fd_event& e) { and_arm([&](auto& st) { st.clients->on_ready(e); }); },
-      [=](timer_event) { and_arm([](auto& st) { st.on_timer(); }); },
-      [=](const peers_changed& p) {
-        and_arm([&](auto& st) { st.collector->set_shards(p.supervisors); });
-      },
-      [=](const shard_status& s) { and_arm([&](auto& st) { st.collector->take(s); }); },
-      [=](const part_status& part) { remember(self->state.parts, part); },
-  };
+  return status_handlers(self);
 }
 
 void http_state::start(const status_start& s) {
-  given = s;
-  collector = std::make_unique<status_collector>(*self, given.facts->counts.size());
-  clients = std::make_unique<connections>(
-      *self, given.listener, bounds, [](const sys::stream_connection&) { return true; },
+  serve(
+      *self, s, bounds, [](const sys::stream_connection&) { return true; },
       [this](connections::client_id client, std::string& input) { return take(client, input); });
 }
 
@@ -90,11 +76,6 @@ void http_state::on_timer() {
   clients->on_timer();
 }
 
-void http_state::arm() {
-  auto next = clients->next_deadline();
-  const auto asked = collector->next_deadline();
-  if (asked && (!next || *asked < *next)) next = asked;
-  self->arm(next);
-}
+void http_state::arm() { self->arm(next_deadline()); }
 
 } // namespace tonel::actors

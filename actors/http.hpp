@@ -1,10 +1,9 @@
 #pragma once
 
-#include "actors/control.hpp"
+#include "actors/status_server.hpp"
 
 #include <caf/behavior.hpp>
 
-#include <memory>
 #include <string>
 
 namespace tonel::actors {
@@ -15,7 +14,7 @@ struct http_state;
 /// Source: RFC 9110, RFC 9112
 caf::behavior http(pinned<http_state>* self, const status_start& start);
 
-struct http_state {
+struct http_state : status_server {
   static inline const char* name = "http";
 
   explicit http_state(pinned<http_state>* owner) : self(owner) {}
@@ -24,10 +23,6 @@ struct http_state {
   void arm();
 
   pinned<http_state>* self;
-  status_start given;
-  std::unique_ptr<status_collector> collector;
-  std::unique_ptr<connections> clients;
-  part_table parts;
 
 private:
   bool take(connections::client_id client, std::string& input);
