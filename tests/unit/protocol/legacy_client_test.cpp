@@ -22,6 +22,22 @@ script_setup client_of(profile wire) {
 
 const script_setup to_tonel = client_of(profile::tonel), to_phantun = client_of(profile::phantun);
 
+/// What opens a stream to tonel at 40 ms.
+void open(stream_script& s) {
+  s.run({
+      {0ms, "open", "S 0:0"},
+      {20ms, "raw SA 40001:1", "A 1:1 | probe"},
+      {40ms, "raw A 1:0", "opened | greeted"},
+  });
+}
+
+/// Such a stream, and then the table.
+void run_open(std::initializer_list<row> rows) {
+  stream_script s{to_tonel};
+  open(s);
+  s.run(rows);
+}
+
 } // namespace
 
 BOOST_AUTO_TEST_SUITE(legacy_client_test)
@@ -155,10 +171,7 @@ BOOST_AUTO_TEST_CASE(a_refused_syn_is_refused_whether_it_was_counted_or_not) {
 }
 
 BOOST_AUTO_TEST_CASE(probes_are_answered_at_once_and_are_no_datagrams) {
-  stream_script{to_tonel}.run({
-      {0ms, "open", "S 0:0"},
-      {20ms, "raw SA 40001:1", "A 1:1 | probe"},
-      {40ms, "raw A 1:0", "opened | greeted"},
+  run_open({
       {3'040ms, "raw A 0:0", "reply"},
       {6'040ms, "raw A 0:0", "reply"},
       {6'041ms, "raw A 1:0", ""}, // late answers are no datagrams either
@@ -167,10 +180,7 @@ BOOST_AUTO_TEST_CASE(probes_are_answered_at_once_and_are_no_datagrams) {
 }
 
 BOOST_AUTO_TEST_CASE(a_silent_tonel_is_replaced_after_the_first_probe_and_dead_after_18_seconds) {
-  stream_script{to_tonel}.run({
-      {0ms, "open", "S 0:0"},
-      {20ms, "raw SA 40001:1", "A 1:1 | probe"},
-      {40ms, "raw A 1:0", "opened | greeted"},
+  run_open({
       {100ms, "send 100!", "A 1:1(100)"},
       {3'100ms, "timer", "probe"},
       {6'100ms, "timer", "silent | probe"},
@@ -185,10 +195,7 @@ BOOST_AUTO_TEST_CASE(a_silent_tonel_is_replaced_after_the_first_probe_and_dead_a
 }
 
 BOOST_AUTO_TEST_CASE(what_a_probe_does_to_tonels_ack_field_costs_no_datagram) {
-  stream_script{to_tonel}.run({
-      {0ms, "open", "S 0:0"},
-      {20ms, "raw SA 40001:1", "A 1:1 | probe"},
-      {40ms, "raw A 1:0", "opened | greeted"},
+  run_open({
       {41ms, "raw A 40002:1(80)", "deliver 0+80"}, // ack 1 is right, and what a late answer leaves
       {42ms, "send 50!", "A 1:81(50)"},
       {43ms, "raw A 40082:1(80)", "deliver 0+80"},
@@ -199,10 +206,7 @@ BOOST_AUTO_TEST_CASE(what_a_probe_does_to_tonels_ack_field_costs_no_datagram) {
 }
 
 BOOST_AUTO_TEST_CASE(the_ack_never_goes_back) {
-  stream_script{to_tonel}.run({
-      {0ms, "open", "S 0:0"},
-      {20ms, "raw SA 40001:1", "A 1:1 | probe"},
-      {40ms, "raw A 1:0", "opened | greeted"},
+  run_open({
       {41ms, "raw A 40102:1(100)", "deliver 0+100"},
       {42ms, "raw A 40002:1(100)", "deliver 0+100"},
       {43ms, "send 10!", "A 1:201(10)"},
@@ -211,10 +215,8 @@ BOOST_AUTO_TEST_CASE(the_ack_never_goes_back) {
 
 BOOST_AUTO_TEST_CASE(closing_is_a_reset_in_place) {
   stream_script s{to_tonel};
+  open(s);
   s.run({
-      {0ms, "open", "S 0:0"},
-      {20ms, "raw SA 40001:1", "A 1:1 | probe"},
-      {40ms, "raw A 1:0", "opened | greeted"},
       {41ms, "send 100!", "A 1:1(100)"},
       {42ms, "close", "RA 101:1 | ended closed_by_us"},
       // However spoilt their ack fields are, late segments are answered in place.
@@ -222,39 +224,28 @@ BOOST_AUTO_TEST_CASE(closing_is_a_reset_in_place) {
       {500ms, "raw A 0:0", "RA 101:1"},
       {10'042ms, "timer", "forgotten"},
   });
-  stream_script{to_tonel}.run({
-      {0ms, "open", "S 0:0"},
-      {20ms, "raw SA 40001:1", "A 1:1 | probe"},
-      {40ms, "raw A 1:0", "opened | greeted"},
+  run_open({
       {41ms, "exit", "RA 1:1 | ended closed_by_us | forgotten"},
   });
 }
 
 BOOST_AUTO_TEST_CASE(a_reset_counts_in_its_place_and_tonels_own_draws_a_question) {
-  const auto opened_stream = [] {
-    auto out = std::make_unique<stream_script>(to_tonel);
-    out->run({
-        {0ms, "open", "S 0:0"},
-        {20ms, "raw SA 40001:1", "A 1:1 | probe"},
-        {40ms, "raw A 1:0", "opened | greeted"},
-        {41ms, "raw A 40002:1(100)", "deliver 0+100"},
-    });
-    return out;
+  const auto run_after_data = [](std::initializer_list<row> rows) {
+    stream_script s{to_tonel};
+    open(s);
+    s.run({{41ms, "raw A 40002:1(100)", "deliver 0+100"}});
+    s.run(rows);
   };
-  opened_stream()->run({{50ms, "raw RA 40102:1", "ended reset | forgotten"}});
-  opened_stream()->run({{50ms, "raw R 40502:0", "ended reset | forgotten"}}); // datagrams were lost
-  opened_stream()->run(
-      {{50ms, "raw R 900000:0", "drop out_of_window | probe"}, {60ms, "raw A 1:0", ""}});
-  opened_stream()->run({{50ms, "raw R 0:0", "drop out_of_window | probe"},
-                        {60ms, "raw R 0:0", "drop out_of_window"},
-                        {3'050ms, "timer", "RA 1:101 | ended dead"}});
+  run_after_data({{50ms, "raw RA 40102:1", "ended reset | forgotten"}});
+  run_after_data({{50ms, "raw R 40502:0", "ended reset | forgotten"}}); // datagrams were lost
+  run_after_data({{50ms, "raw R 900000:0", "drop out_of_window | probe"}, {60ms, "raw A 1:0", ""}});
+  run_after_data({{50ms, "raw R 0:0", "drop out_of_window | probe"},
+                  {60ms, "raw R 0:0", "drop out_of_window"},
+                  {3'050ms, "timer", "RA 1:101 | ended dead"}});
 }
 
 BOOST_AUTO_TEST_CASE(a_fin_is_nobodys) {
-  stream_script{to_tonel}.run({
-      {0ms, "open", "S 0:0"},
-      {20ms, "raw SA 40001:1", "A 1:1 | probe"},
-      {40ms, "raw A 1:0", "opened | greeted"},
+  run_open({
       {41ms, "raw FA 40002:1", "drop bad_flags"},
   });
 }
@@ -335,11 +326,7 @@ BOOST_AUTO_TEST_CASE(an_upload_to_phantun_gets_one_ack_out_of_it_before_trackers
 
 BOOST_AUTO_TEST_CASE(a_client_moves_to_a_new_stream_before_trackers_close_the_old_one) {
   stream_script s{to_tonel};
-  s.run({
-      {0ms, "open", "S 0:0"},
-      {20ms, "raw SA 40001:1", "A 1:1 | probe"},
-      {40ms, "raw A 1:0", "opened | greeted"},
-  });
+  open(s);
   std::uint64_t sent = 0;
   while (sent < (std::uint64_t{512} << 20)) {
     BOOST_REQUIRE(s.under_test().admit(60'000, 1, s.now()) == 1u);

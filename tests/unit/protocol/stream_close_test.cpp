@@ -10,15 +10,7 @@ using namespace std::chrono_literals;
 namespace {
 
 /// An open server's stream at 0 ms, then the rows given, wherever the numbers start.
-void run_open(std::initializer_list<row> rows) {
-  script_setup setup;
-  setup.client = false;
-  for (const auto& placed : stream_script::everywhere(setup)) {
-    stream_script s{placed};
-    s.run({{0ms, "hello PA 1:1(48)", "PA 1:49(48)"}, {0ms, "in A 49:49", ""}});
-    s.run(rows);
-  }
-}
+void run_open(std::initializer_list<row> rows) { run_open_server({}, 0ms, rows); }
 
 } // namespace
 

@@ -23,22 +23,16 @@ script_setup server_with(std::chrono::seconds keepalive) {
 
 /// The rows of a handshake that is over at 0 ms, then those given.
 void run_open_client(const script_setup& setup, std::initializer_list<row> rows) {
-  for (const auto& placed : stream_script::everywhere(setup)) {
-    stream_script s{placed};
-    s.run({{0ms, "open", "S 0:0"},
-           {0ms, "in SA 0:1", "A 1:1 | PA 1:1(48) | opened"},
-           {0ms, "hello PA 1:49(48)", "greeted"},
-           {1s, "timer", "A 49:49"}});
-    s.run(rows);
-  }
+  run_everywhere(setup,
+                 {{0ms, "open", "S 0:0"},
+                  {0ms, "in SA 0:1", "A 1:1 | PA 1:1(48) | opened"},
+                  {0ms, "hello PA 1:49(48)", "greeted"},
+                  {1s, "timer", "A 49:49"}},
+                 rows);
 }
 
 void run_open_server(const script_setup& setup, std::initializer_list<row> rows) {
-  for (const auto& placed : stream_script::everywhere(setup)) {
-    stream_script s{placed};
-    s.run({{0ms, "hello PA 1:1(48)", "PA 1:49(48)"}, {1s, "in A 49:49", ""}});
-    s.run(rows);
-  }
+  run_open_server(setup, 1s, rows);
 }
 
 } // namespace

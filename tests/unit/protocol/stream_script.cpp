@@ -251,9 +251,20 @@ std::vector<script_setup> stream_script::everywhere(const script_setup& setup) {
   return out;
 }
 
-void run_everywhere(const script_setup& setup, std::initializer_list<row> rows) {
-  for (const auto& placed : stream_script::everywhere(setup))
-    stream_script{placed}.run(rows);
+void run_everywhere(const script_setup& setup, std::initializer_list<row> opening,
+                    std::initializer_list<row> rows) {
+  for (const auto& placed : stream_script::everywhere(setup)) {
+    stream_script s{placed};
+    s.run(opening);
+    s.run(rows);
+  }
+}
+
+void run_open_server(script_setup setup, std::chrono::milliseconds open_at,
+                     std::initializer_list<row> rows) {
+  setup.client = false;
+  run_everywhere(setup, {{{}, "hello PA 1:1(48)", "PA 1:49(48)"}, {open_at, "in A 49:49", ""}},
+                 rows);
 }
 
 } // namespace tonel::test

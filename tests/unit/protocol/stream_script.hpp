@@ -84,11 +84,12 @@ private:
   std::vector<std::uint8_t> last_payload_;
 };
 
-/// Runs the table from each of the places of everywhere().
-void run_everywhere(const script_setup& setup, std::initializer_list<row> rows);
+/// Runs the tables, one after the other, from each of the places of everywhere().
+void run_everywhere(const script_setup& setup, std::initializer_list<row> opening,
+                    std::initializer_list<row> rows = {});
 
-/// A server's stream starts where the hello has just been answered: these rows come first.
-/// Its peer has sent the hello (48 octets), and so has it.
-inline constexpr const char* server_greeting = "hello PA 1:1(48)";
+/// The same for a server's stream that has answered the hello at 0 ms and is open at the time given.
+void run_open_server(script_setup setup, std::chrono::milliseconds open_at,
+                     std::initializer_list<row> rows);
 
 } // namespace tonel::test

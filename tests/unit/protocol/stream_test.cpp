@@ -18,13 +18,7 @@ const script_setup server = [] {
   return s;
 }();
 
-void run_open(std::initializer_list<row> rows) {
-  for (const auto& placed : stream_script::everywhere(server)) {
-    stream_script s{placed};
-    s.run({{0ms, "hello PA 1:1(48)", "PA 1:49(48)"}, {0ms, "in A 49:49", ""}});
-    s.run(rows);
-  }
-}
+void run_open(std::initializer_list<row> rows) { run_open_server(server, 0ms, rows); }
 
 } // namespace
 
