@@ -1,6 +1,7 @@
 """What the tests of both ends against the older programs share."""
 
 import contextlib
+import tempfile
 
 from legacy_hosts import Blame, Peer
 from processes import Tunnel, joined, result_of, traffic, wait_until
@@ -15,18 +16,43 @@ HANDSHAKE_PACKETS = {
 }
 
 
-class OldClient:
-    """Our tonels with a scripted client; closes with nothing of ours invalid."""
+class Pair:
+    """One of our programs with a scripted end; closes with nothing of ours invalid."""
 
-    def __init__(self, kind, server=(), family=4, known=("reset",), top=None, **options):
+    def __init__(self, kind, family, known, options, top=None, **ours):
         self.kind, self.family, self.known, self.options = kind, family, known, options
         self.stack = contextlib.ExitStack()
         self.top = top or self.stack.enter_context(Topology())
         self.blame = Blame(self.top)
-        self.tunnel = Tunnel(self.top, family, server=server, start=False)
-        self.tunnel.start_server()
+        self.tunnel = Tunnel(self.top, family, start=False, **ours)
         self.peer = None
+
+    def upstream(self):
+        return self.tunnel.upstream_socket()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, *_):
+        with self.stack:
+            if kind is None:
+                self.stop_ours()
+                self.blame.clear(self.ours_go, self.known)
+            self.peer.__exit__()
+
+
+class OldClient(Pair):
+    """Our tonels with a scripted client."""
+
+    ours_go = "down_"
+
+    def __init__(self, kind, server=(), family=4, known=("reset",), top=None, **options):
+        super().__init__(kind, family, known, options, top, server=server)
+        self.tunnel.start_server()
         self.start()
+
+    def stop_ours(self):
+        self.tunnel.tonels.stop()
 
     def start(self, rules=True):
         remote = (self.tunnel.server_address(), Tunnel.PORT)
@@ -45,32 +71,19 @@ class OldClient:
     def application(self, port=0):
         return self.top.client.udp("127.0.0.1", port, connect=OLD_APP)
 
-    def upstream(self):
-        return self.tunnel.upstream_socket()
 
-    def __enter__(self):
-        return self
+class OldServer(Pair):
+    """Our tonelc with a scripted server."""
 
-    def __exit__(self, kind, *_):
-        with self.stack:
-            if kind is None:
-                self.tunnel.tonels.stop()
-                self.blame.clear("down_", self.known)
-            self.peer.__exit__()
-
-
-class OldServer:
-    """Our tonelc with a scripted server; closes with nothing of ours invalid."""
+    ours_go = "up_"
 
     def __init__(self, kind, client=(), family=4, known=("reset",), **options):
-        self.kind, self.family, self.known, self.options = kind, family, known, options
-        self.stack = contextlib.ExitStack()
-        self.top = self.stack.enter_context(Topology())
-        self.blame = Blame(self.top)
-        self.tunnel = Tunnel(self.top, family, client=client, start=False)
-        self.peer = None
+        super().__init__(kind, family, known, options, client=client)
         self.start()
         self.tunnel.start_client()
+
+    def stop_ours(self):
+        self.tunnel.tonelc.stop()
 
     def start(self, rules=True):
         self.peer = Peer(self.top, self.kind, False, port=Tunnel.PORT, upstream=self.tunnel.upstream,
@@ -80,18 +93,13 @@ class OldServer:
     def application(self):
         return self.tunnel.application()
 
-    def upstream(self):
-        return self.tunnel.upstream_socket()
 
-    def __enter__(self):
-        return self
-
-    def __exit__(self, kind, *_):
-        with self.stack:
-            if kind is None:
-                self.tunnel.tonelc.stop()
-                self.blame.clear("up_", self.known)
-            self.peer.__exit__()
+def handshake_packet(content):
+    """A file for --handshake-packet, which goes when it is closed."""
+    file = tempfile.NamedTemporaryFile(prefix="tonel-handshake-")
+    file.write(content)
+    file.flush()
+    return file
 
 
 def one_way(host_from, host_to, target, sink_at, megabytes, bind, rate="1G"):

@@ -2,13 +2,12 @@
 """tonelc with servers of tonel 0.6.1 and phantun, scripted, behind NAT and strict trackers."""
 
 import os
-import tempfile
 import time
 
 import harness
 from apps import Upstream, ask, receive_all
 from harness import case
-from legacy_cases import HANDSHAKE_PACKETS, KINDS, OldServer
+from legacy_cases import HANDSHAKE_PACKETS, KINDS, OldServer, handshake_packet
 from packets import SYN, Capture
 from processes import wait_until
 
@@ -60,13 +59,6 @@ def ciphered():
             app.send(datagram)
         assert receive_all(app, 3) == datagrams
         assert [d for d, _ in upstream.received] == datagrams
-
-
-def handshake_packet(content):
-    file = tempfile.NamedTemporaryFile(prefix="tonel-handshake-")
-    file.write(content)
-    file.flush()
-    return file
 
 
 @for_each_kind("a handshake packet at both ends")

@@ -2,13 +2,12 @@
 """tonels with clients of tonel 0.6.1 and phantun, scripted, behind NAT and strict trackers."""
 
 import os
-import tempfile
 import time
 
 import harness
 from apps import Upstream, ask
 from harness import case
-from legacy_cases import HANDSHAKE_PACKETS, KINDS, OldClient
+from legacy_cases import HANDSHAKE_PACKETS, KINDS, OldClient, handshake_packet
 from legacy_hosts import Peer
 from packets import RST, TunInjector, tcp_packet
 from processes import Tunnel, wait_until
@@ -54,13 +53,6 @@ def ciphered():
         assert [d for d, _ in upstream.wait_count(3)] == datagrams
         assert old.peer.wait_delivered(3) == datagrams
         assert "secret" not in old.tunnel.tonels.output().lower()
-
-
-def handshake_packet(content):
-    file = tempfile.NamedTemporaryFile(prefix="tonel-handshake-")
-    file.write(content)
-    file.flush()
-    return file
 
 
 @for_each_kind("a handshake packet at both ends reaches no upstream")
