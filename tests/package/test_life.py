@@ -184,10 +184,29 @@ def services():
                    lambda: f"networks as before: {networks}, not {[network(b) for b in (near, far)]}")
 
 
+@case("logrotate puts a service's log aside, and the service goes on in a new one", deadline=120)
+def rotated():
+    log = "/var/log/tonel/tonelc.log"
+    with Topology() as top, Container(top.client) as box:
+        host = Host(box.root, box.run)
+        host.install(built(processes.bin_dir, "tonel"))
+        edit(host, "/etc/tonel/client.conf", "server.example.net", top.SERVER4)
+        box.write("/etc/tonel/client.conf", f"log-output = {log}\n" + host.read("/etc/tonel/client.conf"))
+        box.write("/etc/systemd/system/tonelc.service.d/log.conf", "[Service]\nLogsDirectory=tonel\n")
+        box.run("systemctl daemon-reload")
+        enable(box, "tonelc.service")
+        box.run("logrotate --force /etc/logrotate.d/tonel")
+        assert "listening on" in box.run(f"cat {log}.1")
+        wait_until(lambda: box.run(f"ls {log}", check=False) == f"{log}\n", 5, "a new file")
+        box.run("dpkg --purge tonel")
+        assert not host.has("/var/log/tonel") and not host.has("/var/log/private/tonel")
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(add_help=False)
     parser.add_argument("--bin", required=True)
     arguments = parser.parse_known_args()[0]
     deb_built = built(arguments.bin, "tonel")
-    containers.prepare(arguments, "package-root", containers.PACKAGES + dependencies(deb_built))
+    containers.prepare(arguments, "package-root",
+                       [*containers.PACKAGES, "logrotate", *dependencies(deb_built)])
     harness.main()
