@@ -59,7 +59,6 @@ private:
   result<void> open(const rule_plan& plan);
   void sweep(std::vector<instance_record>& records);
   void lease(const std::string& name, const std::string& value);
-  void lease_sysctls(const rule_plan& plan);
   void give_back(std::vector<instance_record>& records);
   void note(std::string text);
 

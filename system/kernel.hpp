@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cerrno>
 #include <cstddef>
 #include <cstdint>
 
@@ -11,9 +12,13 @@ struct epoll_event;
 
 namespace tonel::sys {
 
+namespace darwin {
+struct queue_event;
+}
+
 /// The system calls that this layer makes, so that tests can make each of them fail.
 /// Shape:  like the calls of the same names, but for the error: a negative errno is the result;
-///         EINTR is retried inside
+///         EINTR is retried inside; a call of one system alone gives ENOSYS on others
 /// Thread: any
 class kernel {
 public:
@@ -31,6 +36,10 @@ public:
   virtual int bind(int fd, const sockaddr* address, unsigned length) noexcept = 0;
   virtual int connect(int fd, const sockaddr* address, unsigned length) noexcept = 0;
   virtual int getsockname(int fd, sockaddr* address, unsigned* length) noexcept = 0;
+  virtual int getsockopt(int /*fd*/, int /*level*/, int /*name*/, void* /*value*/,
+                         unsigned* /*length*/) noexcept {
+    return -ENOSYS;
+  }
   virtual int setsockopt(int fd, int level, int name, const void* value,
                          unsigned length) noexcept = 0;
   virtual long send(int fd, const void* buffer, std::size_t size, int flags) noexcept = 0;
@@ -38,17 +47,33 @@ public:
   virtual int recvmmsg(int fd, mmsghdr* messages, unsigned count, int flags) noexcept = 0;
   virtual int sendmmsg(int fd, mmsghdr* messages, unsigned count, int flags) noexcept = 0;
 
-  virtual int epoll_create() noexcept = 0;
-  virtual int epoll_ctl(int epoll, int operation, int fd, epoll_event* event) noexcept = 0;
+  // Linux
+  virtual int epoll_create() noexcept { return -ENOSYS; }
+  virtual int epoll_ctl(int /*epoll*/, int /*operation*/, int /*fd*/,
+                        epoll_event* /*event*/) noexcept {
+    return -ENOSYS;
+  }
   /// timeout in nanoseconds, negative: none; rounded up to milliseconds where the kernel has no
   /// epoll_pwait2 (before 5.11).
-  virtual int epoll_wait(int epoll, epoll_event* events, int capacity,
-                         std::int64_t timeout) noexcept = 0;
-  virtual int eventfd() noexcept = 0;
+  virtual int epoll_wait(int /*epoll*/, epoll_event* /*events*/, int /*capacity*/,
+                         std::int64_t /*timeout*/) noexcept {
+    return -ENOSYS;
+  }
+  virtual int eventfd() noexcept { return -ENOSYS; }
   /// A timerfd that becomes readable when the wall clock is set or the machine wakes from suspend
   /// (5.13 and later), and for nothing else.
-  virtual int clock_change_fd() noexcept = 0;
-  /// The clock is CLOCK_BOOTTIME or CLOCK_MONOTONIC; nanoseconds.
+  virtual int clock_change_fd() noexcept { return -ENOSYS; }
+
+  // macOS
+  virtual int kqueue() noexcept { return -ENOSYS; }
+  /// Makes the changes, then waits for events; timeout as above.
+  virtual int kevent(int /*queue*/, const darwin::queue_event* /*changes*/, int /*count*/,
+                     darwin::queue_event* /*events*/, int /*capacity*/,
+                     std::int64_t /*timeout*/) noexcept {
+    return -ENOSYS;
+  }
+
+  /// The clock is CLOCK_BOOTTIME or CLOCK_MONOTONIC (macOS: those of the same meaning); nanoseconds.
   virtual std::int64_t clock(int which) noexcept = 0;
   /// Sleeps for so many nanoseconds, woken by nothing but signals.
   virtual void sleep(std::int64_t nanoseconds) noexcept = 0;

@@ -63,7 +63,6 @@ private:
   udp_socket(kernel& k, descriptor fd, bool connected, bool v6) noexcept;
   static result<std::unique_ptr<udp_socket>> open(kernel& k, bool v6, bool connected,
                                                   const udp_options& options);
-  void set_buffers(int octets) noexcept;
   bool set(int level, int name, int value) noexcept;
   std::size_t accept(receive_arrays& a, std::size_t i, slab_writer& slabs,
                      std::vector<received_datagrams>& out, std::size_t first_out);

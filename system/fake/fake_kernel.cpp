@@ -1,6 +1,6 @@
 #include "system/fake/fake_kernel.hpp"
 
-#include "system/linux/socket_address.hpp"
+#include "system/posix/socket_address.hpp"
 
 #include <linux/if_tun.h>
 #include <net/if.h>

@@ -5,8 +5,8 @@
 #include "system/instance_state.hpp"
 #include "system/kernel.hpp"
 #include "system/linux/netlink.hpp"
-#include "system/linux/socket_address.hpp"
 #include "system/nft_context.hpp"
+#include "system/posix/socket_address.hpp"
 
 #include <fcntl.h>
 #include <ifaddrs.h>

@@ -66,6 +66,9 @@ public:
   int getsockname(int fd, sockaddr* address, unsigned* length) noexcept override {
     return retried([=] { return ::getsockname(fd, address, length); });
   }
+  int getsockopt(int fd, int level, int name, void* value, unsigned* length) noexcept override {
+    return retried([=] { return ::getsockopt(fd, level, name, value, length); });
+  }
   int setsockopt(int fd, int level, int name, const void* value,
                  unsigned length) noexcept override {
     return retried([=] { return ::setsockopt(fd, level, name, value, length); });

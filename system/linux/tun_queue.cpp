@@ -1,8 +1,8 @@
 #include "system/linux/tun_queue.hpp"
 
-#include "protocol/checksum.hpp"
 #include "protocol/run.hpp"
 #include "system/linux/vnet_header.hpp"
+#include "system/posix/single_segments.hpp"
 
 #include <sys/uio.h>
 
@@ -27,11 +27,6 @@ offload_repr offload_of(const vnet_header& h) noexcept {
 
 constexpr std::size_t vnet_size = sizeof(vnet_header);
 static_assert(vnet_size + protocol::max_header <= 128);
-
-iovec piece(const std::uint8_t* data, std::size_t size) noexcept {
-  // writev does not write through it.
-  return {const_cast<std::uint8_t*>(data), size};
-}
 
 } // namespace
 
@@ -109,48 +104,11 @@ long tun_queue::write_whole(const outgoing_segment& s, const std::vector<chunk>&
   return write_pieces(pieces_.size());
 }
 
-/// Each datagram as a packet of its own with a whole checksum. Gives the last result, or the first
-/// failure: what the device does not take it does not take for any.
 long tun_queue::write_singles(const outgoing_segment& s, const std::vector<chunk>& chunks) {
-  const auto count = protocol::datagrams_in(s.length, s.datagram_size);
   const auto offset = mode_.vnet ? vnet_size : 0;
-  const protocol::byte_span ip{header_.data() + offset, header_.size() - offset};
   std::memset(header_.data(), 0, vnet_size);
-  std::size_t at = s.first;  // chunk
-  std::uint32_t inside = 0;  // octets of it that are written
-  std::uint32_t written = 0; // octets of the run
-  long last = 0;
-  for (std::uint32_t i = 0; i < count; ++i) {
-    const auto length = count == 1 ? s.length : std::min(s.datagram_size, s.length - written);
-    const auto head = count == 1
-                          ? s.header
-                          : protocol::nth_header(s.header, written, static_cast<std::uint16_t>(i),
-                                                 i + 1 == count);
-    const auto size = protocol::write_partial_header(ip, head, length);
-    pieces_.clear();
-    pieces_.push_back(piece(header_.data(), offset + size));
-    protocol::inet_checksum sum;
-    for (auto left = length; left > 0;) {
-      const chunk& c = chunks[at];
-      const auto n = std::min(left, c.length - inside);
-      const std::uint8_t* data = c.slab.data() + c.offset + inside;
-      if (n != 0) {
-        sum = sum.add({data, n});
-        pieces_.push_back(piece(data, n));
-      }
-      left -= n;
-      inside += n;
-      if (inside == c.length) {
-        ++at;
-        inside = 0;
-      }
-    }
-    protocol::finish_checksum({ip.data(), size}, sum);
-    last = write_pieces(pieces_.size());
-    if (last < 0) return last;
-    written += length;
-  }
-  return last;
+  return write_each_single(s, chunks, {header_.data(), header_.size()}, offset, pieces_,
+                           [this](std::size_t count) { return write_pieces(count); });
 }
 
 write_tally tun_queue::write(const std::vector<outgoing_segment>& segments,

@@ -1,13 +1,13 @@
 #include "system/command.hpp"
 
 #include "system/kernel.hpp"
+#include "system/posix/platform.hpp"
 
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -24,9 +24,9 @@ struct pipe_ends {
   descriptor read, write;
 };
 
-result<pipe_ends> make_pipe() {
-  std::array<int, 2> fds{};
-  if (::pipe2(fds.data(), O_CLOEXEC) != 0) return unexpected{os_error{errno, "pipe2", {}}};
+result<pipe_ends> open_pipe() {
+  int fds[2];
+  if (make_pipe(fds) != 0) return unexpected{os_error{errno, "pipe", {}}};
   auto& k = real_kernel();
   return pipe_ends{descriptor{k, fds[0]}, descriptor{k, fds[1]}};
 }
@@ -73,14 +73,14 @@ bool take(int fd, std::string& out) {
   return got == 0 || (got < 0 && got != -EAGAIN);
 }
 
-/// A file in memory with this content: unlike a pipe it never fills, and nobody gets SIGPIPE.
+/// A file without a name with this content: unlike a pipe it never fills, and nobody gets SIGPIPE.
 result<descriptor> file_of(const std::string& content) {
   auto& k = real_kernel();
-  descriptor fd{k, ::memfd_create("input", MFD_CLOEXEC)};
-  if (!fd) return unexpected{os_error{errno, "memfd_create", {}}};
+  descriptor fd{k, make_temporary_file()};
+  if (!fd) return unexpected{os_error{errno, "temporary file", {}}};
   for (std::size_t done = 0; done < content.size();) {
     const long n = k.write(fd.get(), content.data() + done, content.size() - done);
-    if (n <= 0) return unexpected{os_error{static_cast<int>(-n), "write", "memfd"}};
+    if (n <= 0) return unexpected{os_error{static_cast<int>(-n), "write", "temporary file"}};
     done += static_cast<std::size_t>(n);
   }
   ::lseek(fd.get(), 0, SEEK_SET);
@@ -117,7 +117,7 @@ result<std::string> run_command(const std::vector<std::string>& argv, const std:
   if (path.empty()) return unexpected{os_error{ENOENT, "exec", argv.front()}};
   auto in = file_of(input);
   if (!in) return unexpected{in.error()};
-  auto out = make_pipe(), err = make_pipe();
+  auto out = open_pipe(), err = open_pipe();
   for (auto* p : {&out, &err})
     if (!*p) return unexpected{p->error()};
   std::vector<char*> words;

@@ -1,10 +1,10 @@
 #include "system/udp_socket.hpp"
 
 #include "protocol/run.hpp"
-#include "system/linux/socket_address.hpp"
-#include "system/linux/udp_arrays.hpp"
+#include "system/posix/socket_address.hpp"
+#include "system/posix/udp_arrays.hpp"
+#include "system/posix/udp_control.hpp"
 
-#include <netinet/udp.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 
@@ -20,14 +20,7 @@ udp_socket::udp_socket(kernel& k, descriptor fd, bool connected, bool v6) noexce
     : kernel_(k), fd_(std::move(fd)), connected_(connected), v6_(v6) {}
 
 bool udp_socket::set(int level, int name, int value) noexcept {
-  return kernel_.setsockopt(fd_.get(), level, name, &value, sizeof value) == 0;
-}
-
-void udp_socket::set_buffers(int octets) noexcept {
-  if (octets == 0) return;
-  // FORCE passes rmem_max, with CAP_NET_ADMIN.
-  if (!set(SOL_SOCKET, SO_RCVBUFFORCE, octets)) set(SOL_SOCKET, SO_RCVBUF, octets);
-  if (!set(SOL_SOCKET, SO_SNDBUFFORCE, octets)) set(SOL_SOCKET, SO_SNDBUF, octets);
+  return set_option(kernel_, fd_.get(), level, name, value) == 0;
 }
 
 result<std::unique_ptr<udp_socket>> udp_socket::open(kernel& k, bool v6, bool connected,
@@ -35,12 +28,9 @@ result<std::unique_ptr<udp_socket>> udp_socket::open(kernel& k, bool v6, bool co
   descriptor fd{k, k.socket(v6 ? AF_INET6 : AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, IPPROTO_UDP)};
   if (!fd) return unexpected{os_error{-fd.get(), "socket", v6 ? "UDP over IPv6" : "UDP"}};
   std::unique_ptr<udp_socket> s{new udp_socket{k, std::move(fd), connected, v6}};
-  s->set_buffers(options.buffer);
-  s->gro_ = options.gro && s->set(IPPROTO_UDP, UDP_GRO, 1);
-  if (options.gso) {
-    // 0 changes nothing, and a kernel without UDP_SEGMENT (before 4.18) says so.
-    if (s->set(IPPROTO_UDP, UDP_SEGMENT, 0)) s->gso_limit_ = max_datagram;
-  }
+  if (options.buffer != 0) set_udp_buffers(k, s->fd(), options.buffer);
+  s->gro_ = options.gro && start_gro(k, s->fd());
+  if (options.gso && has_gso(k, s->fd())) s->gso_limit_ = max_datagram;
   return s;
 }
 
@@ -62,7 +52,7 @@ result<std::unique_ptr<udp_socket>> udp_socket::listen(kernel& k, const protocol
   if (v6) s.set(IPPROTO_IPV6, IPV6_V6ONLY, off);
   const int level = v6 ? IPPROTO_IPV6 : IPPROTO_IP;
   const int name = v6 ? IPV6_RECVPKTINFO : IP_PKTINFO;
-  if (const int r = k.setsockopt(s.fd(), level, name, &on, sizeof on); r < 0)
+  if (const int r = set_option(k, s.fd(), level, name, on); r < 0)
     return failed(r, v6 ? "setsockopt IPV6_RECVPKTINFO" : "setsockopt IP_PKTINFO");
   socket_address a{};
   const auto length = encode(local, 0, v6, a);
@@ -91,30 +81,6 @@ result<protocol::endpoint> udp_socket::local() const {
 }
 
 namespace {
-
-ancillary read_ancillary(msghdr& m) noexcept {
-  ancillary a;
-  for (auto* c = CMSG_FIRSTHDR(&m); c != nullptr; c = CMSG_NXTHDR(&m, c)) {
-    if (c->cmsg_level == IPPROTO_UDP && c->cmsg_type == UDP_GRO) {
-      int size = 0;
-      std::memcpy(&size, CMSG_DATA(c), sizeof size);
-      a.segment_size = static_cast<std::uint32_t>(std::max(size, 0));
-    } else if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) {
-      in_pktinfo info{};
-      std::memcpy(&info, CMSG_DATA(c), sizeof info);
-      a.local.s6_addr[10] = a.local.s6_addr[11] = 0xff;
-      // Not ipi_addr, which for a broadcast is no address to answer from.
-      std::memcpy(&a.local.s6_addr[12], &info.ipi_spec_dst, sizeof info.ipi_spec_dst);
-      a.interface = static_cast<std::uint32_t>(info.ipi_ifindex);
-    } else if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO) {
-      in6_pktinfo info{};
-      std::memcpy(&info, CMSG_DATA(c), sizeof info);
-      if (!IN6_IS_ADDR_MULTICAST(&info.ipi6_addr)) a.local = info.ipi6_addr;
-      a.interface = info.ipi6_ifindex;
-    }
-  }
-  return a;
-}
 
 // Messages prepared beyond twice those of the call before.
 constexpr std::size_t least_expected = 2;

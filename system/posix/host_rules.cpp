@@ -1,11 +1,8 @@
 #include "system/host_rules.hpp"
 
-#include "system/linux/netlink.hpp"
-
-#include <net/if.h>
+#include "system/posix/host_parts.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <utility>
 
@@ -13,60 +10,8 @@ namespace tonel::sys {
 
 namespace {
 
-using protocol::ip_address;
-
 // Records of other network namespaces that may be gone for good: nobody comes to sweep them then.
 constexpr std::size_t most_dead_elsewhere = 100;
-
-std::string name_of(std::uint32_t index) {
-  std::array<char, IF_NAMESIZE> name{};
-  return ::if_indextoname(index, name.data()) == nullptr ? std::string{} : std::string{name.data()};
-}
-
-/// The interface to the remotes of the family, none if they have different ones; the default route's at
-/// a server and for names that are not resolved yet.
-result<std::string> route_interface(route_netlink& netlink, const rule_plan& plan, bool v6) {
-  std::set<std::uint32_t> interfaces;
-  for (const auto& remote : plan.remotes) {
-    if (!remote.address || remote.address.is_v6() != v6) continue;
-    const auto found = netlink.interface_to(remote.address, plan.mark.value_or(0));
-    if (!found) return unexpected{found.error()};
-    if (*found) interfaces.insert(**found);
-  }
-  if (!interfaces.empty()) return interfaces.size() == 1 ? name_of(*interfaces.begin()) : "";
-  const auto routes = netlink.default_routes(v6);
-  if (!routes) return unexpected{routes.error()};
-  return routes->empty() ? std::string{} : name_of(routes->front().index);
-}
-
-bool is_global(const ip_address& a) {
-  return a.is_v4() || (a.is_v6() && !(a.data()[0] == 0xfe && (a.data()[1] & 0xc0) == 0x80));
-}
-
-result<ip_address> host_address(route_netlink& netlink, const std::string& interface, bool v6) {
-  if (interface.empty()) return ip_address{};
-  const auto addresses = netlink.addresses(::if_nametoindex(interface.c_str()));
-  if (!addresses) return unexpected{addresses.error()};
-  for (const auto& a : *addresses)
-    if (a.local.is_v6() == v6 && is_global(a.local)) return a.local;
-  return ip_address{};
-}
-
-/// Interfaces whose IPv6 default route would go when the host forwards: the kernel takes those that it
-/// learnt from routers away, unless accept_ra is 2.
-std::vector<std::string> learnt_default_interfaces() {
-  std::vector<std::string> out;
-  auto netlink = route_netlink::open(real_kernel());
-  if (!netlink) return out;
-  const auto routes = netlink->default_routes(true);
-  if (!routes) return out;
-  for (const auto& route : *routes) {
-    auto name = name_of(route.index);
-    if (route.learnt && !name.empty() && std::find(out.begin(), out.end(), name) == out.end())
-      out.push_back(std::move(name));
-  }
-  return out;
-}
 
 bool is_ours(const instance_record& record, const instance_record& own) {
   return record.table == own.table && record.network == own.network && record.pid == own.pid &&
@@ -74,35 +19,6 @@ bool is_ours(const instance_record& record, const instance_record& own) {
 }
 
 } // namespace
-
-result<rule_plan> settle(const rule_request& request) {
-  auto plan = request.plan;
-  if (request.interface.empty()) return plan;
-  auto netlink = route_netlink::open(real_kernel());
-  if (!netlink) return unexpected{netlink.error()};
-  if (request.interface != "auto") {
-    if (::if_nametoindex(request.interface.c_str()) == 0)
-      return unexpected{os_error{ENODEV, "interface", request.interface}};
-    plan.interface4 = plan.interface6 = request.interface;
-  } else {
-    for (const bool v6 : {false, true}) {
-      if (v6 && !plan.peer6) continue;
-      auto name = route_interface(*netlink, plan, v6);
-      if (!name) return unexpected{name.error()};
-      (v6 ? plan.interface6 : plan.interface4) = std::move(*name);
-    }
-  }
-  if (plan.nat != nat_mode::stateless) return plan;
-  for (const bool v6 : {false, true}) {
-    if (v6 && !plan.peer6) continue;
-    auto address = host_address(*netlink, v6 ? plan.interface6 : plan.interface4, v6);
-    if (!address) return unexpected{address.error()};
-    (v6 ? plan.host6 : plan.host4) = *address;
-  }
-  if (!plan.host4 && !plan.host6)
-    return unexpected{os_error{EADDRNOTAVAIL, "--nat stateless", "no address of this host"}};
-  return plan;
-}
 
 host_rules::host_rules(std::string folder, backend_kind wanted)
     : file_{std::move(folder)}, wanted_{wanted} {}
@@ -163,7 +79,8 @@ result<void> host_rules::open(const rule_plan& plan) {
       if (r.table == own_.table && r.network == own_.network && !is_ours(r, own_)) taken_by = r.pid;
     if (taken_by != 0) return;
     own_.backend = to_string(backend_->kind());
-    lease_sysctls(plan);
+    for (const auto& sysctl : wanted_sysctls(plan))
+      lease(sysctl.name, sysctl.value);
     // Without its mark it would be taken for dead.
     if (auto marked = file_.mark(own_)) {
       mark_.emplace(std::move(*marked));
@@ -232,25 +149,12 @@ void host_rules::lease(const std::string& name, const std::string& value) {
   if (*before == value) return;
   if (const auto done = write_sysctl(name, value); !done) {
     note("cannot set a sysctl (" + done.error().to_string() + "). Run as root: sysctl -w " + name +
-         '=' + value + "; a file in /etc/sysctl.d keeps it");
+         '=' + value + "; a line in " + where_sysctls_stay() + " keeps it");
     return;
   }
   const auto known = std::find_if(own_.leases.begin(), own_.leases.end(),
                                   [&](const auto& l) { return l.name == name; });
   if (known == own_.leases.end()) own_.leases.push_back({name, *before, value});
-}
-
-void host_rules::lease_sysctls(const rule_plan& plan) {
-  // Before forwarding, which would take the route away at once.
-  if (plan.peer6 && read_sysctl("net.ipv6.conf.all.forwarding").value_or("1") == "0") {
-    for (auto interface : learnt_default_interfaces()) {
-      std::replace(interface.begin(), interface.end(), '.', '/');
-      const auto name = "net.ipv6.conf." + interface + ".accept_ra";
-      if (read_sysctl(name).value_or("") == "1") lease(name, "2");
-    }
-  }
-  for (const auto& name : needed_sysctls(plan))
-    lease(name, "1");
 }
 
 /// To another instance that lives, else to what they were; those that others have changed since stay.

@@ -1,18 +1,16 @@
 #include "system/instance_state.hpp"
 
 #include "system/kernel.hpp"
+#include "system/posix/files.hpp"
+#include "system/posix/host_parts.hpp"
 
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/file.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <array>
 #include <cerrno>
-#include <cstdio>
 #include <sstream>
 #include <utility>
 
@@ -22,68 +20,6 @@ namespace {
 
 os_error failure(const char* operation, const std::string& path) {
   return {errno, operation, path};
-}
-
-/// Small files of /proc and ours.
-result<std::string> read_file(const std::string& path) {
-  auto& k = real_kernel();
-  const descriptor fd{k, k.open(path.c_str(), O_RDONLY)};
-  if (!fd) return unexpected{os_error{-fd.get(), "open", path}};
-  std::string out;
-  std::array<char, 4096> buffer{};
-  for (;;) {
-    const long n = k.read(fd.get(), buffer.data(), buffer.size());
-    if (n < 0) return unexpected{os_error{static_cast<int>(-n), "read", path}};
-    if (n == 0) return out;
-    out.append(buffer.data(), static_cast<std::size_t>(n));
-  }
-}
-
-result<void> write_all(int fd, const std::string& text, const std::string& path) {
-  for (std::size_t done = 0; done < text.size();) {
-    const long n = real_kernel().write(fd, text.data() + done, text.size() - done);
-    if (n <= 0) return unexpected{os_error{static_cast<int>(-n), "write", path}};
-    done += static_cast<std::size_t>(n);
-  }
-  return {};
-}
-
-std::string trimmed(std::string text) {
-  while (!text.empty() && (text.back() == '\n' || text.back() == ' '))
-    text.pop_back();
-  return text;
-}
-
-/// When this process started, in ticks since the boot: the 22nd field of /proc/self/stat; the second is
-/// a name, in parentheses, with anything in it.
-std::uint64_t own_start() {
-  const auto stat = read_file("/proc/self/stat").value_or("");
-  const auto name_end = stat.rfind(')');
-  if (name_end == std::string::npos) return 0;
-  std::istringstream fields{stat.substr(name_end + 1)};
-  std::string skipped;
-  for (int field = 3; field < 22; ++field)
-    fields >> skipped;
-  std::uint64_t started = 0;
-  fields >> started;
-  return started;
-}
-
-std::string boot_id() {
-  return trimmed(read_file("/proc/sys/kernel/random/boot_id").value_or("unknown"));
-}
-
-/// Inode numbers are given again; the cookie (Linux 5.14) is not.
-std::string network_namespace() {
-  auto& k = real_kernel();
-  const descriptor socket{k, k.socket(AF_UNIX, SOCK_DGRAM, 0)};
-  std::uint64_t cookie = 0;
-  socklen_t size = sizeof cookie;
-  if (socket && ::getsockopt(socket.get(), SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &size) == 0)
-    return std::to_string(cookie);
-  struct stat info {};
-  if (::stat("/proc/self/ns/net", &info) != 0) return "unknown";
-  return std::to_string(info.st_dev) + ':' + std::to_string(info.st_ino);
 }
 
 } // namespace
@@ -195,36 +131,9 @@ instance_file::update(const std::function<void(std::vector<instance_record>&)>& 
 
 std::string runtime_folder() {
   const char* given = ::getenv("RUNTIME_DIRECTORY");
-  if (given == nullptr || *given == 0) return "/run/tonel";
+  if (given == nullptr || *given == 0) return usual_runtime_folder();
   const std::string all{given}; // several are joined by colons
   return all.substr(0, all.find(':'));
-}
-
-namespace {
-
-std::string path_of_sysctl(const std::string& name) {
-  // Slashes in a name stand for the dots that an interface may have.
-  std::string path = name;
-  for (auto& c : path)
-    c = c == '.' ? '/' : c == '/' ? '.' : c;
-  return "/proc/sys/" + path;
-}
-
-} // namespace
-
-result<std::string> read_sysctl(const std::string& name) {
-  auto text = read_file(path_of_sysctl(name));
-  if (!text) return text;
-  return trimmed(std::move(*text));
-}
-
-result<void> write_sysctl(const std::string& name, const std::string& value) {
-  if (const auto now = read_sysctl(name); now && *now == value) return {};
-  const auto path = path_of_sysctl(name);
-  auto& k = real_kernel();
-  const descriptor fd{k, k.open(path.c_str(), O_WRONLY)};
-  if (!fd) return unexpected{os_error{-fd.get(), "open", path}};
-  return write_all(fd.get(), value + "\n", path);
 }
 
 } // namespace tonel::sys

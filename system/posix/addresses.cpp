@@ -1,6 +1,6 @@
 #include "system/addresses.hpp"
 
-#include "system/linux/socket_address.hpp"
+#include "system/posix/socket_address.hpp"
 
 #include <ifaddrs.h>
 

@@ -1,12 +1,10 @@
 #include "protocol/run.hpp"
-#include "system/linux/udp_arrays.hpp"
+#include "system/posix/udp_arrays.hpp"
+#include "system/posix/udp_control.hpp"
 #include "system/udp_socket.hpp"
-
-#include <netinet/udp.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 #include <optional>
 
 namespace tonel::sys {
@@ -14,7 +12,7 @@ namespace tonel::sys {
 receive_arrays::receive_arrays() noexcept : control{}, messages{}, pieces{}, peers{}, source{} {
   for (std::size_t i = 0; i < capacity; ++i) {
     messages[i].msg_hdr.msg_iov = pieces[i].data();
-    messages[i].msg_hdr.msg_iovlen = pieces[i].size();
+    messages[i].msg_hdr.msg_iovlen = 2;
     messages[i].msg_hdr.msg_control = control[i].data();
   }
 }
@@ -121,39 +119,15 @@ private:
       m.msg_namelen = encode(path.peer, path.interface, socket_.v6_, arrays_.peers[count_]);
     }
     m.msg_iov = pieces;
-    m.msg_iovlen = count;
+    m.msg_iovlen = static_cast<decltype(m.msg_iovlen)>(count);
     auto* control = arrays_.control[count_].data();
     std::size_t size = 0;
-    if (c.datagrams > 1)
-      size += put(control, IPPROTO_UDP, UDP_SEGMENT, static_cast<std::uint16_t>(c.size));
-    if (path.local) {
-      if (socket_.v6_) {
-        in6_pktinfo info{};
-        info.ipi6_addr = as_in6(path.local);
-        // Elsewhere the route decides, which need not lead back over the interface it came by.
-        if (IN6_IS_ADDR_LINKLOCAL(&info.ipi6_addr)) info.ipi6_ifindex = path.interface;
-        size += put(control + size, IPPROTO_IPV6, IPV6_PKTINFO, info);
-      } else {
-        in_pktinfo info{};
-        std::memcpy(&info.ipi_spec_dst, path.local.data(), sizeof info.ipi_spec_dst);
-        size += put(control + size, IPPROTO_IP, IP_PKTINFO, info);
-      }
-    }
+    if (c.datagrams > 1) size += put_segment_size(control, c.size);
+    if (path.local) size += put_source(control + size, path, socket_.v6_);
     if (size > 0) {
       m.msg_control = control;
-      m.msg_controllen = size;
+      m.msg_controllen = static_cast<decltype(m.msg_controllen)>(size);
     }
-  }
-
-  template <class Value>
-  static std::size_t put(std::uint8_t* at, int level, int type, const Value& v) noexcept {
-    cmsghdr h{};
-    h.cmsg_level = level;
-    h.cmsg_type = type;
-    h.cmsg_len = CMSG_LEN(sizeof v);
-    std::memcpy(at, &h, sizeof h);
-    std::memcpy(at + CMSG_LEN(0), &v, sizeof v);
-    return CMSG_SPACE(sizeof v);
   }
 
   /// Sends what fill() laid out. Ends early, with next_ moved back, where it has to be laid out anew.

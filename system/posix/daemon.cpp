@@ -1,5 +1,7 @@
 #include "system/daemon.hpp"
 
+#include "system/posix/platform.hpp"
+
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/socket.h>
@@ -41,8 +43,7 @@ os_error last_error(const char* operation, std::string detail = {}) {
 result<daemon_parent> daemon_parent::leave() {
   int ends[2];
   // No pipe: writing to one that nobody reads any more would end this process by a signal.
-  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0)
-    return unexpected{last_error("socketpair")};
+  if (make_socket_pair(ends) != 0) return unexpected{last_error("socketpair")};
   descriptor in{real_kernel(), ends[0]}, out{real_kernel(), ends[1]};
   const auto child = ::fork();
   if (child < 0) return unexpected{last_error("fork")};
@@ -71,7 +72,7 @@ void daemon_parent::ready() noexcept {
   if (null) ::dup2(null.get(), STDERR_FILENO);
   const std::uint8_t code = 0;
   // Where nobody waits any more, there is nobody to tell.
-  if (line_) real_kernel().send(line_.get(), &code, 1, MSG_NOSIGNAL);
+  if (line_) real_kernel().send(line_.get(), &code, 1, send_quietly);
   line_.reset();
 }
 

@@ -1,6 +1,6 @@
 #include "system/resolver.hpp"
 
-#include "system/linux/socket_address.hpp"
+#include "system/posix/socket_address.hpp"
 
 #include <netdb.h>
 

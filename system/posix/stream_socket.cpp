@@ -1,7 +1,7 @@
 #include "system/stream_socket.hpp"
 
-#include "system/linux/socket_address.hpp"
-#include "system/process.hpp"
+#include "system/posix/platform.hpp"
+#include "system/posix/socket_address.hpp"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -45,7 +45,7 @@ int bind_to(int fd, const sockaddr_un& address) {
 
 /// Whether a living process listens there.
 bool is_served(const sockaddr_un& address) {
-  const auto probe = owned(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  const auto probe = owned(open_socket(AF_UNIX, SOCK_STREAM));
   if (!probe) return true;
   return ::connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 ||
          errno != ECONNREFUSED;
@@ -69,7 +69,7 @@ io_state stream_connection::read(std::string& into, std::size_t most) noexcept {
 
 io_state stream_connection::write(std::string_view from, std::size_t& at) noexcept {
   while (at < from.size()) {
-    const auto n = ::send(fd_.get(), from.data() + at, from.size() - at, MSG_NOSIGNAL);
+    const auto n = ::send(fd_.get(), from.data() + at, from.size() - at, send_quietly);
     if (n >= 0) {
       at += static_cast<std::size_t>(n);
     } else if (errno != EINTR) {
@@ -80,19 +80,18 @@ io_state stream_connection::write(std::string_view from, std::size_t& at) noexce
 }
 
 std::optional<uid_t> stream_connection::peer_user() const noexcept {
-  ucred who{};
-  socklen_t size = sizeof who;
-  if (::getsockopt(fd_.get(), SOL_SOCKET, SO_PEERCRED, &who, &size) != 0) return {};
-  return who.uid;
+  return user_of_peer(fd_.get());
 }
 
 result<stream_listener> stream_listener::listen_local(const std::string& path) {
   const auto address = local_address(path);
   if (!address) return unexpected{address.error()};
-  auto fd = owned(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  auto fd = owned(open_socket(AF_UNIX, SOCK_STREAM));
   if (!fd) return unexpected{failed("socket", path)};
-  // Before bind: at no moment may others connect, and the umask is the whole process'.
-  if (::fchmod(fd.get(), 0600) != 0) return unexpected{failed("fchmod", path)};
+  // Before bind: at no moment may others connect, and the umask is the whole process'. macOS knows no
+  // mode of a socket without a name; before listen() none can connect either.
+  const bool restricted = ::fchmod(fd.get(), 0600) == 0;
+  if (!restricted && errno != EINVAL) return unexpected{failed("fchmod", path)};
   // Two that start at once must not take each other's new socket for one that was left over.
   const auto slash = path.rfind('/');
   const auto folder = slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
@@ -114,13 +113,14 @@ result<stream_listener> stream_listener::listen_local(const std::string& path) {
     out.device_ = made.st_dev;
     out.inode_ = made.st_ino;
   }
+  if (!restricted && ::chmod(path.c_str(), 0600) != 0) return unexpected{failed("chmod", path)};
   if (::listen(out.fd(), backlog) != 0) return unexpected{failed("listen", path)};
   return out;
 }
 
 result<stream_listener> stream_listener::listen_tcp(const protocol::endpoint& address) {
   const auto domain = address.address.is_v6() ? AF_INET6 : AF_INET;
-  auto fd = owned(::socket(domain, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  auto fd = owned(open_socket(domain, SOCK_STREAM));
   if (!fd) return unexpected{failed("socket", address.to_string())};
   const int on = 1;
   ::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
@@ -145,7 +145,7 @@ stream_listener::~stream_listener() {
 }
 
 result<std::optional<stream_connection>> stream_listener::accept() {
-  const int fd = ::accept4(fd_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+  const int fd = accept_connection(fd_.get());
   if (fd >= 0) return stream_connection{owned(fd)};
   if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
     return unexpected{failed("accept", path_)};
@@ -179,7 +179,7 @@ result<std::string> ask_local(const std::string& path, std::string_view line, in
   };
   const auto address = local_address(path);
   if (!address) return unexpected{address.error()};
-  stream_connection to{owned(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0))};
+  stream_connection to{owned(open_socket(AF_UNIX, SOCK_STREAM))};
   if (to.fd() < 0) return error(errno, "socket");
   if (::connect(to.fd(), reinterpret_cast<const sockaddr*>(&*address), sizeof *address) != 0)
     return error(errno == EAGAIN ? ETIMEDOUT : errno, "connect");

@@ -1,4 +1,4 @@
-#include "system/linux/socket_address.hpp"
+#include "system/posix/socket_address.hpp"
 
 #include <arpa/inet.h>
 

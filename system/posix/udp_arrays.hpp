@@ -2,7 +2,8 @@
 
 #include "protocol/bytes.hpp"
 #include "system/datagram_socket.hpp"
-#include "system/linux/socket_address.hpp"
+#include "system/posix/platform.hpp"
+#include "system/posix/socket_address.hpp"
 
 #include <sys/socket.h>
 #include <sys/uio.h>

@@ -1,0 +1,118 @@
+#include "system/posix/host_parts.hpp"
+
+#include "system/host_rules.hpp"
+#include "system/linux/netlink.hpp"
+
+#include <net/if.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <set>
+#include <utility>
+
+namespace tonel::sys {
+
+namespace {
+
+using protocol::ip_address;
+
+std::string name_of(std::uint32_t index) {
+  std::array<char, IF_NAMESIZE> name{};
+  return ::if_indextoname(index, name.data()) == nullptr ? std::string{} : std::string{name.data()};
+}
+
+/// The interface to the remotes of the family, none if they have different ones; the default route's at
+/// a server and for names that are not resolved yet.
+result<std::string> route_interface(route_netlink& netlink, const rule_plan& plan, bool v6) {
+  std::set<std::uint32_t> interfaces;
+  for (const auto& remote : plan.remotes) {
+    if (!remote.address || remote.address.is_v6() != v6) continue;
+    const auto found = netlink.interface_to(remote.address, plan.mark.value_or(0));
+    if (!found) return unexpected{found.error()};
+    if (*found) interfaces.insert(**found);
+  }
+  if (!interfaces.empty()) return interfaces.size() == 1 ? name_of(*interfaces.begin()) : "";
+  const auto routes = netlink.default_routes(v6);
+  if (!routes) return unexpected{routes.error()};
+  return routes->empty() ? std::string{} : name_of(routes->front().index);
+}
+
+bool is_global(const ip_address& a) {
+  return a.is_v4() || (a.is_v6() && !(a.data()[0] == 0xfe && (a.data()[1] & 0xc0) == 0x80));
+}
+
+result<ip_address> host_address(route_netlink& netlink, const std::string& interface, bool v6) {
+  if (interface.empty()) return ip_address{};
+  const auto addresses = netlink.addresses(::if_nametoindex(interface.c_str()));
+  if (!addresses) return unexpected{addresses.error()};
+  for (const auto& a : *addresses)
+    if (a.local.is_v6() == v6 && is_global(a.local)) return a.local;
+  return ip_address{};
+}
+
+/// Interfaces whose IPv6 default route would go when the host forwards: the kernel takes those that it
+/// learnt from routers away, unless accept_ra is 2.
+std::vector<std::string> learnt_default_interfaces() {
+  std::vector<std::string> out;
+  auto netlink = route_netlink::open(real_kernel());
+  if (!netlink) return out;
+  const auto routes = netlink->default_routes(true);
+  if (!routes) return out;
+  for (const auto& route : *routes) {
+    auto name = name_of(route.index);
+    if (route.learnt && !name.empty() && std::find(out.begin(), out.end(), name) == out.end())
+      out.push_back(std::move(name));
+  }
+  return out;
+}
+
+} // namespace
+
+result<rule_plan> settle(const rule_request& request) {
+  auto plan = request.plan;
+  if (request.interface.empty()) return plan;
+  auto netlink = route_netlink::open(real_kernel());
+  if (!netlink) return unexpected{netlink.error()};
+  if (request.interface != "auto") {
+    if (::if_nametoindex(request.interface.c_str()) == 0)
+      return unexpected{os_error{ENODEV, "interface", request.interface}};
+    plan.interface4 = plan.interface6 = request.interface;
+  } else {
+    for (const bool v6 : {false, true}) {
+      if (v6 && !plan.peer6) continue;
+      auto name = route_interface(*netlink, plan, v6);
+      if (!name) return unexpected{name.error()};
+      (v6 ? plan.interface6 : plan.interface4) = std::move(*name);
+    }
+  }
+  if (plan.nat != nat_mode::stateless) return plan;
+  for (const bool v6 : {false, true}) {
+    if (v6 && !plan.peer6) continue;
+    auto address = host_address(*netlink, v6 ? plan.interface6 : plan.interface4, v6);
+    if (!address) return unexpected{address.error()};
+    (v6 ? plan.host6 : plan.host4) = *address;
+  }
+  if (!plan.host4 && !plan.host6)
+    return unexpected{os_error{EADDRNOTAVAIL, "--nat stateless", "no address of this host"}};
+  return plan;
+}
+
+std::vector<wanted_sysctl> wanted_sysctls(const rule_plan& plan) {
+  std::vector<wanted_sysctl> out;
+  // Before forwarding, which would take the route away at once.
+  if (plan.peer6 && read_sysctl("net.ipv6.conf.all.forwarding").value_or("1") == "0") {
+    for (auto interface : learnt_default_interfaces()) {
+      std::replace(interface.begin(), interface.end(), '.', '/');
+      auto name = "net.ipv6.conf." + interface + ".accept_ra";
+      if (read_sysctl(name).value_or("") == "1") out.push_back({std::move(name), "2"});
+    }
+  }
+  for (auto& name : needed_sysctls(plan))
+    out.push_back({std::move(name), "1"});
+  return out;
+}
+
+const char* where_sysctls_stay() noexcept { return "/etc/sysctl.d"; }
+
+} // namespace tonel::sys

@@ -1,0 +1,33 @@
+#include "system/rule_text.hpp"
+
+#include <map>
+#include <utility>
+
+namespace tonel::sys {
+
+std::vector<std::string> needed_sysctls(const rule_plan& plan) {
+  std::vector<std::string> out{"net.ipv4.ip_forward"};
+  if (plan.peer6) out.emplace_back("net.ipv6.conf.all.forwarding");
+  return out;
+}
+
+std::vector<std::string> shell_commands(const rule_plan& plan, bool iptables) {
+  std::vector<std::string> out;
+  for (const auto& name : needed_sysctls(plan))
+    out.push_back("sysctl -w " + name + "=1");
+  // No statement holds a single quote: names of devices are checked, the rest is ours.
+  if (!iptables) {
+    for (const auto& statement : nft_statements(plan))
+      out.push_back("nft '" + statement + "'");
+    return out;
+  }
+  for (const bool v6 : {false, true}) {
+    std::map<std::pair<std::string, std::string>, int> position;
+    for (const auto& r : iptables_rules(plan, v6))
+      out.push_back(std::string{v6 ? "ip6tables" : "iptables"} + " -w -t " + r.table + " -I " +
+                    r.chain + ' ' + std::to_string(++position[{r.table, r.chain}]) + ' ' + r.match);
+  }
+  return out;
+}
+
+} // namespace tonel::sys
