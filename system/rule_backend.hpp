@@ -18,9 +18,10 @@ enum class backend_kind : std::uint8_t {
   owned,     ///< nftables, in a table that others cannot change and that dies with the process
   shared,    ///< nftables, in a table that anybody may change
   iptables,
+  pf, ///< an anchor of macOS' packet filter
 };
 const char* to_string(backend_kind kind) noexcept;
-/// By the names of to_string(); nothing for others.
+/// By the names of to_string(); nothing for others, and for what this system does not have.
 std::optional<backend_kind> parse_backend_kind(std::string_view name) noexcept;
 
 /// Puts the rules of one instance into the kernel, and takes them away.

@@ -232,6 +232,7 @@ result<std::unique_ptr<rule_backend>> open_backend(backend_kind kind) {
   case backend_kind::owned: return open_nft(table_kind::owned);
   case backend_kind::shared: return open_nft(table_kind::shared);
   case backend_kind::iptables: return open_iptables();
+  case backend_kind::pf: return unexpected{os_error{EOPNOTSUPP, "firewall", "pf is macOS'"}};
   case backend_kind::automatic: break;
   }
   auto nft = open_nft(table_kind::owned);

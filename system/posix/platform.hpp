@@ -1,5 +1,6 @@
 #pragma once
 
+#include <spawn.h>
 #include <sys/socket.h>
 #include <sys/types.h>
 
@@ -12,6 +13,8 @@ struct mmsghdr {
   msghdr msg_hdr;
   unsigned msg_len;
 };
+// In its C library's binary, but in no header of it.
+extern "C" char** environ;
 #endif
 
 namespace tonel::sys {
@@ -28,8 +31,14 @@ int make_pipe(int (&ends)[2]) noexcept;
 int make_temporary_file() noexcept;
 #ifdef __APPLE__
 inline constexpr int send_quietly = 0; // the sockets are told instead
+inline constexpr int nonblocking = 0;  // datagrams come and go with MSG_DONTWAIT
+/// A descriptor is inheritable for a moment after it is made; with this no command sees it.
+inline constexpr short spawn_flags = POSIX_SPAWN_CLOEXEC_DEFAULT;
 #else
+inline constexpr short spawn_flags = 0;
 inline constexpr int send_quietly = MSG_NOSIGNAL;
+/// For a type of socket().
+inline constexpr int nonblocking = SOCK_NONBLOCK;
 #endif
 
 /// The user at the other end of a local connection.

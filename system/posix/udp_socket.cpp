@@ -25,7 +25,7 @@ bool udp_socket::set(int level, int name, int value) noexcept {
 
 result<std::unique_ptr<udp_socket>> udp_socket::open(kernel& k, bool v6, bool connected,
                                                      const udp_options& options) {
-  descriptor fd{k, k.socket(v6 ? AF_INET6 : AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, IPPROTO_UDP)};
+  descriptor fd{k, k.socket(v6 ? AF_INET6 : AF_INET, SOCK_DGRAM | nonblocking, IPPROTO_UDP)};
   if (!fd) return unexpected{os_error{-fd.get(), "socket", v6 ? "UDP over IPv6" : "UDP"}};
   std::unique_ptr<udp_socket> s{new udp_socket{k, std::move(fd), connected, v6}};
   if (options.buffer != 0) set_udp_buffers(k, s->fd(), options.buffer);

@@ -1,0 +1,107 @@
+#include "system/host_facts.hpp"
+
+#include "system/addresses.hpp"
+#include "system/command.hpp"
+#include "system/instance_state.hpp"
+#include "system/kernel.hpp"
+#include "system/macos/abi.hpp"
+#include "system/macos/listeners.hpp"
+#include "system/macos/routes.hpp"
+#include "system/posix/socket_address.hpp"
+
+#include <ifaddrs.h>
+#include <net/if.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <map>
+
+namespace tonel::sys {
+
+namespace {
+
+std::optional<int> sysctl(const char* name) {
+  const auto value = read_sysctl(name);
+  if (!value) return {};
+  return std::atoi(value->c_str());
+}
+
+std::uint32_t mtu_of(kernel& k, int socket, const std::string& name) {
+  darwin::ifreq request;
+  name.copy(request.name, darwin::name_size - 1);
+  if (k.ioctl(socket, darwin::siocgifmtu, &request) < 0) return 0;
+  return static_cast<std::uint32_t>(request.value);
+}
+
+std::vector<interface_facts> interfaces(std::uint32_t default_route) {
+  std::vector<interface_facts> out;
+  auto& k = real_kernel();
+  const descriptor socket{k, k.socket(AF_INET, SOCK_DGRAM, 0)};
+  ifaddrs* all = nullptr;
+  if (!socket || ::getifaddrs(&all) != 0) return out;
+  std::map<std::string, unsigned> names; // one entry an address
+  for (const auto* at = all; at != nullptr; at = at->ifa_next)
+    names.emplace(at->ifa_name, at->ifa_flags);
+  ::freeifaddrs(all);
+  for (const auto& [name, flags] : names) {
+    interface_facts facts;
+    facts.name = name;
+    facts.mtu = mtu_of(k, socket.get(), name);
+    facts.up = (flags & IFF_UP) != 0;
+    facts.loopback = (flags & IFF_LOOPBACK) != 0;
+    facts.default_route = default_route != 0 && ::if_nametoindex(name.c_str()) == default_route;
+    out.push_back(std::move(facts));
+  }
+  return out;
+}
+
+std::string uplink_to(const protocol::endpoint& to) {
+  auto& k = real_kernel();
+  const bool v6 = to.address.is_v6();
+  const descriptor socket{k, k.socket(v6 ? AF_INET6 : AF_INET, SOCK_DGRAM, 0)};
+  socket_address where{};
+  unsigned size = encode(to, 0, false, where);
+  if (!socket || k.connect(socket.get(), &where.any, size) < 0) return {};
+  socket_address from{};
+  size = sizeof from;
+  if (k.getsockname(socket.get(), &from.any, &size) < 0) return {};
+  return interface_with(decode(from).address).value_or("");
+}
+
+} // namespace
+
+host_facts gather_host_facts(const host_question& question) {
+  host_facts out;
+  // Both a utun and pf are root's, and there is nothing between root and others.
+  out.net_admin = ::geteuid() == 0;
+  out.tun_error = out.net_admin ? 0 : EPERM;
+  for (const auto& path : question.programs)
+    out.programs.emplace_back(path, false);
+  out.forward4 = sysctl("net.inet.ip.forwarding");
+  out.forward6 = sysctl("net.inet6.ip6.forwarding");
+  std::uint32_t default_route = 0;
+  if (auto routes = route_socket::open(real_kernel()))
+    default_route = routes->interface_to({}, false).value_or(std::nullopt).value_or(0);
+  out.interfaces = interfaces(default_route);
+  // An address that no network has (RFC 5737): the way there is the default route.
+  const auto anywhere = protocol::endpoint{protocol::ip_address::v4(192, 0, 2, 1), 9};
+  out.uplink = uplink_to(question.remote.value_or(anywhere));
+  if (question.remote)
+    for (const auto& interface : out.interfaces)
+      if (interface.name == out.uplink && interface.mtu != 0) out.path_mtu = interface.mtu;
+  std::tie(out.ruleset, out.ruleset_error) = read_ruleset();
+  if (question.tcp_port != 0) {
+    // Its exit status is 1 where it finds nothing.
+    const auto said = run_command(
+        {"lsof", "-nP", "-Fpc", "-sTCP:LISTEN", "-iTCP:" + std::to_string(question.tcp_port)});
+    if (said) out.listeners = parse_listeners(*said, question.tcp_port);
+  }
+  return out;
+}
+
+std::pair<std::string, std::string> read_ruleset() {
+  return {"", "macOS has no nftables; `pfctl -s all` shows its rules"};
+}
+
+} // namespace tonel::sys

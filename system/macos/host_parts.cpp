@@ -1,0 +1,143 @@
+#include "system/posix/host_parts.hpp"
+
+#include "system/host_rules.hpp"
+#include "system/macos/routes.hpp"
+#include "system/posix/socket_address.hpp"
+
+#include <ifaddrs.h>
+#include <net/if.h>
+#include <sys/sysctl.h>
+#include <sys/types.h>
+
+#include <array>
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <set>
+
+namespace tonel::sys {
+
+namespace {
+
+using protocol::ip_address;
+
+std::string name_of(std::uint32_t index) {
+  std::array<char, IF_NAMESIZE> name{};
+  return ::if_indextoname(index, name.data()) == nullptr ? std::string{} : std::string{name.data()};
+}
+
+/// The interface to the remotes of the family, none if they have different ones; the default route's at
+/// a server and for names that are not resolved yet.
+result<std::string> route_interface(route_socket& routes, const rule_plan& plan, bool v6) {
+  std::set<std::uint32_t> interfaces;
+  for (const auto& remote : plan.remotes) {
+    if (!remote.address || remote.address.is_v6() != v6) continue;
+    const auto found = routes.interface_to(remote.address, v6);
+    if (!found) return unexpected{found.error()};
+    if (*found) interfaces.insert(**found);
+  }
+  if (!interfaces.empty()) return interfaces.size() == 1 ? name_of(*interfaces.begin()) : "";
+  const auto found = routes.interface_to({}, v6);
+  if (!found) return unexpected{found.error()};
+  return *found ? name_of(**found) : std::string{};
+}
+
+bool is_global(const ip_address& a) {
+  return a.is_v4() || (a.is_v6() && !(a.data()[0] == 0xfe && (a.data()[1] & 0xc0) == 0x80));
+}
+
+ip_address host_address(const std::string& interface, bool v6) {
+  ifaddrs* list = nullptr;
+  if (interface.empty() || ::getifaddrs(&list) != 0) return {};
+  const std::unique_ptr<ifaddrs, void (*)(ifaddrs*)> owner{list, ::freeifaddrs};
+  for (const auto* each = list; each != nullptr; each = each->ifa_next) {
+    const auto family = static_cast<sa_family_t>(v6 ? AF_INET6 : AF_INET);
+    if (each->ifa_addr == nullptr || each->ifa_addr->sa_family != family ||
+        interface != each->ifa_name)
+      continue;
+    socket_address a{};
+    std::memcpy(&a, each->ifa_addr, v6 ? sizeof a.v6 : sizeof a.v4);
+    if (const auto found = decode(a).address; is_global(found)) return found;
+  }
+  return {};
+}
+
+std::string text_of_sysctl(const char* name) {
+  std::array<char, 128> text{};
+  std::size_t size = text.size() - 1;
+  if (::sysctlbyname(name, text.data(), &size, nullptr, 0) != 0) return {};
+  return text.data();
+}
+
+} // namespace
+
+result<rule_plan> settle(const rule_request& request) {
+  auto plan = request.plan;
+  if (request.interface.empty()) return plan;
+  if (request.interface != "auto") {
+    if (::if_nametoindex(request.interface.c_str()) == 0)
+      return unexpected{os_error{ENODEV, "interface", request.interface}};
+    plan.interface4 = plan.interface6 = request.interface;
+  } else {
+    auto routes = route_socket::open(real_kernel());
+    if (!routes) return unexpected{routes.error()};
+    for (const bool v6 : {false, true}) {
+      if (v6 && !plan.peer6) continue;
+      auto name = route_interface(*routes, plan, v6);
+      if (!name) return unexpected{name.error()};
+      (v6 ? plan.interface6 : plan.interface4) = std::move(*name);
+    }
+  }
+  plan.host4 = host_address(plan.interface4, false);
+  if (plan.peer6) plan.host6 = host_address(plan.interface6, true);
+  return plan;
+}
+
+std::vector<wanted_sysctl> wanted_sysctls(const rule_plan& plan) {
+  std::vector<wanted_sysctl> out;
+  for (auto& name : needed_sysctls(plan))
+    out.push_back({std::move(name), "1"});
+  return out;
+}
+
+const char* where_sysctls_stay() noexcept { return "/etc/sysctl.conf"; }
+
+const char* usual_runtime_folder() noexcept { return "/var/run/tonel"; }
+
+std::optional<std::uint64_t> start_of(int pid) {
+  std::array<int, 4> name{CTL_KERN, KERN_PROC, KERN_PROC_PID, pid};
+  kinfo_proc about{};
+  std::size_t size = sizeof about;
+  if (::sysctl(name.data(), name.size(), &about, &size, nullptr, 0) != 0 || size == 0) return {};
+  constexpr char zombie = 5; // SZOMB of sys/proc.h
+  if (about.kp_proc.p_stat == zombie) return {};
+  const auto& at = about.kp_proc.p_un.__p_starttime;
+  return static_cast<std::uint64_t>(at.tv_sec) * 1'000'000 + static_cast<std::uint64_t>(at.tv_usec);
+}
+
+std::string boot_id() {
+  auto id = text_of_sysctl("kern.bootsessionuuid");
+  return id.empty() ? "unknown" : id;
+}
+
+std::string network_namespace() { return "host"; }
+
+result<std::string> read_sysctl(const std::string& name) {
+  int value = 0;
+  std::size_t size = sizeof value;
+  if (::sysctlbyname(name.c_str(), &value, &size, nullptr, 0) != 0)
+    return unexpected{os_error{errno, "sysctl", name}};
+  if (size != sizeof value) return unexpected{os_error{EINVAL, "sysctl", name}};
+  return std::to_string(value);
+}
+
+result<void> write_sysctl(const std::string& name, const std::string& value) {
+  if (const auto now = read_sysctl(name); now && *now == value) return {};
+  int number = std::atoi(value.c_str());
+  if (::sysctlbyname(name.c_str(), nullptr, nullptr, &number, sizeof number) != 0)
+    return unexpected{os_error{errno, "sysctl", name}};
+  return {};
+}
+
+} // namespace tonel::sys
