@@ -22,7 +22,7 @@ sources() { find "$@" -name '*.[ch]pp' | sort; }
 mapfile -t protocol < <(sources protocol)
 mapfile -t system < <(sources system)
 mapfile -t actors < <(sources actors ! -path 'actors/app/*')
-mapfile -t everything < <(sources protocol system actors tests bench examples)
+mapfile -t everything < <(sources protocol system actors tests bench examples tools)
 
 include='^[[:space:]]*#[[:space:]]*include[[:space:]]*'
 forbid 'protocol/ includes the standard library and "protocol/..." alone' \
@@ -39,6 +39,9 @@ done
 forbid 'system/ knows protocol/ and the operating system' \
   "${include}(\"(actors|tests|bench)/|<(caf|boost)/)" "${system[@]}"
 forbid 'actors/ does not know its programs' "${include}\"(actors/app|tests|bench)/" "${actors[@]}"
+mapfile -t tools < <(sources tools)
+forbid 'tools/ has nothing but the layers below the actors' "${include}(\"(actors|tests|bench)/|<(caf|boost)/)" \
+  "${tools[@]}"
 forbid 'narrow CAF headers: all.hpp takes ten seconds a file' "${include}<caf/all\\.hpp>" \
   "${everything[@]}"
 forbid 'include paths start at the repository root' "${include}\"\\.\\.?/" "${everything[@]}"
