@@ -24,6 +24,9 @@ const char* to_string(backend_kind kind) noexcept;
 /// By the names of to_string(); nothing for others, and for what this system does not have.
 std::optional<backend_kind> parse_backend_kind(std::string_view name) noexcept;
 
+/// Those that this system has, in words: "auto, owned, nft or iptables".
+const char* known_backend_kinds() noexcept;
+
 /// Puts the rules of one instance into the kernel, and takes them away.
 /// Thread: one at a time; calls block
 class rule_backend {

@@ -1,6 +1,9 @@
 #include "actors/app/lower_case.hpp"
 
 #include <locale.h>
+#if __has_include(<xlocale.h>)
+#include <xlocale.h> // macOS has there what belongs to the header above
+#endif
 
 #include <clocale>
 #include <cstdint>
@@ -65,6 +68,7 @@ std::optional<std::string> lower_case_utf8(std::string_view text) {
       continue;
     }
     if (!utf8) utf8.reset(newlocale(LC_CTYPE_MASK, "C.UTF-8", nullptr));
+    if (!utf8) utf8.reset(newlocale(LC_CTYPE_MASK, "UTF-8", nullptr)); // as macOS calls it
     if (!utf8) return {};
     append_character(out, static_cast<char32_t>(towlower_l(static_cast<wint_t>(*c), utf8.get())));
   }

@@ -426,7 +426,7 @@ void read_firewall(reader& in, settings& out) {
   if (const auto kind = sys::parse_backend_kind(in.text("firewall")))
     firewall.backend = *kind;
   else
-    in.refuse("firewall", "must be auto, owned, nft or iptables");
+    in.refuse("firewall", std::string{"must be "} + sys::known_backend_kinds());
   out.print_rules = in.given("print-rules");
 }
 

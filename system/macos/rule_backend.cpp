@@ -24,6 +24,8 @@ const char* to_string(backend_kind kind) noexcept {
   return "";
 }
 
+const char* known_backend_kinds() noexcept { return "auto or pf"; }
+
 std::optional<backend_kind> parse_backend_kind(std::string_view name) noexcept {
   for (const auto& [kind, text] : kinds)
     if (name == text) return kind;
