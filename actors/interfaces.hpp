@@ -58,6 +58,7 @@ using shard_supervisor_actor =
                      caf::reacts_to<probe_stream>,    // after suspend
                      caf::reacts_to<ask_status>,      // shard_status
                      caf::reacts_to<close_one>,       // session_closed
+                     caf::reacts_to<session_closing>, // its place is another's
                      caf::reacts_to<stop_shard>>;     // wind down
 
 /// The rules and sysctls of this process on the host.

@@ -153,6 +153,11 @@ struct probe_stream {};
 struct close_session {
   bool at_exit = false;
 };
+/// Server, to the shard: this session carries no datagrams any more and has no socket; its streams only
+/// answer late segments.
+struct session_closing {
+  std::uint64_t session = 0; ///< caf::actor_id
+};
 /// The address of a tunnel's remote, now or anew.
 struct remote_resolved {
   tunnel_ptr tunnel;
@@ -199,6 +204,7 @@ struct pulse_felt {
 
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::protocol::packet_too_big)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::actors::inbound_batch)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::actors::session_closing)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::actors::segment_batch)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::actors::datagram_batch)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::actors::stream_up)

@@ -42,6 +42,7 @@ void server_session_state::start(const server_session_start& s) {
   where = s.where;
   tunnel = s.tunnel;
   queue = s.queue;
+  supervisor = s.supervisor;
   upstream = s.upstream;
   sockets = s.sockets;
   group = s.group;
@@ -270,8 +271,10 @@ void server_session_state::close(bool at_exit) {
   finish_if_done();
 }
 
-/// No socket, and no descriptor, waits for the late segments of what has ended.
+/// No socket, and no other peer, waits for the late segments of what has ended.
 void server_session_state::release_upstream() {
+  if (std::exchange(released, true)) return;
+  self->send(as<shard_supervisor_actor>(supervisor), session_closing{self->id()});
   sockets.clear();
   if (endpoint)
     self->send(as<udp_endpoint_actor>(std::exchange(endpoint, nullptr)), close_session{});

@@ -23,6 +23,7 @@ struct server_session_start {
   shard* where = nullptr;
   tunnel_ptr tunnel;
   caf::actor queue; ///< its shard's tun_queue
+  caf::actor supervisor;
   protocol::endpoint upstream;
   /// Connected to the upstream; the session's for all its life, so that the upstream sees the same
   /// peer whatever happens to streams. None: opened when the first datagram comes.
@@ -79,6 +80,7 @@ private:
   shard* where = nullptr;
   tunnel_ptr tunnel;
   caf::actor queue;
+  caf::actor supervisor;
   protocol::endpoint upstream;
   upstream_sockets sockets;
   group_registry::lease group;
@@ -90,6 +92,7 @@ private:
   protocol::time_point born{};
   protocol::endpoint peer; ///< of the newest stream
   bool closing = false;
+  bool released = false; ///< its sockets, and its place among the shard's sessions
   bool told_too_large = false;
 };
 

@@ -40,6 +40,7 @@ caf::behavior shard_supervisor(pinned<shard_supervisor_state>* self, shard* wher
       [self](probe_stream) { self->state.probe(); },
       [self](const ask_status& question) { self->state.tell_status(question); },
       [self](const close_one& request) { self->state.close_session_of(request); },
+      [self](const session_closing& closing) { self->state.release_place(closing); },
       [self](stop_shard) { self->state.stop(); },
       [self](timer_event) { self->state.on_timer(); },
   };
@@ -169,7 +170,8 @@ caf::actor shard_supervisor_state::make_session(const adopt_stream& request,
   auto place = limits->admit(request.tuple.remote.address, self->now());
   if (!place) return nullptr;
   const auto* native = std::get_if<protocol::accept_stream>(&request.accepted);
-  server_session_start start{where, request.tunnel, queue, upstream, {}, request.group};
+  server_session_start start{
+      where, request.tunnel, queue, caf::actor_cast<caf::actor>(self), upstream, {}, request.group};
   // A handshake of the older dialects does not cost a socket: it proves 16 bits at most.
   if (native != nullptr) start.sockets = where->open_upstreams(*request.tunnel, upstream);
   if (native != nullptr && start.sockets.empty()) return nullptr;
@@ -243,6 +245,11 @@ void shard_supervisor_state::close_session_of(const close_one& request) {
   close_in(server_sessions);
   close_in(client_sessions);
   self->send(as<status_actor>(request.answer_to), answer);
+}
+
+void shard_supervisor_state::release_place(const session_closing& closing) {
+  const auto found = server_sessions.find(closing.session);
+  if (found != server_sessions.end()) found->second.place = {};
 }
 
 void shard_supervisor_state::on_down(const caf::down_msg& down) {

@@ -40,6 +40,7 @@ struct shard_supervisor_state {
   void probe();
   void tell_status(const ask_status& question);
   void close_session_of(const close_one& request);
+  void release_place(const session_closing& closing);
   void stop();
   /// Ends all children, unawaited.
   void abandon();

@@ -116,16 +116,12 @@ void tun_queue_state::take(sys::received_packet& packet) {
   const auto segments = protocol::datagrams_in(segment->payload_length, segment->datagram_size);
   stats.add(counter::tun_segments_in, segments);
   self->loop().found(segments);
-  if (last_route == nullptr || segment->tuple != last_tuple) {
-    const auto found = routes->find(segment->tuple);
-    if (found == routes->end()) {
-      stray(*segment, std::move(packet.bytes));
-      return;
-    }
-    last_tuple = segment->tuple;
-    last_route = &found->second;
+  auto* known = route_of(segment->tuple);
+  if (known == nullptr) {
+    stray(*segment, std::move(packet.bytes));
+    return;
   }
-  auto& r = *last_route;
+  auto& r = *known;
   if (!r.stream) return hold({*segment, std::move(packet.bytes)});
   if (!r.queued) {
     r.queued = true;
@@ -137,6 +133,15 @@ void tun_queue_state::take(sys::received_packet& packet) {
 void tun_queue_state::hold(const inbound_segment& in) {
   if (!acceptor->hold(in.header, in.payload(), self->now()))
     where->stats.add(protocol::errc::hold_full);
+}
+
+tun_queue_state::route* tun_queue_state::route_of(const protocol::four_tuple& tuple) {
+  if (last_route != nullptr && tuple == last_tuple) return last_route;
+  const auto found = routes->find(tuple);
+  if (found == routes->end()) return nullptr;
+  last_tuple = tuple;
+  last_route = &found->second;
+  return last_route;
 }
 
 void tun_queue_state::too_big(const protocol::packet_too_big& icmp) {
@@ -326,13 +331,13 @@ void tun_queue_state::write(segment_batch& batch) {
   // A probe of the older dialects says nothing of where its stream stands.
   const bool probe =
       last.length == 0 && last.header.flags == protocol::flag::ack && last.header.ack.raw == 0;
-  if (const auto found = routes->find(last.header.tuple); !probe && found != routes->end()) {
+  if (auto* r = probe ? nullptr : route_of(last.header.tuple); r != nullptr) {
     const bool fin = (last.header.flags & protocol::flag::fin) != 0;
     const auto end = last.header.seq + last.length + (fin ? 1u : 0u);
     // Keepalives and repeats lie before it.
-    if (!found->second.written || end > found->second.snd_nxt) found->second.snd_nxt = end;
-    found->second.rcv_nxt = last.header.ack;
-    found->second.written = true;
+    if (!r->written || end > r->snd_nxt) r->snd_nxt = end;
+    r->rcv_nxt = last.header.ack;
+    r->written = true;
   }
   const auto tally = where->tun.write(batch.segments, batch.chunks);
   where->stats.add(counter::tun_segments_out, tally.written);

@@ -72,7 +72,8 @@ private:
   void reset(const protocol::four_tuple& tuple, const route& r);
   void flush_replies();
   void arm();
-  void drop_route(route_map::iterator found);
+  /// Remembers the last one, since batches follow each other; null: none.
+  route* route_of(const protocol::four_tuple& tuple);
 
   pinned<tun_queue_state>* self;
   shard* where = nullptr;

@@ -72,9 +72,8 @@ void udp_listener_state::take(sys::received_datagrams& datagrams) {
   where->stats.add(counter::datagrams_in, count);
   self->loop().found(count);
   where->stats.add(counter::datagram_bytes_in, datagrams.bytes.length);
-  // A burst is mostly of one peer.
-  auto* entry =
-      !touched.empty() && touched.back()->first == datagrams.path ? touched.back() : nullptr;
+  // A burst is mostly of one peer, and so are two.
+  auto* entry = last_entry != nullptr && last_entry->first == datagrams.path ? last_entry : nullptr;
   if (entry == nullptr) {
     auto found = peers->find(datagrams.path);
     if (found == peers->end()) found = admit(datagrams.path);
@@ -82,7 +81,7 @@ void udp_listener_state::take(sys::received_datagrams& datagrams) {
       where->stats.add(counter::session_refused);
       return;
     }
-    entry = &*found;
+    entry = last_entry = &*found;
   }
   auto& p = entry->second;
   if (p.streams.empty()) {
@@ -187,6 +186,7 @@ void udp_listener_state::session(const session_changed& changed) {
     while (!p.pending.empty())
       drop_oldest(p);
     peers->erase(found);
+    last_entry = nullptr;
   }
 }
 

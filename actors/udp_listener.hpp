@@ -110,6 +110,7 @@ private:
   std::unique_ptr<peer_map> peers;
   std::vector<sys::received_datagrams> received;
   std::vector<peer_entry*> touched;
+  peer_entry* last_entry = nullptr; ///< that datagrams came from
   std::vector<sys::outgoing_run> runs;
   /// Those for which datagrams wait, by due_time().
   std::set<std::pair<protocol::time_point, peer_entry*>> due;

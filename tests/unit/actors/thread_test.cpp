@@ -259,6 +259,7 @@ BOOST_AUTO_TEST_CASE(client_session_runs_on_its_reactor) {
 BOOST_AUTO_TEST_CASE(server_session_runs_on_its_reactor) {
   threads t{role::server};
   server_session_start start;
+  start.supervisor = t.nobody();
   start.where = t.where.get();
   start.tunnel = t.tunnel;
   start.queue = t.nobody();

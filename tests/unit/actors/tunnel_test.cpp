@@ -302,6 +302,18 @@ BOOST_AUTO_TEST_CASE(sessions_over_the_limit_are_refused_and_counted) {
   BOOST_TEST(w.server().upstreams.size() == 2u);
 }
 
+BOOST_AUTO_TEST_CASE(a_session_that_only_answers_late_segments_takes_nobodys_place) {
+  world_options o;
+  o.idle_timeout = 30s;
+  o.server_bounds.max_sessions = 1;
+  world w{o};
+  w.echo(5001, "a");
+  w.pass(30'100ms); // the server's stream is in TIME-WAIT
+  BOOST_TEST(w.server().count(counter::sessions_closed) == 0u);
+  w.echo(5002, "b");
+  BOOST_TEST(w.server().count(counter::session_refused) == 0u);
+}
+
 BOOST_AUTO_TEST_CASE(a_server_at_its_limit_refuses_with_a_reset_and_keeps_the_others) {
   world_options o;
   o.server_bounds.max_sessions = 1;
