@@ -90,7 +90,7 @@ host_facts gather_host_facts(const host_question& question) {
   if (question.remote)
     for (const auto& interface : out.interfaces)
       if (interface.name == out.uplink && interface.mtu != 0) out.path_mtu = interface.mtu;
-  std::tie(out.ruleset, out.ruleset_error) = read_ruleset();
+  out.ruleset_error = "macOS has no nftables; `pfctl -s all` shows its rules";
   if (question.tcp_port != 0) {
     // Its exit status is 1 where it finds nothing.
     const auto said = run_command(
@@ -98,10 +98,6 @@ host_facts gather_host_facts(const host_question& question) {
     if (said) out.listeners = parse_listeners(*said, question.tcp_port);
   }
   return out;
-}
-
-std::pair<std::string, std::string> read_ruleset() {
-  return {"", "macOS has no nftables; `pfctl -s all` shows its rules"};
 }
 
 } // namespace tonel::sys

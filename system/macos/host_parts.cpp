@@ -8,6 +8,7 @@
 #include <net/if.h>
 #include <sys/sysctl.h>
 #include <sys/types.h>
+#include <unistd.h>
 
 #include <array>
 #include <cerrno>
@@ -105,13 +106,11 @@ const char* where_sysctls_stay() noexcept { return "/etc/sysctl.conf"; }
 
 const char* usual_runtime_folder() noexcept { return "/var/run/tonel"; }
 
-std::optional<std::uint64_t> start_of(int pid) {
-  std::array<int, 4> name{CTL_KERN, KERN_PROC, KERN_PROC_PID, pid};
+std::uint64_t own_start() {
+  std::array<int, 4> name{CTL_KERN, KERN_PROC, KERN_PROC_PID, ::getpid()};
   kinfo_proc about{};
   std::size_t size = sizeof about;
-  if (::sysctl(name.data(), name.size(), &about, &size, nullptr, 0) != 0 || size == 0) return {};
-  constexpr char zombie = 5; // SZOMB of sys/proc.h
-  if (about.kp_proc.p_stat == zombie) return {};
+  if (::sysctl(name.data(), name.size(), &about, &size, nullptr, 0) != 0 || size == 0) return 0;
   const auto& at = about.kp_proc.p_un.__p_starttime;
   return static_cast<std::uint64_t>(at.tv_sec) * 1'000'000 + static_cast<std::uint64_t>(at.tv_usec);
 }

@@ -48,6 +48,8 @@ std::uint64_t raise_fd_limit() noexcept {
 
 int process_id() noexcept { return ::getpid(); }
 
+std::uint32_t user_id() noexcept { return ::geteuid(); }
+
 std::optional<std::uint64_t> interface_drops(const std::string&) {
   // The system counts what an interface could not take in, not what it could not send.
   return {};
