@@ -7,7 +7,6 @@
 #include <caf/actor_control_block.hpp>
 
 #include <algorithm>
-#include <array>
 #include <chrono>
 #include <stdexcept>
 #include <utility>
@@ -20,7 +19,6 @@ namespace {
 // descriptors have theirs: large enough to amortise, small enough to stay fair.
 constexpr std::size_t max_throughput = 64;
 constexpr int max_rounds = 8;
-constexpr std::size_t max_ready = 64;
 
 } // namespace
 
@@ -101,13 +99,12 @@ void reactor::run_once(protocol::duration limit) {
   run_jobs();
   if (between_passes_) between_passes_();
 
-  std::array<sys::ready_event, max_ready> ready;
   std::size_t count = 0;
   if (jobs_.empty()) {
     const auto rest = coalescing_.after_pass(std::exchange(found_, 0));
     if (rest > protocol::duration::zero()) {
       loop_->rest(rest);
-      count = loop_->wait(ready.data(), ready.size(), protocol::duration::zero());
+      count = loop_->wait(ready_.data(), ready_.size(), protocol::duration::zero());
       if (count == 0) coalescing_.rested_in_vain();
     }
   }
@@ -115,7 +112,7 @@ void reactor::run_once(protocol::duration limit) {
     // What was queued meanwhile has called wake(), so that this wait does not last.
     const auto wait_for =
         jobs_.empty() && !has_inbox_ && !stop_ ? limit : protocol::duration::zero();
-    count = loop_->wait(ready.data(), ready.size(), wait_for);
+    count = loop_->wait(ready_.data(), ready_.size(), wait_for);
   }
 
   if (loop_->resumed() && on_resume_) on_resume_();
@@ -124,8 +121,8 @@ void reactor::run_once(protocol::duration limit) {
   for (const auto token : expired_)
     deliver(token, timer_event{});
   for (std::size_t i = 0; i < count; ++i)
-    deliver(ready[i].token,
-            fd_event{ready[i].token, ready[i].readable, ready[i].writable, ready[i].failed});
+    deliver(ready_[i].token,
+            fd_event{ready_[i].token, ready_[i].readable, ready_[i].writable, ready_[i].failed});
   // Or another reactor at this address would be taken for the one that this thread runs.
   current() = nullptr;
 }

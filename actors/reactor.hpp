@@ -141,6 +141,7 @@ private:
   coalescing coalescing_;
   std::vector<reactor_actor*> running_; ///< handling messages, the innermost last
   std::size_t found_ = 0;
+  std::array<sys::ready_event, 64> ready_{}; ///< of this pass
   std::thread thread_;
   std::atomic<bool> stop_{false};
   std::atomic<bool> has_inbox_{false};
