@@ -18,6 +18,9 @@ using namespace std::chrono_literals;
 // than a few looks a second. Rules are to be back within a second.
 constexpr auto settle_time = 100ms;
 constexpr auto asking_period = 700ms;
+// Rules of others may drop what ours accept, as Docker's do when it starts: worth a line in the log,
+// not a hurry.
+constexpr auto others_settle_time = 5s;
 
 } // namespace
 
@@ -42,18 +45,22 @@ void firewall_state::start(const firewall_start* s) {
 }
 
 void firewall_state::on_ready(const fd_event& event) {
-  bool ours = false;
+  bool ours = false, others = false;
   if (given->rules_fd >= 0 && event.watch == rules_watch) {
     const auto changes = given->take_rules();
     for (const auto& table : changes.tables)
       provoke_fault("firewall", table);
     ours =
         changes.lost || std::any_of(changes.tables.begin(), changes.tables.end(), given->concerns);
+    others = !changes.tables.empty();
   } else {
     // Other addresses may mean another interface.
     ours = given->take_routes().something;
   }
-  if (ours) look_at(self->now() + settle_time);
+  if (ours)
+    look_at(self->now() + settle_time);
+  else if (others)
+    look_at(self->now() + others_settle_time);
 }
 
 void firewall_state::on_timer() {

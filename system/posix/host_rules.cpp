@@ -48,9 +48,11 @@ result<rules_report> host_rules::ensure(const rule_request& request) {
   if (!intact) {
     if (auto done = backend_->apply(*plan); !done) return unexpected{done.error()};
     applied_ = statements;
+  }
+  // Of firewalls too that start after us, each said once; but not where rules are asked for all the time.
+  if (!intact || !backend_->must_be_asked())
     for (auto& obstacle : forward_obstacles(*backend_, *plan))
       note(std::move(obstacle));
-  }
   report.backend = to_string(backend_->kind());
   report.must_be_asked = backend_->must_be_asked();
   report.notes = std::exchange(notes_, {});

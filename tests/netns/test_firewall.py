@@ -10,7 +10,7 @@ from apps import Upstream, ask, ask_once
 from firewall import (BACKENDS, FORWARDING, STATE, Automatic, in_place, present, rules_of, tagged,
                       unchanged)
 from harness import case
-from processes import Process, Tonel, binary, sanitized, wait_until
+from processes import Process, Tonel, binary, wait_until
 from topology import Topology
 
 
@@ -126,10 +126,6 @@ for _backend in BACKENDS:
 
 @case("a start that fails, wherever it does, leaves nothing", deadline=90)
 def failing_start():
-    if sanitized():
-        # UBSan opens descriptors to look at an object, and reports it where it gets none.
-        print("  only for programs without sanitizers")
-        return
     with Topology() as top, unchanged(top.client):
         tunnel = Automatic(top, start=False)
         failed = 0

@@ -60,6 +60,21 @@ def docker():
             assert "-P FORWARD DROP" in top.client.run("iptables -S")
 
 
+@case("a firewall that starts after us and drops: said within 10 s", deadline=60)
+def later():
+    with Topology() as top:
+        tunnel = Automatic(top)
+        with Upstream(tunnel.upstream_socket()):
+            ask(tunnel.application(), b"before", 20, every=0.3)
+            assert "drops what it does not know" not in tunnel.tonelc.output()
+            top.client.run(DOCKER)
+            tunnel.tonelc.wait_line("drops what it does not know", 10)
+            wait_until(lambda: len(advised(tunnel.tonelc)) == 4, 10, "the advice for both families")
+            top.client.run("set -e\n" + "\n".join(advised(tunnel.tonelc)))
+            ask(tunnel.application(), b"after", 20, every=0.3)
+        tunnel.stop()
+
+
 @case("a policy of nftables that drops: said, with the commands that help")
 def dropping():
     with Topology() as top:

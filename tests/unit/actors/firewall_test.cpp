@@ -138,12 +138,21 @@ BOOST_AUTO_TEST_CASE(what_fails_is_tried_again_ever_more_seldom_and_said_once) {
   BOOST_TEST(h.asked.size() == tries + 1);
 }
 
-BOOST_AUTO_TEST_CASE(changes_of_others_are_looked_at_if_they_are_our_business) {
+BOOST_AUTO_TEST_CASE(changes_of_other_tables_are_looked_at_seldom) {
   ruled_host h;
   h.reply(good());
-  h.others_change("theirs");
-  h.pass(10s);
+  for (int i = 0; i < 4; ++i) {
+    h.others_change("theirs");
+    h.pass(1s);
+  }
   BOOST_TEST(h.asked.size() == 1u);
+  h.pass(2s);
+  BOOST_TEST(h.asked.size() == 2u);
+}
+
+BOOST_AUTO_TEST_CASE(changes_of_our_table_are_looked_at_soon) {
+  ruled_host h;
+  h.reply(good());
   const log_tail log;
   h.others_change("ours");
   h.others_change("ours");

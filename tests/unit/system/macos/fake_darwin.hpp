@@ -85,7 +85,7 @@ public:
     std::size_t done = 0;
     for (int i = 0; i < count; ++i) {
       const auto n = std::min(pieces[i].iov_len, next.size() - done);
-      std::memcpy(pieces[i].iov_base, next.data() + done, n);
+      if (n != 0) std::memcpy(pieces[i].iov_base, next.data() + done, n);
       done += n;
     }
     return static_cast<long>(done);
