@@ -1,13 +1,12 @@
 #include "system/kernel.hpp"
 
-#include <fcntl.h>
+#include "system/posix/posix_kernel.hpp"
+
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
-#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -20,64 +19,10 @@ namespace tonel::sys {
 
 namespace {
 
-/// Calls again while a signal interrupts; a failure becomes the negative errno.
-template <class Call> auto retried(Call call) noexcept -> decltype(call()) {
-  for (;;) {
-    const auto r = call();
-    if (r >= 0) return r;
-    if (errno != EINTR) return static_cast<decltype(call())>(-errno);
-  }
-}
-
-class linux_kernel final : public kernel {
+class linux_kernel final : public posix_kernel {
 public:
-  int open(const char* path, int flags) noexcept override {
-    return retried([=] { return ::open(path, flags | O_CLOEXEC); });
-  }
-  int close(int fd) noexcept override {
-    // On Linux the descriptor is gone even after EINTR.
-    return ::close(fd) == 0 || errno == EINTR ? 0 : -errno;
-  }
-  int ioctl(int fd, unsigned long request, void* argument) noexcept override {
-    return retried([=] { return ::ioctl(fd, request, argument); });
-  }
-  long read(int fd, void* buffer, std::size_t size) noexcept override {
-    return retried([=] { return ::read(fd, buffer, size); });
-  }
-  long write(int fd, const void* buffer, std::size_t size) noexcept override {
-    return retried([=] { return ::write(fd, buffer, size); });
-  }
-  long readv(int fd, const iovec* pieces, int count) noexcept override {
-    return retried([=] { return ::readv(fd, pieces, count); });
-  }
-  long writev(int fd, const iovec* pieces, int count) noexcept override {
-    return retried([=] { return ::writev(fd, pieces, count); });
-  }
-
   int socket(int domain, int type, int protocol) noexcept override {
     return retried([=] { return ::socket(domain, type | SOCK_CLOEXEC, protocol); });
-  }
-  int bind(int fd, const sockaddr* address, unsigned length) noexcept override {
-    return retried([=] { return ::bind(fd, address, length); });
-  }
-  int connect(int fd, const sockaddr* address, unsigned length) noexcept override {
-    return retried([=] { return ::connect(fd, address, length); });
-  }
-  int getsockname(int fd, sockaddr* address, unsigned* length) noexcept override {
-    return retried([=] { return ::getsockname(fd, address, length); });
-  }
-  int getsockopt(int fd, int level, int name, void* value, unsigned* length) noexcept override {
-    return retried([=] { return ::getsockopt(fd, level, name, value, length); });
-  }
-  int setsockopt(int fd, int level, int name, const void* value,
-                 unsigned length) noexcept override {
-    return retried([=] { return ::setsockopt(fd, level, name, value, length); });
-  }
-  long send(int fd, const void* buffer, std::size_t size, int flags) noexcept override {
-    return retried([=] { return ::send(fd, buffer, size, flags); });
-  }
-  long recv(int fd, void* buffer, std::size_t size, int flags) noexcept override {
-    return retried([=] { return ::recv(fd, buffer, size, flags); });
   }
   int recvmmsg(int fd, mmsghdr* messages, unsigned count, int flags) noexcept override {
     return retried([=] { return ::recvmmsg(fd, messages, count, flags, nullptr); });

@@ -2,12 +2,11 @@
 
 #include "system/macos/abi.hpp"
 #include "system/posix/platform.hpp"
+#include "system/posix/posix_kernel.hpp"
 
 #include <fcntl.h>
 #include <sys/event.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
-#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -16,15 +15,6 @@
 namespace tonel::sys {
 
 namespace {
-
-/// Calls again while a signal interrupts; a failure becomes the negative errno.
-template <class Call> auto retried(Call call) noexcept -> decltype(call()) {
-  for (;;) {
-    const auto r = call();
-    if (r >= 0) return r;
-    if (errno != EINTR) return static_cast<decltype(call())>(-errno);
-  }
-}
 
 /// Descriptors are born inheritable here; commands are started with POSIX_SPAWN_CLOEXEC_DEFAULT, so
 /// nothing is inherited in the moment before this.
@@ -40,55 +30,10 @@ struct kevent as_kevent(const darwin::queue_event& e) noexcept {
   return k;
 }
 
-class macos_kernel final : public kernel {
+class macos_kernel final : public posix_kernel {
 public:
-  int open(const char* path, int flags) noexcept override {
-    return retried([=] { return ::open(path, flags | O_CLOEXEC); });
-  }
-  int close(int fd) noexcept override {
-    // Here too the descriptor is gone after EINTR.
-    return ::close(fd) == 0 || errno == EINTR ? 0 : -errno;
-  }
-  int ioctl(int fd, unsigned long request, void* argument) noexcept override {
-    return retried([=] { return ::ioctl(fd, request, argument); });
-  }
-  long read(int fd, void* buffer, std::size_t size) noexcept override {
-    return retried([=] { return ::read(fd, buffer, size); });
-  }
-  long write(int fd, const void* buffer, std::size_t size) noexcept override {
-    return retried([=] { return ::write(fd, buffer, size); });
-  }
-  long readv(int fd, const iovec* pieces, int count) noexcept override {
-    return retried([=] { return ::readv(fd, pieces, count); });
-  }
-  long writev(int fd, const iovec* pieces, int count) noexcept override {
-    return retried([=] { return ::writev(fd, pieces, count); });
-  }
-
   int socket(int domain, int type, int protocol) noexcept override {
     return closed_at_exec(retried([=] { return ::socket(domain, type, protocol); }));
-  }
-  int bind(int fd, const sockaddr* address, unsigned length) noexcept override {
-    return retried([=] { return ::bind(fd, address, length); });
-  }
-  int connect(int fd, const sockaddr* address, unsigned length) noexcept override {
-    return retried([=] { return ::connect(fd, address, length); });
-  }
-  int getsockname(int fd, sockaddr* address, unsigned* length) noexcept override {
-    return retried([=] { return ::getsockname(fd, address, length); });
-  }
-  int getsockopt(int fd, int level, int name, void* value, unsigned* length) noexcept override {
-    return retried([=] { return ::getsockopt(fd, level, name, value, length); });
-  }
-  int setsockopt(int fd, int level, int name, const void* value,
-                 unsigned length) noexcept override {
-    return retried([=] { return ::setsockopt(fd, level, name, value, length); });
-  }
-  long send(int fd, const void* buffer, std::size_t size, int flags) noexcept override {
-    return retried([=] { return ::send(fd, buffer, size, flags); });
-  }
-  long recv(int fd, void* buffer, std::size_t size, int flags) noexcept override {
-    return retried([=] { return ::recv(fd, buffer, size, flags); });
   }
   int recvmmsg(int fd, mmsghdr* messages, unsigned count, int flags) noexcept override {
     return one_by_one(messages, count,
