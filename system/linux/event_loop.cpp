@@ -1,12 +1,11 @@
 #include "system/event_loop.hpp"
 
 #include "system/kernel.hpp"
+#include "system/posix/timed_loop.hpp"
 
 #include <sys/epoll.h>
 #include <time.h>
 
-#include <algorithm>
-#include <atomic>
 #include <cerrno>
 #include <utility>
 #include <vector>
@@ -18,7 +17,6 @@ namespace {
 constexpr std::uint64_t wake_token = ~std::uint64_t{0};
 constexpr std::uint64_t clock_token = wake_token - 1;
 constexpr std::size_t own_descriptors = 2;
-constexpr protocol::duration suspended_for = std::chrono::seconds{10};
 
 std::uint32_t epoll_flags(interest what) noexcept {
   switch (what) {
@@ -29,11 +27,11 @@ std::uint32_t epoll_flags(interest what) noexcept {
   return 0;
 }
 
-class epoll_loop final : public event_loop {
+class epoll_loop final : public timed_loop {
 public:
   epoll_loop(kernel& k, descriptor epoll, descriptor waker, descriptor clock)
-      : kernel_(k), epoll_(std::move(epoll)), waker_(std::move(waker)), clock_(std::move(clock)),
-        now_(boottime()), asleep_(now_.time_since_epoch() - monotonic()), wheel_(now_) {}
+      : timed_loop(k, CLOCK_BOOTTIME, CLOCK_MONOTONIC), epoll_(std::move(epoll)),
+        waker_(std::move(waker)), clock_(std::move(clock)) {}
 
   result<void> watch(int fd, interest what, std::uint64_t token) override {
     if (what == interest::none) return {};
@@ -57,21 +55,10 @@ public:
   std::size_t wait(ready_event* out, std::size_t capacity, protocol::duration limit) override {
     const auto room = capacity + own_descriptors;
     if (events_.size() < room) events_.resize(room);
-    auto running = state::running;
-    auto timeout = limit;
-    if (!state_.compare_exchange_strong(running, state::sleeping, std::memory_order_acq_rel)) {
-      timeout = protocol::duration::zero(); // woken already
-    } else if (const auto next = wheel_.next(); next && timeout != protocol::duration::zero()) {
-      // Not now_: what was done since the last wait took its time.
-      const auto left = std::max(*next - boottime(), protocol::duration::zero());
-      timeout = timeout < protocol::duration::zero() ? left : std::min(timeout, left);
-    }
+    const auto timeout = begin_wait(limit);
     const int n =
         kernel_.epoll_wait(epoll_.get(), events_.data(), static_cast<int>(room), timeout.count());
-    // Whoever calls wake() from here on sees `running` and leaves the eventfd alone; what it queued
-    // before is seen after this.
-    state_.exchange(state::running, std::memory_order_acq_rel);
-    now_ = boottime();
+    end_wait();
     std::size_t filled = 0;
     for (int i = 0; i < n; ++i) {
       const epoll_event& e = events_[static_cast<std::size_t>(i)];
@@ -89,34 +76,12 @@ public:
   }
 
   void wake() noexcept override {
-    if (state_.exchange(state::woken, std::memory_order_acq_rel) != state::sleeping) return;
+    if (!took_sleeper()) return;
     const std::uint64_t one = 1;
     kernel_.write(waker_.get(), &one, sizeof one);
   }
 
-  protocol::time_point now() const noexcept override { return now_; }
-
-  bool resumed() noexcept override {
-    // Two clocks are read only where one has jumped far enough.
-    if (now_ - std::exchange(looked_, now_) <= suspended_for) return false;
-    const auto asleep = boottime().time_since_epoch() - monotonic();
-    return asleep - std::exchange(asleep_, asleep) > suspended_for;
-  }
-
-  void rest(protocol::duration time) noexcept override { kernel_.sleep(time.count()); }
-
-  timer_wheel& timers() noexcept override { return wheel_; }
-
 private:
-  enum class state : std::uint8_t { running, sleeping, woken };
-
-  protocol::time_point boottime() noexcept {
-    return protocol::time_point{protocol::duration{kernel_.clock(CLOCK_BOOTTIME)}};
-  }
-  protocol::duration monotonic() noexcept {
-    return protocol::duration{kernel_.clock(CLOCK_MONOTONIC)};
-  }
-
   result<void> control(int operation, int fd, interest what, std::uint64_t token) {
     epoll_event e{};
     e.events = epoll_flags(what);
@@ -126,16 +91,10 @@ private:
     return {};
   }
 
-  kernel& kernel_;
   descriptor epoll_;
   descriptor waker_;
   descriptor clock_; ///< epoll's timeouts stand still in suspend; this ends the wait after it
   std::vector<epoll_event> events_;
-  protocol::time_point now_;
-  protocol::time_point looked_ = now_; ///< when resumed() was last asked
-  protocol::duration asleep_;          ///< how far CLOCK_BOOTTIME is ahead of CLOCK_MONOTONIC
-  timer_wheel wheel_;
-  std::atomic<state> state_{state::running};
 };
 
 } // namespace

@@ -2,10 +2,9 @@
 
 #include "system/kernel.hpp"
 #include "system/macos/abi.hpp"
+#include "system/posix/timed_loop.hpp"
 
-#include <algorithm>
 #include <array>
-#include <atomic>
 #include <cerrno>
 #include <utility>
 #include <vector>
@@ -19,7 +18,6 @@ using darwin::queue_event;
 constexpr std::uint64_t wake_token = ~std::uint64_t{0};
 constexpr std::uint64_t timer_token = wake_token - 1;
 constexpr std::size_t own_events = 2;
-constexpr protocol::duration suspended_for = std::chrono::seconds{10};
 
 std::int16_t filter_of(interest what) noexcept {
   return what == interest::writable ? darwin::evfilt_write : darwin::evfilt_read;
@@ -37,11 +35,10 @@ ready_event as_ready(const queue_event& e) noexcept {
   return out;
 }
 
-class kqueue_loop final : public event_loop {
+class kqueue_loop final : public timed_loop {
 public:
   kqueue_loop(kernel& k, descriptor queue)
-      : kernel_(k), queue_(std::move(queue)), now_(boottime()),
-        asleep_(now_.time_since_epoch() - awake()), wheel_(now_) {}
+      : timed_loop(k, darwin::boot_clock, darwin::awake_clock), queue_(std::move(queue)) {}
 
   result<void> watch(int fd, interest what, std::uint64_t token) override {
     if (what == interest::none) return {};
@@ -69,20 +66,9 @@ public:
   std::size_t wait(ready_event* out, std::size_t capacity, protocol::duration limit) override {
     const auto room = capacity + own_events;
     if (events_.size() < room) events_.resize(room);
-    auto running = state::running;
-    auto timeout = limit;
-    if (!state_.compare_exchange_strong(running, state::sleeping, std::memory_order_acq_rel)) {
-      timeout = protocol::duration::zero(); // woken already
-    } else if (const auto next = wheel_.next(); next && timeout != protocol::duration::zero()) {
-      // Not now_: what was done since the last wait took its time.
-      const auto left = std::max(*next - boottime(), protocol::duration::zero());
-      timeout = timeout < protocol::duration::zero() ? left : std::min(timeout, left);
-    }
+    const auto timeout = begin_wait(limit);
     const int n = wait_for(timeout, static_cast<int>(room));
-    // Whoever calls wake() from here on sees `running` and leaves the queue alone; what it queued
-    // before is seen after this.
-    state_.exchange(state::running, std::memory_order_acq_rel);
-    now_ = boottime();
+    end_wait();
     std::size_t filled = 0;
     for (int i = 0; i < n; ++i) {
       const auto& e = events_[static_cast<std::size_t>(i)];
@@ -94,25 +80,12 @@ public:
   }
 
   void wake() noexcept override {
-    if (state_.exchange(state::woken, std::memory_order_acq_rel) != state::sleeping) return;
+    if (!took_sleeper()) return;
     auto e = waker();
     e.flags = 0;
     e.filter_flags = darwin::note_trigger;
     kernel_.kevent(queue_.get(), &e, 1, nullptr, 0, 0);
   }
-
-  protocol::time_point now() const noexcept override { return now_; }
-
-  bool resumed() noexcept override {
-    // Two clocks are read only where one has jumped far enough.
-    if (now_ - std::exchange(looked_, now_) <= suspended_for) return false;
-    const auto asleep = boottime().time_since_epoch() - awake();
-    return asleep - std::exchange(asleep_, asleep) > suspended_for;
-  }
-
-  void rest(protocol::duration time) noexcept override { kernel_.sleep(time.count()); }
-
-  timer_wheel& timers() noexcept override { return wheel_; }
 
   /// What wake() triggers; cleared by being read.
   static queue_event waker() noexcept {
@@ -124,15 +97,6 @@ public:
   }
 
 private:
-  enum class state : std::uint8_t { running, sleeping, woken };
-
-  protocol::time_point boottime() noexcept {
-    return protocol::time_point{protocol::duration{kernel_.clock(darwin::boot_clock)}};
-  }
-  protocol::duration awake() noexcept {
-    return protocol::duration{kernel_.clock(darwin::awake_clock)};
-  }
-
   /// A timeout of kevent() stands still while the machine sleeps, and may come late to save power.
   /// The timer does neither; it is made in the same call, and goes with the next wait's or by firing.
   int wait_for(protocol::duration timeout, int room) noexcept {
@@ -155,14 +119,8 @@ private:
     kernel_.kevent(queue_.get(), &e, 1, nullptr, 0, 0);
   }
 
-  kernel& kernel_;
   descriptor queue_;
   std::vector<queue_event> events_;
-  protocol::time_point now_;
-  protocol::time_point looked_ = now_; ///< when resumed() was last asked
-  protocol::duration asleep_;          ///< how far the boot clock is ahead of the one that sleeps
-  timer_wheel wheel_;
-  std::atomic<state> state_{state::running};
 };
 
 } // namespace
