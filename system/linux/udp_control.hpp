@@ -2,6 +2,7 @@
 
 #include "system/kernel.hpp"
 #include "system/posix/control_message.hpp"
+#include "system/posix/packet_info.hpp"
 #include "system/posix/udp_arrays.hpp"
 
 #include <netinet/in.h>
@@ -48,10 +49,7 @@ inline ancillary read_ancillary(msghdr& m) noexcept {
       std::memcpy(&a.local.s6_addr[12], &info.ipi_spec_dst, sizeof info.ipi_spec_dst);
       a.interface = static_cast<std::uint32_t>(info.ipi_ifindex);
     } else if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO) {
-      in6_pktinfo info{};
-      std::memcpy(&info, CMSG_DATA(c), sizeof info);
-      if (!IN6_IS_ADDR_MULTICAST(&info.ipi6_addr)) a.local = info.ipi6_addr;
-      a.interface = info.ipi6_ifindex;
+      read_packet_info6(c, a);
     }
   }
   return a;
@@ -65,16 +63,7 @@ inline std::size_t put_segment_size(std::uint8_t* at, std::uint32_t size) noexce
 /// The message leaves from path.local.
 inline std::size_t put_source(std::uint8_t* at, const datagram_path& path,
                               bool v6_socket) noexcept {
-  if (v6_socket) {
-    in6_pktinfo info{};
-    info.ipi6_addr = as_in6(path.local);
-    // Elsewhere the route decides, which need not lead back over the interface it came by.
-    if (IN6_IS_ADDR_LINKLOCAL(&info.ipi6_addr)) info.ipi6_ifindex = path.interface;
-    return put_control(at, IPPROTO_IPV6, IPV6_PKTINFO, info);
-  }
-  in_pktinfo info{};
-  std::memcpy(&info.ipi_spec_dst, path.local.data(), sizeof info.ipi_spec_dst);
-  return put_control(at, IPPROTO_IP, IP_PKTINFO, info);
+  return v6_socket ? put_packet_info6(at, path) : put_packet_info4(at, path);
 }
 
 } // namespace tonel::sys

@@ -2,6 +2,7 @@
 
 #include "system/kernel.hpp"
 #include "system/posix/control_message.hpp"
+#include "system/posix/packet_info.hpp"
 #include "system/posix/udp_arrays.hpp"
 
 #include <netinet/in.h>
@@ -38,10 +39,7 @@ inline ancillary read_ancillary(msghdr& m) noexcept {
       }
       a.interface = info.ipi_ifindex;
     } else if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO) {
-      in6_pktinfo info{};
-      std::memcpy(&info, CMSG_DATA(c), sizeof info);
-      if (!IN6_IS_ADDR_MULTICAST(&info.ipi6_addr)) a.local = info.ipi6_addr;
-      a.interface = info.ipi6_ifindex;
+      read_packet_info6(c, a);
     }
   }
   return a;
@@ -50,20 +48,11 @@ inline ancillary read_ancillary(msghdr& m) noexcept {
 /// Never called: has_gso() is false.
 inline std::size_t put_segment_size(std::uint8_t*, std::uint32_t) noexcept { return 0; }
 
-/// The message leaves from path.local.
+/// The message leaves from path.local. To a mapped address the kernel sends by IPv4's code, which
+/// knows IPv4's message alone.
 inline std::size_t put_source(std::uint8_t* at, const datagram_path& path,
                               bool v6_socket) noexcept {
-  // To a mapped address the kernel sends by IPv4's code, which knows IPv4's message alone.
-  if (v6_socket && path.local.is_v6()) {
-    in6_pktinfo info{};
-    info.ipi6_addr = as_in6(path.local);
-    // Elsewhere the route decides, which need not lead back over the interface it came by.
-    if (IN6_IS_ADDR_LINKLOCAL(&info.ipi6_addr)) info.ipi6_ifindex = path.interface;
-    return put_control(at, IPPROTO_IPV6, IPV6_PKTINFO, info);
-  }
-  in_pktinfo info{};
-  std::memcpy(&info.ipi_spec_dst, path.local.data(), sizeof info.ipi_spec_dst);
-  return put_control(at, IPPROTO_IP, IP_PKTINFO, info);
+  return v6_socket && path.local.is_v6() ? put_packet_info6(at, path) : put_packet_info4(at, path);
 }
 
 } // namespace tonel::sys
