@@ -1,15 +1,13 @@
 #include "system/host_facts.hpp"
 
-#include "system/addresses.hpp"
 #include "system/command.hpp"
 #include "system/instance_state.hpp"
 #include "system/kernel.hpp"
 #include "system/linux/netlink.hpp"
 #include "system/nft_context.hpp"
-#include "system/posix/socket_address.hpp"
+#include "system/posix/interfaces.hpp"
 
 #include <fcntl.h>
-#include <ifaddrs.h>
 #include <linux/capability.h>
 #include <linux/ethtool.h>
 #include <linux/sockios.h>
@@ -25,7 +23,6 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
-#include <map>
 #include <sstream>
 #include <system_error>
 
@@ -112,14 +109,9 @@ interface_facts look_at(int socket, const std::string& name, unsigned flags) {
 std::vector<interface_facts> interfaces() {
   std::vector<interface_facts> out;
   const auto socket = owned(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-  ifaddrs* all = nullptr;
-  if (!socket || ::getifaddrs(&all) != 0) return out;
-  std::map<std::string, unsigned> names; // one entry an address
-  for (const auto* at = all; at != nullptr; at = at->ifa_next)
-    names.emplace(at->ifa_name, at->ifa_flags);
-  ::freeifaddrs(all);
+  if (!socket) return out;
   const auto defaults = default_interfaces();
-  for (const auto& [name, flags] : names) {
+  for (const auto& [name, flags] : interface_flags()) {
     out.push_back(look_at(socket.get(), name, flags));
     out.back().default_route = std::find(defaults.begin(), defaults.end(),
                                          ::if_nametoindex(name.c_str())) != defaults.end();
@@ -129,18 +121,12 @@ std::vector<interface_facts> interfaces() {
 
 /// Which way a packet would take: routes, rules and what ICMP said, without sending one.
 void look_at_way(const protocol::endpoint& to, host_facts& out) {
-  const bool v6 = to.address.is_v6();
-  const auto socket = owned(::socket(v6 ? AF_INET6 : AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  const auto socket = connected_to(to);
   if (!socket) return;
-  socket_address where{};
-  socklen_t size = encode(to, 0, false, where);
-  if (::connect(socket.get(), &where.any, size) != 0) return;
-  socket_address from{};
-  size = sizeof from;
-  if (::getsockname(socket.get(), &from.any, &size) == 0)
-    out.uplink = interface_with(decode(from).address).value_or("");
+  out.uplink = uplink_of(socket);
   int mtu = 0;
-  size = sizeof mtu;
+  socklen_t size = sizeof mtu;
+  const bool v6 = to.address.is_v6();
   const int level = v6 ? IPPROTO_IPV6 : IPPROTO_IP;
   if (::getsockopt(socket.get(), level, v6 ? IPV6_MTU : IP_MTU, &mtu, &size) == 0 && mtu > 0)
     out.path_mtu = static_cast<std::uint32_t>(mtu);

@@ -2,13 +2,13 @@
 
 #include "system/host_rules.hpp"
 #include "system/linux/netlink.hpp"
+#include "system/posix/interfaces.hpp"
 
 #include <net/if.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
-#include <set>
+#include <optional>
 #include <utility>
 
 namespace tonel::sys {
@@ -16,31 +16,6 @@ namespace tonel::sys {
 namespace {
 
 using protocol::ip_address;
-
-std::string name_of(std::uint32_t index) {
-  std::array<char, IF_NAMESIZE> name{};
-  return ::if_indextoname(index, name.data()) == nullptr ? std::string{} : std::string{name.data()};
-}
-
-/// The interface to the remotes of the family, none if they have different ones; the default route's at
-/// a server and for names that are not resolved yet.
-result<std::string> route_interface(route_netlink& netlink, const rule_plan& plan, bool v6) {
-  std::set<std::uint32_t> interfaces;
-  for (const auto& remote : plan.remotes) {
-    if (!remote.address || remote.address.is_v6() != v6) continue;
-    const auto found = netlink.interface_to(remote.address, plan.mark.value_or(0));
-    if (!found) return unexpected{found.error()};
-    if (*found) interfaces.insert(**found);
-  }
-  if (!interfaces.empty()) return interfaces.size() == 1 ? name_of(*interfaces.begin()) : "";
-  const auto routes = netlink.default_routes(v6);
-  if (!routes) return unexpected{routes.error()};
-  return routes->empty() ? std::string{} : name_of(routes->front().index);
-}
-
-bool is_global(const ip_address& a) {
-  return a.is_v4() || (a.is_v6() && !(a.data()[0] == 0xfe && (a.data()[1] & 0xc0) == 0x80));
-}
 
 result<ip_address> host_address(route_netlink& netlink, const std::string& interface, bool v6) {
   if (interface.empty()) return ip_address{};
@@ -60,7 +35,7 @@ std::vector<std::string> learnt_default_interfaces() {
   const auto routes = netlink->default_routes(true);
   if (!routes) return out;
   for (const auto& route : *routes) {
-    auto name = name_of(route.index);
+    auto name = interface_name(route.index);
     if (route.learnt && !name.empty() && std::find(out.begin(), out.end(), name) == out.end())
       out.push_back(std::move(name));
   }
@@ -74,18 +49,16 @@ result<rule_plan> settle(const rule_request& request) {
   if (request.interface.empty()) return plan;
   auto netlink = route_netlink::open(real_kernel());
   if (!netlink) return unexpected{netlink.error()};
-  if (request.interface != "auto") {
-    if (::if_nametoindex(request.interface.c_str()) == 0)
-      return unexpected{os_error{ENODEV, "interface", request.interface}};
-    plan.interface4 = plan.interface6 = request.interface;
-  } else {
-    for (const bool v6 : {false, true}) {
-      if (v6 && !plan.peer6) continue;
-      auto name = route_interface(*netlink, plan, v6);
-      if (!name) return unexpected{name.error()};
-      (v6 ? plan.interface6 : plan.interface4) = std::move(*name);
-    }
-  }
+  const auto find = [&](const ip_address& to, bool v6) -> result<std::optional<std::uint32_t>> {
+    if (to) return netlink->interface_to(to, plan.mark.value_or(0));
+    const auto routes = netlink->default_routes(v6);
+    if (!routes) return unexpected{routes.error()};
+    if (routes->empty()) return std::nullopt;
+    return routes->front().index;
+  };
+  const auto set = request.interface == "auto" ? find_interfaces(plan, find)
+                                               : take_interface(plan, request.interface);
+  if (!set) return unexpected{set.error()};
   if (plan.nat != nat_mode::stateless) return plan;
   for (const bool v6 : {false, true}) {
     if (v6 && !plan.peer6) continue;

@@ -1,21 +1,21 @@
 #include "system/host_facts.hpp"
 
-#include "system/addresses.hpp"
 #include "system/command.hpp"
 #include "system/instance_state.hpp"
 #include "system/kernel.hpp"
 #include "system/macos/abi.hpp"
 #include "system/macos/listeners.hpp"
 #include "system/macos/routes.hpp"
-#include "system/posix/socket_address.hpp"
+#include "system/posix/interfaces.hpp"
 
-#include <ifaddrs.h>
 #include <net/if.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstdlib>
-#include <map>
+#include <optional>
+#include <string>
+#include <utility>
 
 namespace tonel::sys {
 
@@ -38,13 +38,8 @@ std::vector<interface_facts> interfaces(std::uint32_t default_route) {
   std::vector<interface_facts> out;
   auto& k = real_kernel();
   const descriptor socket{k, k.socket(AF_INET, SOCK_DGRAM, 0)};
-  ifaddrs* all = nullptr;
-  if (!socket || ::getifaddrs(&all) != 0) return out;
-  std::map<std::string, unsigned> names; // one entry an address
-  for (const auto* at = all; at != nullptr; at = at->ifa_next)
-    names.emplace(at->ifa_name, at->ifa_flags);
-  ::freeifaddrs(all);
-  for (const auto& [name, flags] : names) {
+  if (!socket) return out;
+  for (const auto& [name, flags] : interface_flags()) {
     interface_facts facts;
     facts.name = name;
     facts.mtu = mtu_of(k, socket.get(), name);
@@ -54,19 +49,6 @@ std::vector<interface_facts> interfaces(std::uint32_t default_route) {
     out.push_back(std::move(facts));
   }
   return out;
-}
-
-std::string uplink_to(const protocol::endpoint& to) {
-  auto& k = real_kernel();
-  const bool v6 = to.address.is_v6();
-  const descriptor socket{k, k.socket(v6 ? AF_INET6 : AF_INET, SOCK_DGRAM, 0)};
-  socket_address where{};
-  unsigned size = encode(to, 0, false, where);
-  if (!socket || k.connect(socket.get(), &where.any, size) < 0) return {};
-  socket_address from{};
-  size = sizeof from;
-  if (k.getsockname(socket.get(), &from.any, &size) < 0) return {};
-  return interface_with(decode(from).address).value_or("");
 }
 
 } // namespace
@@ -86,7 +68,8 @@ host_facts gather_host_facts(const host_question& question) {
   out.interfaces = interfaces(default_route);
   // An address that no network has (RFC 5737): the way there is the default route.
   const auto anywhere = protocol::endpoint{protocol::ip_address::v4(192, 0, 2, 1), 9};
-  out.uplink = uplink_to(question.remote.value_or(anywhere));
+  if (const auto socket = connected_to(question.remote.value_or(anywhere)))
+    out.uplink = uplink_of(socket);
   if (question.remote)
     for (const auto& interface : out.interfaces)
       if (interface.name == out.uplink && interface.mtu != 0) out.path_mtu = interface.mtu;

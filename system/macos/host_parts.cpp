@@ -2,10 +2,10 @@
 
 #include "system/host_rules.hpp"
 #include "system/macos/routes.hpp"
+#include "system/posix/interfaces.hpp"
 #include "system/posix/socket_address.hpp"
 
 #include <ifaddrs.h>
-#include <net/if.h>
 #include <sys/sysctl.h>
 #include <sys/types.h>
 #include <unistd.h>
@@ -15,38 +15,12 @@
 #include <cstdlib>
 #include <cstring>
 #include <memory>
-#include <set>
 
 namespace tonel::sys {
 
 namespace {
 
 using protocol::ip_address;
-
-std::string name_of(std::uint32_t index) {
-  std::array<char, IF_NAMESIZE> name{};
-  return ::if_indextoname(index, name.data()) == nullptr ? std::string{} : std::string{name.data()};
-}
-
-/// The interface to the remotes of the family, none if they have different ones; the default route's at
-/// a server and for names that are not resolved yet.
-result<std::string> route_interface(route_socket& routes, const rule_plan& plan, bool v6) {
-  std::set<std::uint32_t> interfaces;
-  for (const auto& remote : plan.remotes) {
-    if (!remote.address || remote.address.is_v6() != v6) continue;
-    const auto found = routes.interface_to(remote.address, v6);
-    if (!found) return unexpected{found.error()};
-    if (*found) interfaces.insert(**found);
-  }
-  if (!interfaces.empty()) return interfaces.size() == 1 ? name_of(*interfaces.begin()) : "";
-  const auto found = routes.interface_to({}, v6);
-  if (!found) return unexpected{found.error()};
-  return *found ? name_of(**found) : std::string{};
-}
-
-bool is_global(const ip_address& a) {
-  return a.is_v4() || (a.is_v6() && !(a.data()[0] == 0xfe && (a.data()[1] & 0xc0) == 0x80));
-}
 
 ip_address host_address(const std::string& interface, bool v6) {
   ifaddrs* list = nullptr;
@@ -77,18 +51,12 @@ result<rule_plan> settle(const rule_request& request) {
   auto plan = request.plan;
   if (request.interface.empty()) return plan;
   if (request.interface != "auto") {
-    if (::if_nametoindex(request.interface.c_str()) == 0)
-      return unexpected{os_error{ENODEV, "interface", request.interface}};
-    plan.interface4 = plan.interface6 = request.interface;
+    if (auto done = take_interface(plan, request.interface); !done) return unexpected{done.error()};
   } else {
     auto routes = route_socket::open(real_kernel());
     if (!routes) return unexpected{routes.error()};
-    for (const bool v6 : {false, true}) {
-      if (v6 && !plan.peer6) continue;
-      auto name = route_interface(*routes, plan, v6);
-      if (!name) return unexpected{name.error()};
-      (v6 ? plan.interface6 : plan.interface4) = std::move(*name);
-    }
+    const auto find = [&](const ip_address& to, bool v6) { return routes->interface_to(to, v6); };
+    if (auto done = find_interfaces(plan, find); !done) return unexpected{done.error()};
   }
   plan.host4 = host_address(plan.interface4, false);
   if (plan.peer6) plan.host6 = host_address(plan.interface6, true);
