@@ -1,7 +1,9 @@
 #pragma once
 
+#include "system/kernel.hpp"
 #include "system/os_error.hpp"
 
+#include <utility>
 #include <vector>
 
 namespace tonel::sys {
@@ -14,17 +16,14 @@ public:
   /// Blocks the signals in the calling thread, and so in every thread that it starts later: call it
   /// before the first.
   static result<signal_source> open(const std::vector<int>& signals);
-  signal_source(signal_source&& other) noexcept;
-  signal_source& operator=(signal_source&&) = delete;
-  ~signal_source();
 
-  int fd() const noexcept { return fd_; }
+  int fd() const noexcept { return fd_.get(); }
   /// The signals that came since, each as often as the kernel kept it; empty when there are none.
   std::vector<int> take();
 
 private:
-  explicit signal_source(int fd) noexcept : fd_(fd) {}
-  int fd_;
+  explicit signal_source(descriptor fd) noexcept : fd_(std::move(fd)) {}
+  descriptor fd_;
 };
 
 } // namespace tonel::sys

@@ -1,26 +1,22 @@
 #include "system/signal_source.hpp"
 
+#include "system/posix/blocked_signals.hpp"
+
 #include <fcntl.h>
-#include <signal.h>
 #include <sys/event.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <ctime>
-#include <utility>
 
 namespace tonel::sys {
 
 result<signal_source> signal_source::open(const std::vector<int>& signals) {
-  sigset_t set;
-  sigemptyset(&set);
-  for (const int s : signals)
-    sigaddset(&set, s);
-  if (const int e = ::pthread_sigmask(SIG_BLOCK, &set, nullptr); e != 0)
-    return unexpected{os_error{e, "pthread_sigmask", {}}};
+  const auto set = block_signals(signals);
+  if (!set) return unexpected{set.error()};
   const int fd = ::kqueue();
   if (fd < 0) return unexpected{os_error{errno, "kqueue", {}}};
-  signal_source out{fd};
+  signal_source out{{real_kernel(), fd}};
   ::fcntl(fd, F_SETFD, FD_CLOEXEC);
   // It hears of a signal when it is sent, blocked or not; what is blocked then stays pending.
   for (const int s : signals) {
@@ -32,18 +28,12 @@ result<signal_source> signal_source::open(const std::vector<int>& signals) {
   return out;
 }
 
-signal_source::signal_source(signal_source&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-
-signal_source::~signal_source() {
-  if (fd_ >= 0) ::close(fd_);
-}
-
 std::vector<int> signal_source::take() {
   std::vector<int> signals;
   const timespec now{};
   for (;;) {
     struct kevent e {};
-    const int n = ::kevent(fd_, nullptr, 0, &e, 1, &now);
+    const int n = ::kevent(fd_.get(), nullptr, 0, &e, 1, &now);
     if (n < 0 && errno == EINTR) continue;
     if (n != 1) return signals;
     // data: how often it was sent since.
