@@ -205,11 +205,14 @@ def idle(args, net, tunnel, row, contender):
 
 
 def many_ports(net):
-    """Ports for as many connections as come, and trackers that forget closed ones soon."""
+    """Ports for as many connections as come, and trackers that forget soon those that are over: full of
+    them, they drop what comes, and the tunnel would be blamed."""
     for namespace in (net.client, net.server):
         net.set(namespace, "ipv4.ip_local_port_range=1024 65535",
                 "netfilter.nf_conntrack_tcp_timeout_time_wait=1",
-                "netfilter.nf_conntrack_tcp_timeout_close=1")
+                "netfilter.nf_conntrack_tcp_timeout_close=1",
+                "netfilter.nf_conntrack_udp_timeout=3",
+                "netfilter.nf_conntrack_udp_timeout_stream=3")
 
 
 def churn(args, net, tunnel, row, contender):
