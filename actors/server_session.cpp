@@ -102,6 +102,7 @@ protocol::stream_config server_session_state::config_for(const adopt_stream& req
   config.challenge_limit = &where->challenges;
   config.idle_timeout = tunnel->idle_timeout;
   config.handshake_packet = tunnel->handshake_packet;
+  config.cookie = &where->cookie;
   return config;
 }
 
@@ -136,7 +137,6 @@ void server_session_state::accept(const protocol::accept_legacy& accepted, adopt
   auto config = config_for(request);
   config.iss = accepted.iss;
   config.wire = accepted.shown;
-  config.cookie = &where->cookie;
   stream_start start;
   start.machine = protocol::stream::accept_legacy(config, accepted.client_iss, self->now());
   start.context.first = std::move(request.first);

@@ -76,12 +76,8 @@ stray_answer acceptor::on_stray(const segment_repr& in, byte_view payload, time_
   return refuse(in, errc::unproven, now);
 }
 
-/// Whatever its options are: a health check's SYN need not look like ours.
 reply_stray acceptor::syn_ack(const segment_repr& in, time_point now) const noexcept {
-  auto out = answer_to(in, cookie_.isn(in.tuple, now), in.seq + 1, flag::syn | flag::ack);
-  out.mss = mss_for(config_.mtu, in.tuple.local.address.is_v4());
-  out.window = syn_window(out.mss);
-  return {out, std::nullopt};
+  return {native_syn_ack(in, cookie_.isn(in.tuple, now), config_.mtu), std::nullopt};
 }
 
 stray_answer acceptor::on_legacy_syn(const segment_repr& in, const served_port& port,

@@ -51,8 +51,8 @@ struct stream_config {
   std::uint16_t join_token = 0;
   /// Native client: a SYN-ACK of an older dialect is told by peer_is_legacy instead of taken.
   bool detect_legacy = false;
-  /// Legacy server: answers the SYN of a peer that starts anew from the same port. It outlives the
-  /// stream.
+  /// Server: answers the SYN of a peer that starts anew from the same port; without one a native
+  /// peer's has to be repeated. It outlives the stream.
   const syn_cookie* cookie = nullptr;
 };
 
@@ -172,7 +172,6 @@ private:
   void on_legacy_syn(const segment_repr& in, time_point now, effects& out) noexcept;
   bool on_confirm_timer(time_point now, effects& out) noexcept;
   bool starts_anew(const segment_repr& in, time_point now) const noexcept;
-  bool answer_new_syn(const segment_repr& in, time_point now, effects& out) noexcept;
   void confirm(time_point now, effects& out) noexcept;
   void learn(profile shown) noexcept;
   void send_packet(effects& out) noexcept;
@@ -195,6 +194,7 @@ private:
   void on_reset(const segment_repr& in, time_point now, effects& out) noexcept;
   void on_fin(time_point now, effects& out) noexcept;
   void on_closing(const segment_repr& in, time_point now, effects& out) noexcept;
+  bool answer_new_syn(const segment_repr& in, time_point now, effects& out) noexcept;
   void on_fin_timer(time_point now, effects& out) noexcept;
   void challenge(time_point now, effects& out) noexcept;
   void send_fin(effects& out) noexcept;

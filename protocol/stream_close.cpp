@@ -1,3 +1,4 @@
+#include "protocol/acceptor.hpp"
 #include "protocol/stream.hpp"
 #include "protocol/wire.hpp"
 
@@ -143,7 +144,7 @@ void stream::send_reset(time_point now, effects& out) noexcept {
 
 void stream::on_closing(const segment_repr& in, time_point now, effects& out) noexcept {
   if (in.has(flag::syn)) {
-    // A new connection of the same 4-tuple must not wait for our memory; its SYN is repeated.
+    // A new connection of the same 4-tuple must not wait for our memory.
     if (in.has(flag::ack)) return;
     answer_new_syn(in, now, out);
     return forget(out);
@@ -173,6 +174,18 @@ void stream::on_closing(const segment_repr& in, time_point now, effects& out) no
     break;
   default: break;
   }
+}
+
+/// The peer has lost its end, or is done with it, and starts anew from the same port. What is left of
+/// the old connection's stays until a segment proves that the SYN was the peer's own, unless it only
+/// waits for late segments.
+bool stream::answer_new_syn(const segment_repr& in, time_point now, effects& out) noexcept {
+  if (client_ || config_.cookie == nullptr || is_legacy_syn(in) == rules().hello) return false;
+  if (rules().hello)
+    out.add(send_segment{native_syn_ack(in, config_.cookie->isn(in.tuple, now), config_.mtu), {}});
+  else
+    out.add(send_segment{legacy_syn_ack(in, config_.cookie->token(in.tuple, in.seq, now)), {}});
+  return true;
 }
 
 void stream::forget(effects& out) noexcept {

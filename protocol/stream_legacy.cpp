@@ -293,14 +293,6 @@ void stream::on_legacy_syn(const segment_repr& in, time_point now, effects& out)
   syn_again_at_ = now;
 }
 
-/// The peer has lost its end and starts anew from the same port. What it has of the old connection
-/// stays until its third ACK proves that the SYN was its own.
-bool stream::answer_new_syn(const segment_repr& in, time_point now, effects& out) noexcept {
-  if (rules().hello || client_ || config_.cookie == nullptr || !is_legacy_syn(in)) return false;
-  out.add(send_segment{legacy_syn_ack(in, config_.cookie->token(in.tuple, in.seq, now)), {}});
-  return true;
-}
-
 bool stream::starts_anew(const segment_repr& in, time_point now) const noexcept {
   if (syn_again_at_ == time_point::min() || now - syn_again_at_ > new_handshake_time) return false;
   const auto at = in.seq - (syn_again_ + 1);

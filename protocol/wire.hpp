@@ -45,7 +45,16 @@ inline constexpr std::uint32_t max_held_bytes = 64 * 1024;
   return in.seq.raw <= 65'535 && in.window_scale == 14 && !in.sack_permitted && !in.timestamps;
 }
 
-/// Their SYN-ACK: no option but the window scale.
+/// What a native SYN is answered with; others too, since a health check's need not look like ours.
+[[nodiscard]] inline segment_header native_syn_ack(const segment_repr& in, seq_num iss,
+                                                   std::uint16_t mtu) noexcept {
+  auto out = answer_to(in, iss, in.seq + 1, flag::syn | flag::ack);
+  out.mss = mss_for(mtu, in.tuple.local.address.is_v4());
+  out.window = syn_window(out.mss);
+  return out;
+}
+
+/// The SYN-ACK of the older dialects: no option but the window scale.
 [[nodiscard]] inline segment_header legacy_syn_ack(const segment_repr& in,
                                                    std::uint16_t token) noexcept {
   return answer_to(in, {token}, in.seq + 1, flag::syn | flag::ack);

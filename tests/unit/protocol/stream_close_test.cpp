@@ -1,3 +1,4 @@
+#include "protocol/acceptor.hpp"
 #include "protocol/stream.hpp"
 #include "tests/unit/protocol/stream_script.hpp"
 
@@ -93,6 +94,37 @@ BOOST_AUTO_TEST_CASE(syn_for_a_live_stream_is_challenged) {
             {2s, "in S 7000:0", "drop rst_limited"},
             {3s, "in SA 7000:1", "drop rst_limited"},
             {6s, "in S 7000:0", "A 49:49"}});
+}
+
+BOOST_AUTO_TEST_CASE(a_new_connection_is_answered_by_the_one_that_ends) {
+  script_setup setup;
+  setup.client = false;
+  stream_script s{setup};
+  const syn_cookie cookie{{1, 2, 3}};
+  auto config = s.config();
+  config.cookie = &cookie;
+  hello_repr hello;
+  hello.control_length = hello_size;
+  for (const bool served : {true, false}) {
+    config.cookie = served ? &cookie : nullptr;
+    auto stream = stream::accept(config, hello, {5'000}, s.now());
+    stream.reset(s.now());
+    segment_repr syn;
+    syn.tuple = config.tuple;
+    syn.seq = {70'000};
+    syn.flags = flag::syn;
+    const auto effects = stream.on_segment(syn, {}, s.now() + 1s);
+    BOOST_TEST((effects.find<forgotten>() != nullptr));
+    const auto* answer = effects.find<send_segment>();
+    BOOST_TEST_REQUIRE((answer != nullptr) == served);
+    if (!served) continue;
+    BOOST_TEST(int{answer->header.flags} == (flag::syn | flag::ack));
+    // As the acceptor would: what comes next proves itself to that.
+    const auto proof = answer->header.seq + 1;
+    BOOST_TEST(cookie.proven(config.tuple, proof, s.now() + 2s).has_value());
+    BOOST_TEST((answer->header.ack == seq_num{70'001}));
+    BOOST_TEST(answer->header.mss != 0);
+  }
 }
 
 BOOST_AUTO_TEST_CASE(a_shared_limit_allows_more_challenges) {
