@@ -402,23 +402,15 @@ const char* client_session_state::state_of(const slot& s, const member& m) {
 
 void client_session_state::tell_status(const ask_status& question) const {
   const auto now = self->now();
-  const auto age = [now](protocol::time_point since) {
-    return std::chrono::duration_cast<std::chrono::seconds>(now - since);
-  };
-  session_status answer;
-  answer.question = question.question;
-  answer.session = self->id();
-  answer.shard = given.where->index;
-  answer.tunnel = given.tunnel->name;
-  answer.peer = given.path.peer;
   const bool open = std::any_of(slots.begin(), slots.end(), [](const slot& s) { return s.open; });
-  answer.state = closing ? "closing" : open ? "open" : ever_open ? "waiting" : "opening";
-  answer.age = age(born);
+  const auto* state = closing ? "closing" : open ? "open" : ever_open ? "waiting" : "opening";
+  session_status answer{question.question, self->id(), given.where->index, given.tunnel->name,
+                        given.path.peer,   state,      now - born,         {}};
   for (const auto& s : slots)
     for (const auto* m : {&s.current, &s.next})
       if (*m)
         answer.streams.push_back(
-            {m->tuple, closing ? "closing" : state_of(s, *m), m->wire, age(m->since)});
+            {m->tuple, closing ? "closing" : state_of(s, *m), m->wire, now - m->since});
   self->send(as<status_actor>(question.answer_to), std::move(answer));
 }
 

@@ -282,24 +282,16 @@ void server_session_state::release_upstream() {
 
 void server_session_state::tell_status(const ask_status& question) const {
   const auto now = self->now();
-  const auto age = [now](protocol::time_point since) {
-    return std::chrono::duration_cast<std::chrono::seconds>(now - since);
-  };
-  session_status answer;
-  answer.question = question.question;
-  answer.session = self->id();
-  answer.shard = where->index;
-  answer.tunnel = tunnel->name;
-  answer.peer = peer;
-  answer.state = closing ? "closing" : has_current() ? "open" : "waiting";
-  answer.age = age(born);
+  const auto* state = closing ? "closing" : has_current() ? "open" : "waiting";
+  session_status answer{question.question, self->id(), where->index, tunnel->name, peer, state,
+                        now - born,        {}};
   for (const auto& m : streams)
     if (m.current)
       answer.streams.push_back({m.tuple,
                                 closing  ? "closing"
                                 : m.idle ? "idle"
                                          : "open",
-                                m.wire, age(m.since)});
+                                m.wire, now - m.since});
   self->send(as<status_actor>(question.answer_to), std::move(answer));
 }
 

@@ -50,10 +50,12 @@ std::string iso_time(std::chrono::system_clock::time_point at) {
   return text;
 }
 
+std::int64_t whole_seconds(std::chrono::nanoseconds of) {
+  return std::chrono::duration_cast<std::chrono::seconds>(of).count();
+}
+
 std::int64_t uptime(const process_facts& facts) {
-  return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now() -
-                                                          facts.started)
-      .count();
+  return whole_seconds(std::chrono::system_clock::now() - facts.started);
 }
 
 const char* side_name(role side) { return side == role::client ? "client" : "server"; }
@@ -87,9 +89,9 @@ json session_json(const session_status& s) {
                        {"remote", each.tuple.remote.to_string()},
                        {"state", each.state},
                        {"profile", protocol::to_string(each.wire)},
-                       {"age_s", each.age.count()}});
+                       {"age_s", whole_seconds(each.age)}});
   return {{"session", s.session},         {"shard", s.shard}, {"tunnel", s.tunnel},
-          {"peer", s.peer.to_string()},   {"state", s.state}, {"age_s", s.age.count()},
+          {"peer", s.peer.to_string()},   {"state", s.state}, {"age_s", whole_seconds(s.age)},
           {"streams", std::move(streams)}};
 }
 

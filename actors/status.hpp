@@ -42,7 +42,7 @@ struct stream_summary {
   protocol::four_tuple tuple;
   const char* state = "";
   protocol::profile wire = protocol::profile::native;
-  std::chrono::seconds age{0};
+  protocol::duration age{0};
 };
 /// One session at this moment.
 struct session_status {
@@ -52,7 +52,7 @@ struct session_status {
   std::string tunnel;      ///< empty: the only one
   protocol::endpoint peer; ///< client: the application; server: the client of the newest stream
   const char* state = "";
-  std::chrono::seconds age{0};
+  protocol::duration age{0};
   std::vector<stream_summary> streams;
 };
 /// Sent to every shard: the one with this session closes it; answered by session_closed.
