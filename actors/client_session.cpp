@@ -133,7 +133,8 @@ void client_session_state::open(slot& s, unsigned port) {
   s.next = connect(s, port);
   if (first) pioneer = s.next.id;
   if (s.next) return;
-  given.where->stats.add(counter::session_refused); // no port is free
+  given.where->stats.add(counter::session_refused);
+  obstacle = "no TCP port is free";
   retry(s);
 }
 
@@ -222,6 +223,7 @@ void client_session_state::try_new_port(slot& s, std::uint64_t stream) {
     announce();
   }
   leave_group(m);
+  obstacle = no_answer;
   if (m.port >= ports_to_try(m.wire)) return give_up(s);
   if (!m.joins) return open(s, m.port + 1);
   s.retry_port = m.port + 1; // without haste: it may be refused each time
@@ -249,6 +251,7 @@ void client_session_state::ended(slot& s, const stream_event& event) {
     }
     return;
   }
+  obstacle = event.why == protocol::end_reason::refused ? "refused" : no_answer;
   if (!s.current && s.next.opened) promote(s);
   if (s.current || s.next) { // the other one goes on
     leave_group(m);
@@ -304,7 +307,7 @@ void client_session_state::give_up(slot& s) {
   }
   if (!ever_open) {
     // Nothing at the server remembers this session: the next datagram starts anew.
-    log_warn("session of ", given.path.peer, ": no answer from ", *given.remote);
+    log_warn("session of ", given.path.peer, ": no connection to ", *given.remote, ": ", obstacle);
     close(false);
     return;
   }
@@ -328,6 +331,7 @@ void client_session_state::on_down(const caf::down_msg& down) {
         self->quit(make_error(ec::restart_limit));
         return;
       }
+      obstacle = "its stream failed";
       retry(*s);
     }
   }

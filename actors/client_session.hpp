@@ -129,6 +129,8 @@ private:
   bool ever_open = false;
   bool closing = false;
   bool told_too_large = false;
+  static constexpr const char* no_answer = "no answer";
+  const char* obstacle = no_answer; ///< why there was no stream when one was last tried
   /// When a datagram of any stream passed; the streams write it, on the same thread.
   std::shared_ptr<protocol::time_point> last_use;
 };

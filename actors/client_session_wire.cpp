@@ -142,6 +142,7 @@ void client_session_state::found_legacy(slot& s, const stream_event& event) {
     if (dialects.remark(m.remote))
       log_warn("the server at ", m.remote, " speaks the dialect of ", program_of(event.wire),
                ", which --wire native excludes");
+    obstacle = "it speaks an older dialect";
     return retry(s);
   }
   if (dialects.saw_legacy(m.remote, event.wire, self->now()))

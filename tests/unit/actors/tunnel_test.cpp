@@ -462,4 +462,34 @@ BOOST_AUTO_TEST_CASE(a_client_without_a_free_port_says_so_and_goes_on_when_there
   BOOST_TEST(w.until([&] { return !w.upstream_got().empty(); }, 30s));
 }
 
+BOOST_AUTO_TEST_CASE(a_session_that_is_given_up_says_why) {
+  const auto said = [](world& w) {
+    const log_tail log;
+    w.client().app_sends(5001, "a");
+    w.pass(60s);
+    BOOST_TEST_REQUIRE(log.matching("session of 10.0.0.1:5001: no connection to ") == 1u);
+    const auto line = log.lines().back();
+    return line.substr(line.rfind(": ") + 2);
+  };
+  world_options o;
+  o.wire = actors::wire_choice::native;
+  {
+    world w{o};
+    std::vector<actors::port_pool::lease> all;
+    while (auto port = w.client().shard(0).take_port())
+      all.push_back(std::move(port));
+    BOOST_TEST(said(w) == "no TCP port is free");
+  }
+  {
+    world w{o};
+    w.lose = [](const auto&) { return true; };
+    BOOST_TEST(said(w) == "no answer");
+  }
+  {
+    o.accept_native = o.accept_legacy = false;
+    world w{o};
+    BOOST_TEST(said(w) == "refused");
+  }
+}
+
 BOOST_AUTO_TEST_SUITE_END()
