@@ -44,6 +44,12 @@ def advised(program):
     return found
 
 
+def heed(program, host, tunnel):
+    """Runs the commands that its log advises: the tunnel carries then."""
+    host.run("set -e\n" + "\n".join(advised(program)))
+    ask(tunnel.application(), b"through", 20)
+
+
 @case("Docker's policy drop: said, with the commands that help; IPv4 and IPv6", deadline=90)
 def docker():
     for family in (4, 6):
@@ -54,8 +60,7 @@ def docker():
                 nothing_passes(tunnel)
                 commands = advised(tunnel.tonelc)
                 assert len(commands) == 4 and all("DOCKER-USER" in c for c in commands), commands
-                top.client.run("set -e\n" + "\n".join(commands))
-                ask(tunnel.application(), b"through", 20, every=0.3)
+                heed(tunnel.tonelc, top.client, tunnel)
             tunnel.stop()
             assert "-P FORWARD DROP" in top.client.run("iptables -S")
 
@@ -70,8 +75,7 @@ def later():
             top.client.run(DOCKER)
             tunnel.tonelc.wait_line("drops what it does not know", 10)
             wait_until(lambda: len(advised(tunnel.tonelc)) == 4, 10, "the advice for both families")
-            top.client.run("set -e\n" + "\n".join(advised(tunnel.tonelc)))
-            ask(tunnel.application(), b"after", 20, every=0.3)
+            heed(tunnel.tonelc, top.client, tunnel)
         tunnel.stop()
 
 
@@ -83,8 +87,7 @@ def dropping():
         tunnel = Automatic(top)
         with Upstream(tunnel.upstream_socket()):
             nothing_passes(tunnel)
-            top.server.run("set -e\n" + "\n".join(advised(tunnel.tonels)))
-            ask(tunnel.application(), b"through", 20, every=0.3)
+            heed(tunnel.tonels, top.server, tunnel)
         tunnel.stop()
 
 
