@@ -40,6 +40,12 @@ class Topology:
         self._settle(self.server, SERVER_IP, SERVER_IP6, offloads)
 
     def _settle(self, namespace, address, address6, offloads):
+        # A tracker needs a rule that asks it before it looks at anything; its module, which has the
+        # sysctls, comes with the first.
+        self.run(namespace, "nft", "add table inet tonel_bench_strict; "
+                 "add chain inet tonel_bench_strict forward "
+                 "{ type filter hook forward priority 0; }; "
+                 "add rule inet tonel_bench_strict forward ct state invalid counter drop")
         settings = ["ipv4.ip_forward=1", "netfilter.nf_conntrack_tcp_be_liberal=0",
                     "netfilter.nf_conntrack_tcp_loose=0"]
         if self.has_ipv6:
@@ -52,11 +58,6 @@ class Topology:
             self.run(namespace, "ethtool", "-K", "wan", "tso", "off", "gso", "off", "gro", "off",
                      "tx", "off", "rx", "off")
         sh("ip", "-n", namespace, "link", "set", "wan", "up")
-        # A tracker needs a rule that asks it before it looks at anything.
-        self.run(namespace, "nft", "add table inet tonel_bench_strict; "
-                 "add chain inet tonel_bench_strict forward "
-                 "{ type filter hook forward priority 0; }; "
-                 "add rule inet tonel_bench_strict forward ct state invalid counter drop")
 
     def set(self, namespace, *settings):
         for setting in settings:

@@ -137,8 +137,6 @@ class Topology:
             host.run(f"ip route add default via 10.9.{net}.1;"
                      f"ip -6 route add default via fd09:{net}::1")
         self._introduce()
-        for host in self.hosts:
-            host.sysctl(STRICT)
         router.sysctl({"net.ipv4.ip_forward": 1, "net.ipv6.conf.all.forwarding": 1})
         nat = 'oifname "rs" masquerade' if router_nat else ""
         router.nft(f"""
@@ -166,6 +164,9 @@ class Topology:
         for host in (client, server):
             host.nft("table inet watch { chain any { type filter hook forward priority -5;"
                      " ct state invalid counter; }; }")
+        # Behind those rules: the tracker's module, which has these, comes with the first.
+        for host in self.hosts:
+            host.sysctl(STRICT)
 
     def _introduce(self):
         """Neighbours know each other from the start: IPv6's discovery takes up to a second on links
