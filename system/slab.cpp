@@ -20,7 +20,7 @@ static_assert(sizeof(slab) <= slab::data_offset);
 } // namespace
 
 /// Shape: `free` and the counters belong to the owner's thread; `foreign`, `starving` and `orphans`
-///        to the lock
+///        to the lock, but for a look at whether `foreign` is null
 struct slab_pool::core {
   std::size_t max = 0;
   std::size_t made = 0;
@@ -32,7 +32,7 @@ struct slab_pool::core {
   std::atomic<const char*> owner{nullptr};
 
   std::mutex lock;
-  slab* foreign = nullptr;
+  std::atomic<slab*> foreign{nullptr};
   bool starving = false;
   bool closed = false;
   std::size_t orphans = 0;
@@ -52,7 +52,7 @@ struct slab_pool::core {
     slab* list = nullptr;
     {
       const std::lock_guard guard{lock};
-      list = std::exchange(foreign, nullptr);
+      list = foreign.exchange(nullptr, std::memory_order_relaxed);
       starving = list == nullptr && starves_otherwise;
     }
     const bool any = list != nullptr;
@@ -85,8 +85,8 @@ struct slab_pool::core {
       if (last) delete this;
       return;
     }
-    s->next_ = foreign;
-    foreign = s;
+    s->next_ = foreign.load(std::memory_order_relaxed);
+    foreign.store(s, std::memory_order_relaxed);
     // Under the lock, because the pool may be destroyed as soon as it is released.
     if (std::exchange(starving, false) && wake) wake();
   }
@@ -113,8 +113,9 @@ slab_pool::~slab_pool() {
   {
     const std::lock_guard guard{core_->lock};
     // Between the two locks another thread may have returned some.
-    while (core_->foreign != nullptr) {
-      core::destroy(std::exchange(core_->foreign, core_->foreign->next_));
+    auto* returned = core_->foreign.exchange(nullptr, std::memory_order_relaxed);
+    while (returned != nullptr) {
+      core::destroy(std::exchange(returned, returned->next_));
       --core_->in_use;
     }
     core_->closed = true;
@@ -156,6 +157,10 @@ void slab_pool::on_available(std::function<void()> callback) {
 }
 
 void slab_pool::collect() noexcept {
+  // Each pass of a loop comes here, and mostly in vain: then without the lock. A return that is seen
+  // late waits for the next pass; one that a failed take() waits for has called `wake`, and while one
+  // does, it is looked for under the lock.
+  if (!core_->calls_back && core_->foreign.load(std::memory_order_relaxed) == nullptr) return;
   if (core_->take_foreign(core_->calls_back && core_->free == nullptr)) core_->call_back();
 }
 

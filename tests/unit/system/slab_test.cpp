@@ -3,6 +3,7 @@
 #include <boost/test/unit_test.hpp>
 
 #include <atomic>
+#include <chrono>
 #include <cstring>
 #include <optional>
 #include <set>
@@ -118,6 +119,31 @@ BOOST_AUTO_TEST_CASE(returns_from_many_threads_lose_no_slab) {
     for (auto& t : threads)
       t.join();
     pool.collect();
+    BOOST_TEST_REQUIRE(pool.in_use() == 0u);
+  }
+}
+
+// collect() looks without the lock: for ThreadSanitizer (TONEL_SANITIZE=thread) above all.
+BOOST_AUTO_TEST_CASE(collecting_while_other_threads_return_loses_no_slab) {
+  constexpr std::size_t count = 64;
+  slab_pool pool{count};
+  for (int round = 0; round < 20; ++round) {
+    std::vector<std::vector<slab_ref>> shares(4);
+    for (std::size_t i = 0; i < count; ++i) {
+      shares[i % shares.size()].push_back(pool.take());
+      shares[i % shares.size()].back().data()[0] = 1;
+    }
+    std::vector<std::thread> threads;
+    for (auto& share : shares)
+      threads.emplace_back([s = std::move(share)]() mutable {
+        while (!s.empty())
+          s.pop_back();
+      });
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds{30};
+    while (pool.in_use() != 0 && std::chrono::steady_clock::now() < deadline)
+      pool.collect();
+    for (auto& t : threads)
+      t.join();
     BOOST_TEST_REQUIRE(pool.in_use() == 0u);
   }
 }
