@@ -44,6 +44,7 @@ def check_catalogue():
 
 def check_results(data):
     rows = catalogue(data["sender"])
+    expect("\n" not in data["version"], "the version is one line")
     expect(not any(r.startswith("FAILED") for r in data["remarks"]), data["remarks"])
     for name in QUICK:
         for contender in rows[name].contenders:
@@ -80,6 +81,8 @@ def main():
         expect(again.stdout.count("\n|") > 2 * len(QUICK), "tables have rows")
         picture = run(os.path.join(HERE, "plot"), result)
         expect(picture.returncode == 0, "a picture is drawn")
+        expect(run(os.path.join(HERE, "plot"), result, result).stdout == picture.stdout,
+               "several files make one picture")
         shapes = list(xml.etree.ElementTree.fromstring(picture.stdout))
         expect(len(shapes) > 20, f"the picture has {len(shapes)} shapes")
     print("the harness works")
