@@ -60,14 +60,15 @@ public:
   protocol::time_point now() const noexcept { return loop_.now(); }
 
   /// Sends; an idle neighbour on this reactor handles the message within this call, which costs a
-  /// third. What comes back to this actor meanwhile waits in its mailbox.
-  template <class Handle, class Message> void pass(const neighbour<Handle>& to, Message&& message) {
+  /// third. What comes back to this actor meanwhile waits in its mailbox. The content of the message is
+  /// gone or of no use then, but the memory that a neighbour has left of it may be used again.
+  template <class Handle, class Message> void pass(const neighbour<Handle>& to, Message& message) {
     if (to.local_ == nullptr || !loop_.is_idle(*to.local_)) {
-      send(to.handle_, std::forward<Message>(message));
+      send(to.handle_, std::move(message));
       return;
     }
     // `to` is this actor's, which is busy here: the receiver outlives the call.
-    loop_.hand(*to.local_, std::forward<Message>(message));
+    loop_.hand(*to.local_, std::move(message));
   }
 
   /// Delivers fd_event to this actor until it ends.

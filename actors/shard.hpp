@@ -7,6 +7,7 @@
 #include "actors/reactor.hpp"
 #include "actors/remote_dialects.hpp"
 #include "actors/session_limits.hpp"
+#include "actors/spare_vectors.hpp"
 #include "protocol/acceptor.hpp"
 #include "protocol/address.hpp"
 #include "protocol/bytes.hpp"
@@ -101,6 +102,9 @@ struct shard {
   std::vector<shard_tunnel> tunnels; ///< listening sockets among them: not the actors'
   counters stats;
   reader_gate gate;
+  spare_vectors<sys::chunk> spare_chunks;
+  spare_vectors<sys::outgoing_segment> spare_outgoing;
+  spare_vectors<inbound_segment> spare_inbound;
   port_pool ports;                 ///< client
   stream_limits streams;           ///< server
   protocol::rate_limit challenges; ///< challenge ACKs of all streams together (RFC 5961 §7)

@@ -65,7 +65,7 @@ void stream_state::set_sink(const caf::actor& to) {
 }
 
 void stream_state::on(inbound_batch& batch) {
-  in.reserve(batch.segments.size());
+  given.where->spare_chunks.lend(in);
   for (const auto& segment : batch.segments)
     take(segment);
   finish();
@@ -138,6 +138,7 @@ void stream_state::put(const protocol::send_segment& s) {
     segment.length = segment.datagram_size = chunk.length;
     out.chunks.push_back(std::move(chunk));
   }
+  given.where->spare_outgoing.lend(out.segments);
   out.segments.push_back(segment);
 }
 
@@ -200,7 +201,8 @@ void stream_state::on(datagram_batch& batch) {
                                 return false;
                               }),
                chunks.end());
-  out.chunks.reserve(out.chunks.size() + chunks.size());
+  given.where->spare_chunks.lend(out.chunks);
+  given.where->spare_outgoing.lend(out.segments);
   const auto before = out.segments.size();
   const auto now = self->now();
   const bool open = machine().is_open();
@@ -300,16 +302,23 @@ void stream_state::supersede() { run(machine().supersede(self->now())); }
 void stream_state::probe() { run(machine().on_resume(self->now())); }
 
 void stream_state::finish() {
+  auto& spare = given.where->spare_chunks;
   if (!in.empty()) {
     note_use();
     // Until the answer, which takes no longer than this pass of the shard, they wait here: so none
     // overtakes another.
-    if (sink)
-      self->pass(sink, datagram_batch{given.path, std::exchange(in, {})});
-    else if (!std::exchange(asked_for_sink, true))
+    if (sink) {
+      datagram_batch batch{given.path, std::exchange(in, {})};
+      self->pass(sink, batch);
+      spare.take_back(batch.chunks);
+    } else if (!std::exchange(asked_for_sink, true)) {
       tell(stream_event::kind::sink_wanted);
+    }
   }
-  if (!out.segments.empty()) self->pass(queue, std::exchange(out, {}));
+  if (in.empty()) spare.take_back(in);
+  if (!out.segments.empty()) self->pass(queue, out);
+  given.where->spare_outgoing.take_back(out.segments);
+  spare.take_back(out.chunks);
   if (over) {
     // Or the session would keep this actor's memory for as long as it lives itself.
     self->demonitor(given.session);

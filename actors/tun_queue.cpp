@@ -91,8 +91,9 @@ void tun_queue_state::read() {
   packets.clear();
   for (auto* r : touched) {
     r->queued = false;
-    self->pass(r->stream, inbound_batch{std::move(r->inbound)});
-    r->inbound = {};
+    inbound_batch batch{std::exchange(r->inbound, {})};
+    self->pass(r->stream, batch);
+    where->spare_inbound.take_back(batch.segments);
   }
   touched.clear();
   flush_replies();
@@ -126,6 +127,7 @@ void tun_queue_state::take(sys::received_packet& packet) {
   if (!r.queued) {
     r.queued = true;
     touched.push_back(&r);
+    where->spare_inbound.lend(r.inbound);
   }
   r.inbound.push_back({*segment, std::move(packet.bytes)});
 }

@@ -58,7 +58,7 @@ void udp_endpoint_state::on(const fd_event& ready) {
     where->gate.pause(ready.watch);
   }
   datagram_batch batch;
-  batch.chunks.reserve(received.size());
+  where->spare_chunks.lend(batch.chunks);
   auto& stats = where->stats;
   for (auto& r : received) {
     const auto count = protocol::datagrams_in(r.bytes.length, r.bytes.datagram_size);
@@ -71,7 +71,8 @@ void udp_endpoint_state::on(const fd_event& ready) {
       batch.chunks.push_back(std::move(r.bytes));
   }
   received.clear();
-  if (!batch.chunks.empty()) self->pass(streams[next++ % streams.size()], std::move(batch));
+  if (!batch.chunks.empty()) self->pass(streams[next++ % streams.size()], batch);
+  where->spare_chunks.take_back(batch.chunks);
 }
 
 void udp_endpoint_state::set_streams(const streams_changed& changed) {

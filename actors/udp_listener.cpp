@@ -91,6 +91,7 @@ void udp_listener_state::take(sys::received_datagrams& datagrams) {
   if (!p.queued) {
     p.queued = true;
     touched.push_back(entry);
+    where->spare_chunks.lend(p.inbound);
   }
   p.inbound.push_back(std::move(datagrams.bytes));
 }
@@ -154,7 +155,9 @@ void udp_listener_state::forward(peer& p) {
   if (p.inbound.empty()) return;
   // A whole batch to one stream: runs stay whole and in order.
   auto& to = p.streams[p.next++ % p.streams.size()];
-  self->pass(to, datagram_batch{{}, std::exchange(p.inbound, {})});
+  datagram_batch batch{{}, std::exchange(p.inbound, {})};
+  self->pass(to, batch);
+  where->spare_chunks.take_back(batch.chunks);
 }
 
 void udp_listener_state::flush_pending(peer_entry& entry) {

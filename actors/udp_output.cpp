@@ -18,7 +18,7 @@ void send_runs(shard& where, datagram_batch& batch, std::vector<sys::outgoing_ru
                Send send) {
   runs.clear();
   std::vector<sys::chunk> chunks;
-  chunks.reserve(batch.chunks.size());
+  where.spare_chunks.lend(chunks);
   std::uint64_t bytes = 0;
   plan_runs(std::move(batch.chunks), max_udp_payload, chunks,
             [&](std::uint32_t first, const protocol::run_builder& run) {
@@ -32,6 +32,7 @@ void send_runs(shard& where, datagram_batch& batch, std::vector<sys::outgoing_ru
   stats.add(counter::datagram_bytes_out, bytes);
   if (tally.dropped != 0) stats.add(counter::udp_send_dropped, tally.dropped);
   if (tally.refused != 0) stats.add(counter::udp_send_refused, tally.refused);
+  where.spare_chunks.take_back(chunks);
 }
 
 } // namespace

@@ -1,6 +1,7 @@
 #include "actors/counters.hpp"
 #include "actors/runs.hpp"
 #include "actors/session_limits.hpp"
+#include "actors/spare_vectors.hpp"
 #include "actors/tun_queue.hpp"
 #include "actors/udp_listener.hpp"
 #include "tests/unit/actors/world.hpp"
@@ -349,6 +350,28 @@ BOOST_AUTO_TEST_CASE(runs_are_cut_where_the_size_changes_at_64_datagrams_and_at_
   BOOST_TEST(runs_of({piece(60 * 10, 10), piece(10 * 10, 10)}) == "64x10/640 6x10/60");
   BOOST_TEST(runs_of({piece(1'000, 100)}, 350) == "3x100/300 3x100/300 3x100/300 1x100/100");
   BOOST_TEST(runs_of({}) == "");
+}
+
+BOOST_AUTO_TEST_CASE(spare_memory_is_lent_empty_and_is_bounded) {
+  spare_vectors<int> spares;
+  std::vector<int> a, b;
+  spares.lend(a);
+  BOOST_TEST(a.capacity() == 0u);
+  a.assign(100, 1);
+  const auto* memory = a.data();
+  spares.take_back(a);
+  BOOST_TEST(a.capacity() == 0u);
+  spares.lend(b);
+  BOOST_TEST(b.empty());
+  BOOST_TEST(b.data() == memory);
+  spares.lend(b); // has some
+  BOOST_TEST(b.data() == memory);
+  std::vector<std::vector<int>> many(10, std::vector<int>(5));
+  for (auto& each : many) {
+    spares.take_back(each);
+    BOOST_TEST(each.capacity() == 0u);
+  }
+  BOOST_TEST(spares.size() == 4u);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -58,6 +58,11 @@ datagram_batch ball(int number) {
   return batch;
 }
 
+void play(player_actor* self, const neighbour<caf::actor>& to, int number) {
+  auto thrown = ball(number);
+  self->pass(to, thrown);
+}
+
 caf::actor_system_config& sharing(caf::actor_system_config& config) {
   config.set("scheduler.policy", caf::atom("sharing"));
   return config;
@@ -96,7 +101,7 @@ BOOST_FIXTURE_TEST_CASE(an_idle_neighbour_handles_it_within_the_call, court) {
   auto b = add(second);
   std::size_t seen_inside = 0;
   auto a = add(first, [&](player_actor* self, int number) {
-    self->pass(neighbour<caf::actor>{b, self->loop()}, ball(number + 1));
+    play(self, neighbour<caf::actor>{b, self->loop()}, number + 1);
     seen_inside = second.size();
   });
   step();
@@ -106,11 +111,33 @@ BOOST_FIXTURE_TEST_CASE(an_idle_neighbour_handles_it_within_the_call, court) {
   BOOST_TEST(seen_inside == 1u);
 }
 
+BOOST_FIXTURE_TEST_CASE(what_an_idle_neighbour_handled_leaves_its_memory, court) {
+  auto b = add(second);
+  std::size_t handled = 0, sent = 1;
+  auto a = add(first, [&](player_actor* self, int) {
+    const neighbour<caf::actor> to{b, self->loop()};
+    auto one = ball(1), other = ball(2);
+    one.chunks.resize(10);
+    other.chunks.resize(10);
+    self->pass(to, one);
+    handled = one.chunks.capacity();
+    self->send(b, ball(3));
+    self->pass(to, other); // goes behind that, as a whole
+    sent = other.chunks.capacity();
+  });
+  step();
+  caf::anon_send(a, ball(0));
+  step();
+  BOOST_TEST(second == (std::vector<int>{1, 3, 2}));
+  BOOST_TEST(handled == 10u);
+  BOOST_TEST(sent == 0u);
+}
+
 BOOST_FIXTURE_TEST_CASE(nothing_overtakes_what_waits_in_the_mailbox, court) {
   auto b = add(second);
   auto a = add(first, [&](player_actor* self, int) {
     self->send(b, ball(1));
-    self->pass(neighbour<caf::actor>{b, self->loop()}, ball(2));
+    play(self, neighbour<caf::actor>{b, self->loop()}, 2);
     BOOST_TEST(second.empty());
   });
   step();
@@ -122,12 +149,12 @@ BOOST_FIXTURE_TEST_CASE(nothing_overtakes_what_waits_in_the_mailbox, court) {
 BOOST_FIXTURE_TEST_CASE(what_comes_back_to_the_sender_waits, court) {
   neighbour<caf::actor> home;
   bool inside = false;
-  auto b = add(second, [&](player_actor* self, int number) { self->pass(home, ball(number + 1)); });
+  auto b = add(second, [&](player_actor* self, int number) { play(self, home, number + 1); });
   auto a = add(first, [&](player_actor* self, int number) {
     BOOST_TEST(!inside);
     if (number > 5) return;
     inside = true;
-    self->pass(neighbour<caf::actor>{b, self->loop()}, ball(number + 1));
+    play(self, neighbour<caf::actor>{b, self->loop()}, number + 1);
     inside = false;
   });
   home = {a, loop};
@@ -144,8 +171,8 @@ BOOST_FIXTURE_TEST_CASE(what_a_receiver_throws_ends_the_receiver_alone, court) {
   bool went_on = false;
   auto a = add(first, [&](player_actor* self, int number) {
     const neighbour<caf::actor> other{b, self->loop()};
-    self->pass(other, ball(number));
-    self->pass(other, ball(number)); // of one that is dead: dropped
+    play(self, other, number);
+    play(self, other, number); // of one that is dead: dropped
     went_on = true;
   });
   step();
@@ -164,7 +191,7 @@ BOOST_FIXTURE_TEST_CASE(what_is_thrown_reaches_those_who_monitor_the_receiver, c
   auto a = add(first, [&](player_actor* self, int number) {
     self->set_down_handler([&why](const caf::down_msg& down) { why = down.reason; });
     self->monitor(b);
-    self->pass(neighbour<caf::actor>{b, self->loop()}, ball(number));
+    play(self, neighbour<caf::actor>{b, self->loop()}, number);
   });
   step();
   caf::anon_send(a, ball(1));
@@ -176,8 +203,8 @@ BOOST_FIXTURE_TEST_CASE(a_receiver_that_quits_gets_no_more, court) {
   auto b = add(second, [](player_actor* self, int) { self->quit(); });
   auto a = add(first, [&](player_actor* self, int number) {
     const neighbour<caf::actor> other{b, self->loop()};
-    self->pass(other, ball(number));
-    self->pass(other, ball(number));
+    play(self, other, number);
+    play(self, other, number);
   });
   step();
   caf::anon_send(a, ball(1));
@@ -188,7 +215,7 @@ BOOST_FIXTURE_TEST_CASE(a_receiver_that_quits_gets_no_more, court) {
 BOOST_FIXTURE_TEST_CASE(a_receiver_without_a_handler_of_its_own_gets_it_in_its_behaviour, court) {
   players.push_back(loop.spawn(listener, &second));
   auto a = add(first, [&](player_actor* self, int number) {
-    self->pass(neighbour<caf::actor>{players.front(), self->loop()}, ball(number));
+    play(self, neighbour<caf::actor>{players.front(), self->loop()}, number);
     BOOST_TEST(second.size() == 1u);
   });
   step();
@@ -202,7 +229,7 @@ BOOST_FIXTURE_TEST_CASE(an_actor_of_another_reactor_gets_it_through_its_mailbox,
   auto b = elsewhere.spawn(player, &second, std::function<void(player_actor*, int)>{});
   elsewhere.run_once(protocol::duration::zero());
   auto a = add(first, [&](player_actor* self, int number) {
-    self->pass(neighbour<caf::actor>{b, self->loop()}, ball(number));
+    play(self, neighbour<caf::actor>{b, self->loop()}, number);
   });
   step();
   caf::anon_send(a, ball(1));

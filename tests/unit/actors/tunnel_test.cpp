@@ -462,6 +462,20 @@ BOOST_AUTO_TEST_CASE(a_client_without_a_free_port_says_so_and_goes_on_when_there
   BOOST_TEST(w.until([&] { return !w.upstream_got().empty(); }, 30s));
 }
 
+BOOST_AUTO_TEST_CASE(wake_ups_use_the_memory_of_those_before) {
+  world w;
+  w.echo(5001, "a");
+  for (int i = 0; i < 10; ++i) {
+    w.client().app_sends(5001, "b");
+    w.run();
+    // Gathered and planned as runs at either end: all that was lent is back.
+    BOOST_TEST(w.client().shard(0).spare_chunks.size() >= 2u);
+    BOOST_TEST(w.client().shard(0).spare_outgoing.size() >= 1u);
+    BOOST_TEST(w.server().shard(0).spare_inbound.size() >= 1u);
+    BOOST_TEST(w.server().shard(0).spare_chunks.size() >= 2u);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(a_session_that_is_given_up_says_why) {
   const auto said = [](world& w) {
     const log_tail log;
