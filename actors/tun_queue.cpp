@@ -19,9 +19,6 @@ using namespace std::chrono_literals;
 
 namespace {
 
-// Packets read in one wake-up: enough for runs to form, few enough that the shard's other actors, and
-// the cache, get their share.
-constexpr std::size_t max_packets = 64;
 // What opens or joins a session and comes before that can be made or found.
 constexpr std::size_t max_waiting = 64;
 constexpr auto adoption_time = 3s;
@@ -79,13 +76,14 @@ void tun_queue_state::set_ports() { acceptor->serve(serve()); }
 
 void tun_queue_state::read() {
   packets.clear();
-  const auto state = where->tun.read(where->slabs, packets, max_packets);
+  const auto state = where->tun.read(where->slabs, packets, depth.next());
   if (!state) throw std::runtime_error(state.error().to_string());
   // Before anything of this wake-up is given back: the first slab to return calls the reader again.
   if (*state == sys::read_state::no_slab) {
     where->stats.add(counter::slab_pool_empty);
     where->gate.pause(watch);
   }
+  depth.found(packets.size());
   for (auto& packet : packets)
     take(packet);
   packets.clear();

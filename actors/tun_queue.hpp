@@ -2,6 +2,7 @@
 
 #include "actors/interfaces.hpp"
 #include "actors/reactor_actor.hpp"
+#include "actors/read_depth.hpp"
 #include "actors/shard.hpp"
 #include "protocol/acceptor.hpp"
 
@@ -97,6 +98,7 @@ private:
   std::vector<early_join> joins;
   protocol::time_point joins_at{};
   protocol::time_point sweep_at{};
+  read_depth depth;
   std::vector<route*> touched;
   protocol::four_tuple last_tuple;
   route* last_route = nullptr;
