@@ -155,11 +155,12 @@ void client_session_state::on_event(const stream_event& event) {
   case kind::recovered: mark_silent(*s, event.stream, false); break;
   case kind::idle:
     s->idle = true;
-    if (std::all_of(slots.begin(), slots.end(),
-                    [](const slot& each) { return each.idle || !each.open; }))
-      close(false);
+    if (is_idle()) end_in_turn();
     break;
-  case kind::active: s->idle = false; break;
+  case kind::active:
+    s->idle = false;
+    close_at.reset();
+    break;
   case kind::aging: aging(*s, event.stream); break;
   case kind::try_new_port: try_new_port(*s, event.stream); break;
   case kind::ended: ended(*s, event); break;
@@ -375,6 +376,10 @@ void client_session_state::on_timer() {
     if (s.retry_at && *s.retry_at <= now) open(s, std::exchange(s.retry_port, 1));
   const auto timeout = given.tunnel->idle_timeout;
   if (streamless_since && now - *streamless_since >= timeout) close(false);
+  if (close_at && now >= *close_at) {
+    close_at.reset();
+    if (is_idle()) close(false);
+  }
   arm();
   finish_if_done();
 }
@@ -434,6 +439,18 @@ void client_session_state::announce() {
   self->send(as<udp_listener_actor>(given.listener), std::move(now));
 }
 
+bool client_session_state::is_idle() const {
+  return std::all_of(slots.begin(), slots.end(), [](const slot& s) { return s.idle || !s.open; });
+}
+
+void client_session_state::end_in_turn() {
+  const auto turn = given.where->endings.next(self->now());
+  if (turn > self->now())
+    close_at = turn;
+  else
+    close(false);
+}
+
 bool client_session_state::has_stream() const {
   return std::any_of(slots.begin(), slots.end(), [](const slot& s) { return s.current || s.next; });
 }
@@ -446,6 +463,7 @@ void client_session_state::arm() {
   for (const auto& s : slots)
     if (s.retry_at) earlier(*s.retry_at);
   if (streamless_since && !closing) earlier(*streamless_since + given.tunnel->idle_timeout);
+  if (close_at && !closing) earlier(*close_at);
   self->arm(at);
 }
 

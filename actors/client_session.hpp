@@ -105,6 +105,8 @@ private:
   void found_legacy(slot& s, const stream_event& event);
   void not_answered(slot& s, const member& m, protocol::end_reason why);
   void arm();
+  bool is_idle() const; ///< every open stream is
+  void end_in_turn();
   bool has_stream() const;
   void finish_if_done();
 
@@ -115,6 +117,7 @@ private:
   std::unordered_map<caf::actor_id, stream_actor> alive; ///< those that have not ended yet
   restart_budget faults{3, std::chrono::seconds{30}};
   std::optional<protocol::time_point> streamless_since;
+  std::optional<protocol::time_point> close_at;       ///< the turn of an idle session to end
   protocol::profile wire = protocol::profile::native; ///< of the next stream
   bool guessing = false;    ///< the native SYN was refused by a host that we know nothing of
   bool no_groups = false;   ///< the server gave no token

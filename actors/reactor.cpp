@@ -15,10 +15,12 @@ namespace tonel::actors {
 
 namespace {
 
-// Messages one actor handles before the next has its turn, and rounds over the queue before the
-// descriptors have theirs: large enough to amortise, small enough to stay fair.
+// Messages one actor handles before the next has its turn; and how often actors, and timers, have
+// theirs before the descriptors do: large enough to amortise, small enough to stay fair. When
+// thousands of sessions end at one moment, the others' datagrams do not wait for all of them.
 constexpr std::size_t max_throughput = 64;
 constexpr int max_rounds = 8;
+constexpr std::size_t max_turns = 64;
 
 } // namespace
 
@@ -81,8 +83,9 @@ void reactor::take_inbox() {
 }
 
 void reactor::run_jobs() {
+  auto turns = max_turns;
   for (int round = 0; round < max_rounds && !jobs_.empty(); ++round) {
-    for (auto n = jobs_.size(); n > 0; --n) {
+    for (auto n = std::min(jobs_.size(), turns); n > 0; --n, --turns) {
       auto* job = jobs_.front();
       jobs_.pop_front();
       if (job->resume(this, max_throughput) == caf::resumable::resume_later)
@@ -93,6 +96,17 @@ void reactor::run_jobs() {
   }
 }
 
+void reactor::fire_timers() {
+  if (next_expired_ == expired_.size()) {
+    expired_.clear();
+    next_expired_ = 0;
+    loop_->timers().expire(loop_->now(), expired_);
+  }
+  const auto end = std::min(expired_.size(), next_expired_ + max_turns);
+  while (next_expired_ < end)
+    deliver(expired_[next_expired_++], timer_event{});
+}
+
 void reactor::run_once(protocol::duration limit) {
   current() = this;
   if (has_inbox_) take_inbox();
@@ -100,7 +114,7 @@ void reactor::run_once(protocol::duration limit) {
   if (between_passes_) between_passes_();
 
   std::size_t count = 0;
-  if (jobs_.empty()) {
+  if (is_done()) {
     const auto rest = coalescing_.after_pass(std::exchange(found_, 0));
     if (rest > protocol::duration::zero()) {
       loop_->rest(rest);
@@ -110,16 +124,12 @@ void reactor::run_once(protocol::duration limit) {
   }
   if (count == 0) {
     // What was queued meanwhile has called wake(), so that this wait does not last.
-    const auto wait_for =
-        jobs_.empty() && !has_inbox_ && !stop_ ? limit : protocol::duration::zero();
+    const auto wait_for = is_done() && !has_inbox_ && !stop_ ? limit : protocol::duration::zero();
     count = loop_->wait(ready_.data(), ready_.size(), wait_for);
   }
 
   if (loop_->resumed() && on_resume_) on_resume_();
-  expired_.clear();
-  loop_->timers().expire(loop_->now(), expired_);
-  for (const auto token : expired_)
-    deliver(token, timer_event{});
+  fire_timers();
   for (std::size_t i = 0; i < count; ++i)
     deliver(ready_[i].token,
             fd_event{ready_[i].token, ready_[i].readable, ready_[i].writable, ready_[i].failed});

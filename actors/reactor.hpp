@@ -64,6 +64,8 @@ public:
   /// One pass: what is queued, then descriptors and timers, waiting for at most `limit` (negative: no
   /// limit) if nothing is queued. Tests call it instead of start().
   void run_once(protocol::duration limit);
+  /// No actor of this reactor has messages or a timer due whose turn was put off to the next pass.
+  bool is_done() const noexcept { return jobs_.empty() && next_expired_ == expired_.size(); }
 
   /// Called between passes, on the loop's thread (slabs that other threads gave back).
   void set_between_passes(std::function<void()> hook) { between_passes_ = std::move(hook); }
@@ -132,6 +134,7 @@ private:
   void release(std::uint64_t token) noexcept;
   template <class Event> void deliver(std::uint64_t token, const Event& event);
   void run_jobs();
+  void fire_timers();
   void take_inbox();
   static reactor*& current() noexcept;
 
@@ -151,7 +154,8 @@ private:
   std::deque<slot> slots_;
   std::vector<std::uint32_t> free_slots_;
   std::vector<std::uint64_t> timer_tokens_; // by timer id
-  std::vector<std::uint64_t> expired_;
+  std::vector<std::uint64_t> expired_;      ///< tokens of timers that are due
+  std::size_t next_expired_ = 0;            ///< those before it have had their turn
 };
 
 } // namespace tonel::actors

@@ -179,6 +179,19 @@ bool server_session_state::has_current() const {
   return std::any_of(streams.begin(), streams.end(), [](const member& m) { return m.current; });
 }
 
+bool server_session_state::is_idle() const {
+  return !closing && std::all_of(streams.begin(), streams.end(),
+                                 [](const member& m) { return m.idle || !m.current; });
+}
+
+void server_session_state::end_in_turn() {
+  const auto turn = where->endings.next(self->now());
+  if (turn > self->now())
+    self->arm(turn);
+  else
+    close(false);
+}
+
 server_session_state::member* server_session_state::current_at(std::size_t index) {
   for (auto& m : streams)
     if (m.current && m.index == index) return &m;
@@ -194,9 +207,7 @@ void server_session_state::on_event(const stream_event& event) {
   switch (event.what) {
   case kind::idle:
     found->idle = true;
-    if (std::all_of(streams.begin(), streams.end(),
-                    [](const member& m) { return m.idle || !m.current; }))
-      close(false);
+    if (is_idle()) end_in_turn();
     break;
   case kind::active: found->idle = false; break;
   case kind::ended:
@@ -253,7 +264,7 @@ void server_session_state::note_streamless() {
 }
 
 void server_session_state::on_timer() {
-  if (streamless_since) close(false);
+  if (streamless_since || is_idle()) close(false);
 }
 
 void server_session_state::probe() {

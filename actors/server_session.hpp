@@ -70,6 +70,8 @@ private:
   void refuse(const adopt_stream& request);
   protocol::stream_config config_for(const adopt_stream& request) const;
   bool has_current() const;
+  bool is_idle() const; ///< every stream is
+  void end_in_turn();
   member* current_at(std::size_t index);
   void release_upstream();
   void announce();

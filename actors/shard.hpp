@@ -108,6 +108,7 @@ struct shard {
   port_pool ports;                 ///< client
   stream_limits streams;           ///< server
   protocol::rate_limit challenges; ///< challenge ACKs of all streams together (RFC 5961 §7)
+  protocol::turns endings;         ///< of idle sessions
   protocol::syn_cookie cookie;     ///< server: as the acceptors of all queues have it
 
   /// The tunnel's entry, or null.

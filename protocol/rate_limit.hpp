@@ -27,4 +27,20 @@ private:
   time_point since_{};
 };
 
+/// Deals out points in time that are a step apart, so that what falls due at once is done in turn.
+class turns {
+public:
+  explicit turns(duration step) noexcept : step_(step) {}
+  /// Now, or a step after the last one given.
+  [[nodiscard]] time_point next(time_point now) noexcept {
+    const auto turn = free_ < now ? now : free_;
+    free_ = turn + step_;
+    return turn;
+  }
+
+private:
+  duration step_;
+  time_point free_{};
+};
+
 } // namespace tonel::protocol

@@ -92,6 +92,38 @@ BOOST_AUTO_TEST_CASE(a_closed_session_keeps_no_socket_while_it_answers_late_segm
   BOOST_TEST(w.server().count(counter::sessions_closed) == 1u);
 }
 
+BOOST_AUTO_TEST_CASE(sessions_that_fall_silent_together_end_in_turn) {
+  world_options o;
+  o.idle_timeout = 30s;
+  world w{o};
+  constexpr std::uint16_t sessions = 200;
+  for (std::uint16_t i = 0; i < sessions; ++i)
+    w.client().app_sends(static_cast<std::uint16_t>(6000 + i), "a");
+  w.run();
+  const auto ended = [&w] {
+    return w.sent_with(flag::fin, true).size() + w.sent_with(flag::fin, false).size();
+  };
+  BOOST_TEST(w.until([&] { return ended() > 0; }, 31s));
+  w.pass(10ms);
+  BOOST_TEST(ended() <= sessions); // two FINs each
+  w.pass(50ms);
+  BOOST_TEST(ended() == 2u * sessions);
+}
+
+BOOST_AUTO_TEST_CASE(a_session_that_is_used_before_its_turn_to_end_goes_on) {
+  world_options o;
+  o.idle_timeout = 30s;
+  world w{o};
+  for (std::uint16_t i = 0; i < 200; ++i)
+    w.client().app_sends(static_cast<std::uint16_t>(6000 + i), "a");
+  w.run();
+  BOOST_TEST(w.until([&] { return !w.sent_with(flag::fin, true).empty(); }, 31s));
+  w.echo(6199, "b");
+  w.pass(1s);
+  w.echo(6199, "c");
+  BOOST_TEST(w.client().count(counter::sessions_opened) == 200u);
+}
+
 BOOST_AUTO_TEST_CASE(stopping_while_the_handshake_is_under_way_ends_at_once) {
   world w;
   w.lose = [](const auto&) { return true; };

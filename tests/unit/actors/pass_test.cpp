@@ -10,6 +10,8 @@
 #include <caf/exit_reason.hpp>
 #include <caf/send.hpp>
 
+#include <algorithm>
+#include <chrono>
 #include <functional>
 #include <stdexcept>
 #include <string>
@@ -52,6 +54,21 @@ caf::behavior listener(pinned<listener_state>*, std::vector<int>* got) {
   return {[got](datagram_batch& batch) { got->push_back(static_cast<int>(batch.path.interface)); }};
 }
 
+struct sleeper_state {
+  static inline const char* name = "sleeper";
+  explicit sleeper_state(pinned<sleeper_state>*) {}
+  void on(timer_event) { ++*woken; }
+
+  int* woken = nullptr;
+};
+
+/// Counts the timer that it sets for a second from now.
+caf::behavior sleeper(pinned<sleeper_state>* self, int* woken) {
+  self->state.woken = woken;
+  self->arm(self->now() + std::chrono::seconds{1});
+  return {[self](timer_event event) { self->state.on(event); }};
+}
+
 datagram_batch ball(int number) {
   datagram_batch batch;
   batch.path.interface = static_cast<std::uint32_t>(number);
@@ -84,12 +101,17 @@ struct court {
     for (int i = 0; i < 5; ++i)
       loop.run_once(protocol::duration{-1});
   }
+  void settle() {
+    do {
+      step();
+    } while (!loop.is_done());
+  }
   ~court() {
     for (auto& p : players) {
       caf::anon_send_exit(p, caf::exit_reason::kill);
       p = nullptr;
     }
-    step();
+    settle();
   }
 };
 
@@ -241,6 +263,36 @@ BOOST_FIXTURE_TEST_CASE(an_actor_of_another_reactor_gets_it_through_its_mailbox,
   b = nullptr;
   for (int i = 0; i < 5; ++i)
     elsewhere.run_once(protocol::duration::zero());
+}
+
+BOOST_FIXTURE_TEST_CASE(timers_that_are_due_together_leave_the_descriptors_their_turns, court) {
+  int woken = 0;
+  for (int i = 0; i < 300; ++i)
+    players.push_back(loop.spawn(sleeper, &woken));
+  settle();
+  now += std::chrono::seconds{2};
+  for (int passes = 0; passes < 5; ++passes) {
+    BOOST_TEST(woken <= 64 * passes);
+    loop.run_once(protocol::duration{-1});
+    BOOST_TEST(loop.is_done() == (woken == 300));
+  }
+  BOOST_TEST(woken == 300);
+  step();
+  BOOST_TEST(woken == 300);
+}
+
+BOOST_FIXTURE_TEST_CASE(actors_with_messages_leave_the_descriptors_their_turns, court) {
+  for (int i = 0; i < 300; ++i)
+    add(first);
+  settle();
+  for (int i = 0; i < 300; ++i)
+    caf::anon_send(players[static_cast<std::size_t>(i)], ball(i));
+  for (std::size_t passes = 0; passes < 5; ++passes) {
+    BOOST_TEST(first.size() <= 64 * passes);
+    loop.run_once(protocol::duration{-1});
+  }
+  BOOST_TEST(first.size() == 300u);
+  BOOST_TEST(std::is_sorted(first.begin(), first.end()));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -366,7 +366,7 @@ bool world::step() {
     for (std::size_t i = 0; i < p->reactors_.size(); ++i) {
       if (p->stuck == i) continue;
       p->reactors_[i]->run_once(protocol::duration{-1});
-      if (!p->loops_[i]->idle()) busy = true;
+      if (!p->loops_[i]->idle() || !p->reactors_[i]->is_done()) busy = true;
     }
   }
   for (auto* p : {client_.get(), server_.get()})
