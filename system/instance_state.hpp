@@ -88,7 +88,10 @@ private:
   std::string folder_;
 };
 
-/// $RUNTIME_DIRECTORY, as systemd sets it, else /run/tonel.
+/// Where services keep what shall not outlast a boot: /run/tonel; macOS: /var/run/tonel.
+const char* usual_runtime_folder() noexcept;
+
+/// $RUNTIME_DIRECTORY, as systemd sets it, else the usual one.
 std::string runtime_folder();
 
 /// Reads and writes /proc/sys. A write is not an error where the value is the wanted one already.

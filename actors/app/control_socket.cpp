@@ -61,9 +61,10 @@ sys::result<std::shared_ptr<sys::stream_listener>> open_control_socket(const std
 std::vector<std::string> find_control_sockets() {
   std::vector<std::string> out;
   // A service has a directory of its own: /run/tonelc, /run/tonel/NAME and their like.
+  const auto run = fs::path{sys::usual_runtime_folder()}.parent_path();
   std::error_code failed;
   std::vector<fs::path> folders;
-  for (fs::directory_iterator at{"/run", failed}, end; !failed && at != end; at.increment(failed))
+  for (fs::directory_iterator at{run, failed}, end; !failed && at != end; at.increment(failed))
     if (at->path().filename().string().rfind("tonel", 0) == 0) folders.push_back(at->path());
   if (const auto own = user_folder(); !own.empty()) folders.emplace_back(own);
   for (const auto& folder : folders) {

@@ -4,6 +4,7 @@
 #include "actors/app/ctl_tables.hpp"
 #include "actors/app/doctor.hpp"
 #include "actors/app/doctor_target.hpp"
+#include "system/instance_state.hpp"
 #include "system/process.hpp"
 #include "system/resolver.hpp"
 #include "system/stream_socket.hpp"
@@ -73,8 +74,8 @@ std::vector<instance> ask_all(const ctl_command& command, const std::string& lin
     }
   }
   if (out.empty() && !quiet && !named)
-    complain("no running program found under /run/tonel* (are you root? --socket names another "
-             "place)");
+    complain(std::string{"no running program found under "} + sys::usual_runtime_folder() +
+             "* (are you root? --socket names another place)");
   return out;
 }
 

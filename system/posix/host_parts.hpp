@@ -24,9 +24,6 @@ const char* where_sysctls_stay() noexcept;
 /// When this process was started, in units of the system's; 0: that cannot be told.
 std::uint64_t own_start();
 
-/// Where services keep what shall not outlast a boot.
-const char* usual_runtime_folder() noexcept;
-
 /// Another one after each boot.
 std::string boot_id();
 
