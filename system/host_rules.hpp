@@ -20,7 +20,8 @@ struct rule_request {
   std::string interface; ///< a name; "auto": those of the routes; empty: any
 };
 
-/// The plan with the interfaces of now. What has no route gets none, which stands for any.
+/// The plan with the interfaces of now. What has no route gets none, which stands for any; macOS' rules
+/// need one, so that there "auto" is meant where none is named.
 /// Errors: ENODEV: there is no interface of that name; those of netlink
 result<rule_plan> settle(const rule_request& request);
 

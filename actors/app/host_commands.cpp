@@ -49,7 +49,9 @@ sys::rule_request rule_request_of(const settings& chosen, std::string_view tun) 
 }
 
 std::vector<std::string> host_commands(const settings& chosen, std::string_view tun) {
-  return sys::shell_commands(rule_request_of(chosen, tun).plan);
+  const auto request = rule_request_of(chosen, tun);
+  const auto plan = sys::settle(request);
+  return sys::shell_commands(plan ? *plan : request.plan);
 }
 
 sys::result<std::string> rules_text(const settings& chosen) {

@@ -49,8 +49,8 @@ std::string text_of_sysctl(const char* name) {
 
 result<rule_plan> settle(const rule_request& request) {
   auto plan = request.plan;
-  if (request.interface.empty()) return plan;
-  if (request.interface != "auto") {
+  // pf translates by interface: one is looked for where none is named, too.
+  if (!request.interface.empty() && request.interface != "auto") {
     if (auto done = take_interface(plan, request.interface); !done) return unexpected{done.error()};
   } else {
     auto routes = route_socket::open(real_kernel());
