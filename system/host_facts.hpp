@@ -1,6 +1,7 @@
 #pragma once
 
 #include "protocol/address.hpp"
+#include "system/host_system.hpp"
 
 #include <cstdint>
 #include <optional>
@@ -28,10 +29,19 @@ struct listener_facts {
   std::string program; ///< its name
 };
 
+/// What macOS' packet filter says of itself.
+struct pf_facts {
+  bool on = false;
+  bool looks_into_anchors = false;  ///< below com.apple, where our rules lie
+  std::vector<std::string> anchors; ///< of ours, by their last names: "tonel_utun7"
+};
+
 /// What the doctor wants to know of a host. Nothing is changed by asking.
+/// Shape: what one system alone has keeps its default on the other
 struct host_facts {
+  host_system system = host_system::gnu_linux;
   int tun_error = 0;      ///< errno of opening /dev/net/tun
-  bool net_admin = false; ///< this process has CAP_NET_ADMIN
+  bool net_admin = false; ///< this process has CAP_NET_ADMIN; macOS: is root's
   /// Programs that were asked for, and whether their files carry that capability.
   std::vector<std::pair<std::string, bool>> programs;
   std::optional<int> forward4, forward6; ///< nothing: the host has no such protocol
@@ -39,7 +49,8 @@ struct host_facts {
   std::string uplink; ///< the interface that packets to the remote leave by; empty: no route
   std::optional<std::uint32_t> path_mtu; ///< to the remote, as far as the kernel knows
   std::string ruleset;          ///< of nftables, as JSON (man 5 libnftables-json); empty: see below
-  std::string ruleset_error;    ///< why it could not be read
+  std::optional<pf_facts> pf;   ///< macOS'; nothing: see below
+  std::string ruleset_error;    ///< why neither could be read
   bool legacy_iptables = false; ///< rules that nftables does not see
   bool has_iptables = false;    ///< the command
   std::optional<std::uint64_t> conntrack_count, conntrack_max; ///< nothing: not loaded

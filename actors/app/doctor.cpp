@@ -32,18 +32,22 @@ private:
     out_.push_back({level::fault, about, std::move(text), std::move(mend)});
   }
   bool client() const { return target_.side == role::client; }
+  bool macos() const { return facts_.system == sys::host_system::macos; }
   std::string program() const { return std::string{program_name(target_.side)}; }
   const sys::interface_facts* interface(const std::string& name) const;
 
   void tun();
   void capability();
+  void root();
   void route();
   void forwarding();
   void reverse_path();
   void forward_chains();
   void dropped(const chain_verdict& chain);
   std::vector<std::string> let_pass(const chain_verdict& chain) const;
+  void packet_filter();
   void translation();
+  void untranslated();
   void tracking();
   void offloads();
   void path_mtu();
@@ -62,15 +66,23 @@ const sys::interface_facts* examination::interface(const std::string& name) cons
 }
 
 std::vector<finding> examination::run() {
-  tun();
-  capability();
+  if (macos()) {
+    root();
+  } else {
+    tun();
+    capability();
+  }
   route();
   forwarding();
-  reverse_path();
-  forward_chains();
-  translation();
-  tracking();
-  offloads();
+  if (macos()) {
+    packet_filter();
+  } else {
+    reverse_path();
+    forward_chains();
+    translation();
+    tracking();
+    offloads();
+  }
   path_mtu();
   port();
   return std::move(out_);
@@ -117,6 +129,17 @@ void examination::capability() {
           mend);
 }
 
+/// A Mac has no device node to open and no capability to give.
+void examination::root() {
+  if (target_.running)
+    fine("capability", program() + " is running and has its device");
+  else if (facts_.net_admin)
+    fine("capability", "this user is root, as a utun device wants it");
+  else
+    fault("capability", "a utun device is for root alone; run " + program() +
+                            " with sudo, or as launchd's service");
+}
+
 void examination::route() {
   if (!facts_.uplink.empty())
     fine("route", "packets to the other end leave by " + facts_.uplink);
@@ -128,14 +151,20 @@ void examination::forwarding() {
   if (facts_.forward4 && *facts_.forward4 == 0)
     fault("forwarding",
           "IPv4 forwarding is off: packets stop between the TUN device and the network",
-          {"sysctl -w net.ipv4.ip_forward=1"});
+          {macos() ? "sysctl -w net.inet.ip.forwarding=1" : "sysctl -w net.ipv4.ip_forward=1"});
   else
     fine("forwarding", "IPv4 is forwarded");
-  if (target_.ipv6 && facts_.forward6 && *facts_.forward6 == 0)
-    fault("forwarding6",
-          "IPv6 forwarding is off: clients and servers are reached over IPv4 alone (a host that "
-          "takes its address from router advertisements then needs accept_ra=2 on that interface)",
-          {"sysctl -w net.ipv6.conf.all.forwarding=1"});
+  if (target_.ipv6 && facts_.forward6 && *facts_.forward6 == 0) {
+    const std::string text =
+        "IPv6 forwarding is off: clients and servers are reached over IPv4 alone";
+    if (macos())
+      fault("forwarding6", text, {"sysctl -w net.inet6.ip6.forwarding=1"});
+    else
+      fault("forwarding6",
+            text + " (a host that takes its address from router advertisements then needs "
+                   "accept_ra=2 on that interface)",
+            {"sysctl -w net.ipv6.conf.all.forwarding=1"});
+  }
   if (facts_.forward4.value_or(0) == 0) return;
   for (const auto& name : {facts_.uplink, target_.tun}) {
     const auto* at = interface(name);
@@ -220,19 +249,46 @@ std::vector<std::string> examination::let_pass(const chain_verdict& chain) const
   return {head + "iifname " + tun + " accept", head + "oifname " + tun + " accept"};
 }
 
+void examination::packet_filter() {
+  if (!facts_.pf) {
+    note("forward", "pf's rules cannot be read (" + facts_.ruleset_error + "); run this as root");
+    return;
+  }
+  const auto& pf = *facts_.pf;
+  if (pf.looks_into_anchors)
+    fine("forward", "pf looks into the anchors that tonel's rules lie in");
+  else
+    fault("forward",
+          "pf does not look into the anchors of com.apple, where tonel's rules lie; /etc/pf.conf "
+          "must have its lines nat-anchor, rdr-anchor and anchor \"com.apple/*\"",
+          {"pfctl -f /etc/pf.conf"});
+  if (pf.anchors.empty())
+    untranslated();
+  else if (pf.on)
+    fine("translation",
+         "there are rules that translate addresses, in com.apple/" + pf.anchors.front());
+  else
+    fault("translation",
+          "pf is off, so that the rules in com.apple/" + pf.anchors.front() + " do nothing",
+          {"pfctl -E"});
+}
+
 void examination::translation() {
   const auto rules = ruleset::parse(facts_.ruleset);
   if (!rules) return; // said before
-  if (rules->translates(client())) {
+  if (rules->translates(client()))
     fine("translation", "there are rules that translate addresses");
-  } else if (!facts_.legacy_iptables) {
-    std::string text = client() ? "no rule gives the packets of the TUN device the host's address"
-                                : "no rule directs the clients' packets to the TUN device";
-    if (target_.rule_commands.empty())
-      text += "; " + program() + " prints the commands when it starts";
-    const auto is = target_.running ? level::fault : level::note;
-    out_.push_back({is, "translation", std::move(text), target_.rule_commands});
-  }
+  else if (!facts_.legacy_iptables)
+    untranslated();
+}
+
+void examination::untranslated() {
+  std::string text = client() ? "no rule gives the packets of the TUN device the host's address"
+                              : "no rule directs the clients' packets to the TUN device";
+  if (target_.rule_commands.empty())
+    text += "; " + program() + " prints the commands when it starts";
+  const auto is = target_.running ? level::fault : level::note;
+  out_.push_back({is, "translation", std::move(text), target_.rule_commands});
 }
 
 void examination::tracking() {
@@ -292,7 +348,10 @@ void examination::path_mtu() {
   const auto text = std::to_string(*least);
   std::vector<std::string> mend;
   std::string how = "; start " + program() + " with --mtu " + text;
-  if (!target_.config_file.empty()) {
+  if (!target_.config_file.empty() && macos()) {
+    // Its sed has no such commands on one line.
+    how = "; put \"mtu = " + text + "\" into " + target_.config_file;
+  } else if (!target_.config_file.empty()) {
     how.clear();
     // A line there would win over one that is added; one above all sections holds for all.
     mend = {"sed -i -e '1i mtu = " + text + "' -e '/^ *mtu *=/d' " + target_.config_file};

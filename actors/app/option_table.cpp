@@ -193,7 +193,7 @@ std::vector<option_group> make_groups() {
            {"firewall", 0, "BACKEND", "auto", 0, 0,
             "what sets the rules: owned (nftables, a table that others cannot change), nft (one "
             "that "
-            "they can), iptables; auto: the first of them that works"},
+            "they can), iptables; auto: the first of them that works. macOS has pf alone"},
            {"print-rules",
             0,
             {},
@@ -239,7 +239,7 @@ std::vector<option_group> make_groups() {
        {
            {"control", 0, "PATH", "auto", 0, 0,
             "local socket that tonelctl asks. auto: in the directory that systemd gives, or "
-            "/run/tonel; off: none"},
+            "/run/tonel (macOS: /var/run/tonel); off: none"},
            {"metrics", 0, "ADDR:PORT", "off", 0, 0,
             "serve /metrics for Prometheus and /healthz for load balancers over HTTP; a port "
             "alone: on 127.0.0.1"},

@@ -7,29 +7,51 @@
 
 namespace tonel::actors::app {
 
-start_error tun_error(const sys::os_error& error) {
-  start_error out{"cannot set up the TUN device: " + error.to_string(), {}};
-  switch (error.number) {
+namespace {
+
+using advice = std::vector<std::string>;
+
+advice linux_advice(int number) {
+  switch (number) {
   case EPERM:
   case EACCES:
-    out.advice = {"CAP_NET_ADMIN is missing. Grant it in one of these ways:",
-                  "  run the program as root (sudo)",
-                  "  setcap cap_net_admin+ep /path/to/the/program",
-                  "  in a systemd unit: AmbientCapabilities=CAP_NET_ADMIN"};
-    break;
+    return {"CAP_NET_ADMIN is missing. Grant it in one of these ways:",
+            "  run the program as root (sudo)", "  setcap cap_net_admin+ep /path/to/the/program",
+            "  in a systemd unit: AmbientCapabilities=CAP_NET_ADMIN"};
   case ENOENT:
   case ENODEV:
-    out.advice = {"/dev/net/tun is missing. Provide it in one of these ways:", "  modprobe tun",
-                  "  in a container: --device /dev/net/tun"};
-    break;
-  case EBADF:
-  case ENOTTY:
+    return {"/dev/net/tun is missing. Provide it in one of these ways:", "  modprobe tun",
+            "  in a container: --device /dev/net/tun"};
+  case EBUSY: return {"another program has this device; --tun names another one"};
+  default: return {};
+  }
+}
+
+advice macos_advice(int number) {
+  switch (number) {
+  case EPERM:
+  case EACCES:
+    return {"a utun device is for root alone: run the program with sudo, or as launchd's service"};
+  case EINVAL: return {"devices are called utunN; without --tun the system picks the number"};
+  case EOPNOTSUPP: return {"a utun has one queue; leave --tun-queues out"};
+  case EBUSY:
+    return {"another program, as a VPN may be, has this device; without --tun the system picks one "
+            "that is free"};
+  default: return {};
+  }
+}
+
+} // namespace
+
+start_error tun_error(const sys::os_error& error, sys::host_system on) {
+  start_error out{"cannot set up the TUN device: " + error.to_string(), {}};
+  if (error.number == EBADF || error.number == ENOTTY)
     out.advice = {"a number at --tun is that of an open TUN descriptor, inherited from who starts "
                   "this program"};
-    break;
-  case EBUSY: out.advice = {"another program has this device; --tun names another one"}; break;
-  default: break;
-  }
+  else if (on == sys::host_system::macos)
+    out.advice = macos_advice(error.number);
+  else
+    out.advice = linux_advice(error.number);
   return out;
 }
 

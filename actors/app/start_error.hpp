@@ -1,6 +1,7 @@
 #pragma once
 
 #include "actors/config.hpp"
+#include "system/host_system.hpp"
 #include "system/os_error.hpp"
 
 #include <optional>
@@ -15,7 +16,8 @@ struct start_error {
   std::vector<std::string> advice;
 };
 
-start_error tun_error(const sys::os_error& error);
+/// Of sys::tun_device::open(), with what people can do about it on that system.
+start_error tun_error(const sys::os_error& error, sys::host_system on = sys::this_system());
 start_error pid_error(const sys::os_error& error);
 
 /// Two devices with one address would get each other's packets.

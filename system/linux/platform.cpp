@@ -1,10 +1,14 @@
 #include "system/posix/platform.hpp"
 
+#include "system/host_system.hpp"
+
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 namespace tonel::sys {
+
+host_system this_system() noexcept { return host_system::gnu_linux; }
 
 int open_socket(int domain, int type) noexcept {
   return ::socket(domain, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);

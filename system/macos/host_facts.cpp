@@ -5,13 +5,13 @@
 #include "system/kernel.hpp"
 #include "system/macos/abi.hpp"
 #include "system/macos/listeners.hpp"
+#include "system/macos/pf_backend.hpp"
 #include "system/macos/routes.hpp"
 #include "system/posix/interfaces.hpp"
 
 #include <net/if.h>
 #include <unistd.h>
 
-#include <cerrno>
 #include <cstdlib>
 #include <optional>
 #include <string>
@@ -55,11 +55,9 @@ std::vector<interface_facts> interfaces(std::uint32_t default_route) {
 
 host_facts gather_host_facts(const host_question& question) {
   host_facts out;
+  out.system = this_system();
   // Both a utun and pf are root's, and there is nothing between root and others.
   out.net_admin = ::geteuid() == 0;
-  out.tun_error = out.net_admin ? 0 : EPERM;
-  for (const auto& path : question.programs)
-    out.programs.emplace_back(path, false);
   out.forward4 = sysctl("net.inet.ip.forwarding");
   out.forward6 = sysctl("net.inet6.ip6.forwarding");
   std::uint32_t default_route = 0;
@@ -73,7 +71,10 @@ host_facts gather_host_facts(const host_question& question) {
   if (question.remote)
     for (const auto& interface : out.interfaces)
       if (interface.name == out.uplink && interface.mtu != 0) out.path_mtu = interface.mtu;
-  out.ruleset_error = "macOS has no nftables; `pfctl -s all` shows its rules";
+  if (auto pf = look_at_pf(run_command))
+    out.pf = std::move(*pf);
+  else
+    out.ruleset_error = pf.error().to_string();
   if (question.tcp_port != 0) {
     // Its exit status is 1 where it finds nothing.
     const auto said = run_command(

@@ -3,6 +3,7 @@
 #include "system/macos/pf_text.hpp"
 
 #include <cerrno>
+#include <utility>
 
 namespace tonel::sys {
 
@@ -52,10 +53,10 @@ result<void> pf_backend::apply(const rule_plan& plan) {
 }
 
 result<bool> pf_backend::intact() {
-  const auto status = run_({"pfctl", "-s", "info"}, {});
-  if (!status) return unexpected{status.error()};
+  auto still_on = on();
+  if (!still_on) return still_on;
   // "pfctl -d" of somebody ends every reference: ours has to be had anew.
-  if (status->find("Status: Enabled") == std::string::npos) {
+  if (!*still_on) {
     token_.clear();
     return false;
   }
@@ -78,8 +79,16 @@ result<std::string> pf_backend::list(const std::string& what) {
   return unexpected{os_error{EOPNOTSUPP, "pf", "list " + what}};
 }
 
-result<std::string> pf_backend::anchors() {
-  return run_({"pfctl", "-a", "com.apple", "-s", "Anchors"}, {});
+result<bool> pf_backend::on() {
+  const auto status = run_({"pfctl", "-s", "info"}, {});
+  if (!status) return unexpected{status.error()};
+  return pf_is_on(*status);
+}
+
+result<std::vector<std::string>> pf_backend::anchors() {
+  const auto printed = run_({"pfctl", "-a", "com.apple", "-s", "Anchors"}, {});
+  if (!printed) return unexpected{printed.error()};
+  return pf_own_anchors(*printed);
 }
 
 result<bool> pf_backend::in_force() {
@@ -88,6 +97,17 @@ result<bool> pf_backend::in_force() {
   const auto rules = run_({"pfctl", "-s", "rules"}, {});
   if (!rules) return unexpected{rules.error()};
   return pf_uses_anchors(*nat, *rules);
+}
+
+result<pf_facts> look_at_pf(command_runner run) {
+  pf_backend pf{std::move(run)};
+  const auto on = pf.on();
+  if (!on) return unexpected{on.error()};
+  const auto in_force = pf.in_force();
+  if (!in_force) return unexpected{in_force.error()};
+  auto anchors = pf.anchors();
+  if (!anchors) return unexpected{anchors.error()};
+  return pf_facts{*on, *in_force, std::move(*anchors)};
 }
 
 } // namespace tonel::sys

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "system/host_facts.hpp"
 #include "system/rule_backend.hpp"
 
 #include <functional>
@@ -30,8 +31,10 @@ public:
   bool concerns(const std::string&, const std::string&) const override { return false; }
   bool must_be_asked() const noexcept override { return true; }
 
-  /// The names of anchors below com.apple.
-  result<std::string> anchors();
+  /// Whether pf is on.
+  result<bool> on();
+  /// The last names of the anchors below com.apple that instances of ours have.
+  result<std::vector<std::string>> anchors();
   /// Whether the main ruleset looks into them; without that our rules do nothing.
   result<bool> in_force();
 
@@ -44,5 +47,9 @@ private:
   std::string table_, token_;
   std::string listing_; ///< as pf has it after apply()
 };
+
+/// Looks at pf for the doctor.
+/// Errors: those of the commands; EIO with what pfctl said: only root may ask
+result<pf_facts> look_at_pf(command_runner run);
 
 } // namespace tonel::sys

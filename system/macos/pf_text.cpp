@@ -2,6 +2,7 @@
 
 #include <cerrno>
 #include <set>
+#include <sstream>
 #include <utility>
 
 namespace tonel::sys {
@@ -152,6 +153,20 @@ std::string pf_token(std::string_view printed) {
   const auto end = printed.find_first_not_of("0123456789", first);
   return std::string{
       printed.substr(first, end == std::string_view::npos ? std::string_view::npos : end - first)};
+}
+
+std::vector<std::string> pf_own_anchors(const std::string& printed) {
+  std::vector<std::string> out;
+  std::istringstream words{printed};
+  for (std::string name; words >> name;) {
+    name.erase(0, name.rfind('/') + 1);
+    if (name.rfind("tonel_", 0) == 0) out.push_back(std::move(name));
+  }
+  return out;
+}
+
+bool pf_is_on(std::string_view printed) {
+  return printed.find("Status: Enabled") != std::string_view::npos;
 }
 
 bool pf_uses_anchors(std::string_view nat, std::string_view rules) {

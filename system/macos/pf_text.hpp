@@ -29,6 +29,12 @@ std::vector<std::string> pf_shell_commands(const rule_plan& plan);
 /// The token that `pfctl -E` prints, with which -X takes this reference to pf back; empty: none.
 std::string pf_token(std::string_view printed);
 
+/// The anchors of instances of ours among those that `pfctl -s Anchors` prints, by their last names.
+std::vector<std::string> pf_own_anchors(const std::string& printed);
+
+/// Whether `pfctl -s info` says that pf is on.
+bool pf_is_on(std::string_view printed);
+
 /// Whether a main ruleset, as `pfctl -s nat` and `pfctl -s rules` print it, looks into anchors
 /// below com.apple.
 bool pf_uses_anchors(std::string_view nat, std::string_view rules);

@@ -1,5 +1,7 @@
 #include "system/posix/platform.hpp"
 
+#include "system/host_system.hpp"
+
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -41,6 +43,8 @@ bool both_closed_at_exec(int (&ends)[2]) noexcept {
 }
 
 } // namespace
+
+host_system this_system() noexcept { return host_system::macos; }
 
 int open_socket(int domain, int type) noexcept { return prepared(::socket(domain, type, 0)); }
 

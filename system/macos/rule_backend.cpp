@@ -5,8 +5,8 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
-#include <sstream>
 #include <utility>
 
 namespace tonel::sys {
@@ -53,13 +53,8 @@ std::vector<std::string> forward_obstacles(rule_backend& backend, const rule_pla
 
 bool others_present(rule_backend& backend, const std::string& our_table) {
   const auto anchors = static_cast<pf_backend&>(backend).anchors();
-  if (!anchors) return false;
-  std::istringstream words{*anchors};
-  for (std::string name; words >> name;) {
-    const auto table = name.substr(name.rfind('/') + 1);
-    if (table.rfind("tonel_", 0) == 0 && table != our_table) return true;
-  }
-  return false;
+  return anchors && std::any_of(anchors->begin(), anchors->end(),
+                                [&](const auto& table) { return table != our_table; });
 }
 
 } // namespace tonel::sys

@@ -43,6 +43,22 @@ sys::host_facts good_host() {
   return out;
 }
 
+sys::host_facts good_mac() {
+  sys::host_facts out;
+  out.system = sys::host_system::macos;
+  out.net_admin = true;
+  out.forward4 = out.forward6 = 1;
+  sys::interface_facts uplink;
+  uplink.name = "en0";
+  uplink.mtu = 1500;
+  uplink.up = uplink.default_route = true;
+  out.interfaces = {uplink};
+  out.uplink = "en0";
+  out.path_mtu = 1500;
+  out.pf = sys::pf_facts{true, true, {"tonel_utun7"}};
+  return out;
+}
+
 doctor_target server() {
   doctor_target out;
   out.side = role::server;
@@ -170,6 +186,71 @@ BOOST_AUTO_TEST_CASE(each_fault_is_named_alone_with_what_mends_it) {
         BOOST_TEST((each.mend.empty() ? "" : each.mend.front()) == row.mend);
       }
       BOOST_TEST(found == 1u);
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_mac_gets_advice_for_macs) {
+  using facts = sys::host_facts;
+  const struct {
+    const char* about; ///< empty: nothing is wrong
+    level is;
+    const char* mend;
+    doctor_target of;
+    change make;
+  } table[] = {
+      {"", level::fine, "", client(), [](facts&, doctor_target&) {}},
+      {"", level::fine, "", server(), [](facts&, doctor_target&) {}},
+      {"", level::fine, "", client(),
+       [](facts& f, doctor_target& t) {
+         f.net_admin = false;
+         t.running = true;
+       }},
+      {"capability", level::fault, "", client(),
+       [](facts& f, doctor_target&) { f.net_admin = false; }},
+      {"forwarding", level::fault, "sysctl -w net.inet.ip.forwarding=1", client(),
+       [](facts& f, doctor_target&) { f.forward4 = 0; }},
+      {"forwarding6", level::fault, "sysctl -w net.inet6.ip6.forwarding=1", client(),
+       [](facts& f, doctor_target&) { f.forward6 = 0; }},
+      {"forward", level::note, "", client(),
+       [](facts& f, doctor_target&) {
+         f.pf.reset();
+         f.ruleset_error = "/dev/pf: Permission denied";
+       }},
+      {"forward", level::fault, "pfctl -f /etc/pf.conf", client(),
+       [](facts& f, doctor_target&) { f.pf->looks_into_anchors = false; }},
+      {"translation", level::fault, "pfctl -E", client(),
+       [](facts& f, doctor_target&) { f.pf->on = false; }},
+      {"translation", level::note, "", server(),
+       [](facts& f, doctor_target&) { f.pf->anchors.clear(); }},
+      {"translation", level::fault, "pfctl x", client(),
+       [](facts& f, doctor_target& t) {
+         f.pf->anchors.clear();
+         t.running = true;
+         t.rule_commands = {"pfctl x"};
+       }},
+      {"mtu", level::note, "", client(),
+       [](facts& f, doctor_target& t) {
+         f.path_mtu = 1400;
+         t.config_file = "/etc/x";
+       }},
+  };
+  for (const auto& row : table) {
+    auto facts_now = good_mac();
+    auto target_now = row.of;
+    row.make(facts_now, target_now);
+    BOOST_TEST_CONTEXT(row.about << ' ' << row.mend) {
+      std::size_t found = 0;
+      for (const auto& each : diagnose(target_now, facts_now)) {
+        for (const char* foreign : {"nft", "/dev/net", "CAP_", "net.ipv4", "conntrack"})
+          BOOST_TEST(each.text.find(foreign) == std::string::npos, each.text);
+        if (each.is == level::fine) continue;
+        ++found;
+        BOOST_TEST(each.about == row.about);
+        BOOST_TEST((each.is == row.is));
+        BOOST_TEST((each.mend.empty() ? "" : each.mend.front()) == row.mend);
+      }
+      BOOST_TEST(found == (*row.about == '\0' ? 0u : 1u));
     }
   }
 }

@@ -1,11 +1,12 @@
 #include "system/macos/listeners.hpp"
 #include "system/macos/pf_backend.hpp"
 #include "system/macos/pf_text.hpp"
+#include "tests/unit/system/macos/fake_pf.hpp"
 
 #include <boost/test/unit_test.hpp>
 
+#include <algorithm>
 #include <cerrno>
-#include <map>
 #include <sstream>
 
 using namespace tonel;
@@ -43,36 +44,6 @@ std::vector<std::string> lines_of(const rule_plan& plan) {
     out.push_back(line);
   return out;
 }
-
-/// pfctl, as far as one anchor is concerned.
-struct fake_pf {
-  std::vector<std::string> commands;
-  std::string loaded;
-  std::map<std::string, int> errors; ///< a command's beginning -> errno
-  bool enabled = false;
-  std::string enable_says = "pf enabled\nToken : 1234567890\n";
-
-  result<std::string> run(const std::vector<std::string>& argv, const std::string& input) {
-    std::string line;
-    for (const auto& word : argv)
-      line += (line.empty() ? "" : " ") + word;
-    commands.push_back(line);
-    for (const auto& [start, number] : errors)
-      if (line.rfind(start, 0) == 0) return unexpected{os_error{number, "exec", line}};
-    if (line == "sh -c exec pfctl -E 2>&1") {
-      enabled = true;
-      return enable_says;
-    }
-    if (line == "pfctl -s info") return std::string{enabled ? "Status: Enabled for 0 days" : "x"};
-    if (line == "pfctl -a com.apple/tonel_utun7 -f -") loaded = input;
-    if (line == "pfctl -a com.apple/tonel_utun7 -F all") loaded.clear();
-    if (line == "pfctl -a com.apple/tonel_utun7 -s rules") return loaded;
-    return std::string{};
-  }
-  command_runner runner() {
-    return [this](const auto& argv, const auto& input) { return run(argv, input); };
-  }
-};
 
 } // namespace
 
@@ -172,6 +143,35 @@ BOOST_AUTO_TEST_CASE(the_main_ruleset_must_look_into_anchors) {
   BOOST_TEST(pf_uses_anchors(nat, rules));
   BOOST_TEST(!pf_uses_anchors(nat, ""));
   BOOST_TEST(!pf_uses_anchors("nat-anchor \"com.apple/*\" all", rules));
+}
+
+BOOST_AUTO_TEST_CASE(anchors_of_ours_are_known_by_their_names) {
+  const std::vector<std::string> wanted{"tonel_utun7", "tonel_192.168.200.2"};
+  BOOST_TEST(pf_own_anchors("  com.apple/200.AirDrop\n  com.apple/tonel_utun7\n"
+                            "  com.apple/tonel_192.168.200.2\n") == wanted,
+             boost::test_tools::per_element());
+  BOOST_TEST(pf_own_anchors("").empty());
+}
+
+BOOST_AUTO_TEST_CASE(the_doctor_gets_what_pf_says_or_why_it_says_nothing) {
+  fake_pf pf;
+  pf.main_nat = "nat-anchor \"com.apple/*\" all\nrdr-anchor \"com.apple/*\" all\n";
+  pf.main_rules = "anchor \"com.apple/*\" all\n";
+  pf.loaded = "pass";
+  const auto off = look_at_pf(pf.runner());
+  BOOST_TEST_REQUIRE(off.has_value());
+  BOOST_TEST(!off->on);
+  BOOST_TEST(off->looks_into_anchors);
+  BOOST_TEST(off->anchors == std::vector<std::string>{"tonel_utun7"},
+             boost::test_tools::per_element());
+  pf.enabled = true;
+  pf.loaded.clear();
+  pf.main_rules.clear();
+  const auto bare = look_at_pf(pf.runner());
+  BOOST_TEST_REQUIRE(bare.has_value());
+  BOOST_TEST((bare->on && !bare->looks_into_anchors && bare->anchors.empty()));
+  pf.errors["pfctl"] = EIO;
+  BOOST_TEST(!look_at_pf(pf.runner()).has_value());
 }
 
 BOOST_AUTO_TEST_CASE(rules_are_loaded_kept_and_taken_away) {
