@@ -59,6 +59,7 @@ public:
 private:
   result<void> open(const rule_plan& plan);
   void sweep(std::vector<instance_record>& records);
+  void write_down_held();
   void lease(const std::string& name, const std::string& value);
   void give_back(std::vector<instance_record>& records);
   void note(std::string text);

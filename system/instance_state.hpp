@@ -30,6 +30,7 @@ struct instance_record {
   std::string boot;
   std::string network;
   std::vector<sysctl_lease> leases;
+  std::string held; ///< rule_backend::held(): one word; empty: nothing
 };
 
 /// The record of this process.

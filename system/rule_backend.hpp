@@ -44,6 +44,11 @@ public:
   virtual result<std::string> list(const std::string& what) = 0;
   /// Whether the table is one whose changes concern us.
   virtual bool concerns(const std::string& changed_table, const std::string& ours) const = 0;
+  /// What it holds besides rules and would still hold when it is killed, as give_up() takes it; empty:
+  /// nothing. Another word after an apply() may be.
+  virtual std::string held() const { return {}; }
+  /// Gives back what a killed process held.
+  virtual void give_up(const std::string&) {}
   /// Whether changes are told by nobody, so that intact() must be asked from time to time.
   virtual bool must_be_asked() const noexcept { return false; }
 };

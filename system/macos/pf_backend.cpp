@@ -7,7 +7,7 @@
 
 namespace tonel::sys {
 
-pf_backend::~pf_backend() { release(); }
+pf_backend::~pf_backend() { give_up(std::exchange(token_, {})); }
 
 result<void> pf_backend::enable() {
   if (!token_.empty()) return {};
@@ -19,10 +19,9 @@ result<void> pf_backend::enable() {
   return {};
 }
 
-void pf_backend::release() noexcept {
+void pf_backend::give_up(const std::string& token) {
   // Nobody is left to be told of a failure; pf then stays on.
-  if (!token_.empty()) static_cast<void>(run_({"pfctl", "-X", token_}, {}));
-  token_.clear();
+  if (!token.empty()) static_cast<void>(run_({"pfctl", "-X", token}, {}));
 }
 
 result<std::string> pf_backend::listing(const std::string& table) {
@@ -69,7 +68,7 @@ result<void> pf_backend::remove(const std::string& table) {
   const auto flushed = run_({"pfctl", "-a", pf_anchor(table), "-F", "all"}, {});
   if (table == table_) {
     listing_.clear();
-    release();
+    give_up(std::exchange(token_, {}));
   }
   if (!flushed) return unexpected{flushed.error()};
   return {};

@@ -30,6 +30,9 @@ public:
   result<std::string> list(const std::string& what) override;
   bool concerns(const std::string&, const std::string&) const override { return false; }
   bool must_be_asked() const noexcept override { return true; }
+  /// The token of the reference to pf.
+  std::string held() const override { return token_; }
+  void give_up(const std::string& token) override;
 
   /// Whether pf is on.
   result<bool> on();
@@ -40,7 +43,6 @@ public:
 
 private:
   result<void> enable();
-  void release() noexcept;
   result<std::string> listing(const std::string& table);
 
   command_runner run_;

@@ -46,7 +46,9 @@ result<rules_report> host_rules::ensure(const rule_request& request) {
     report.repaired = !intact;
   }
   if (!intact) {
-    if (auto done = backend_->apply(*plan); !done) return unexpected{done.error()};
+    auto done = backend_->apply(*plan);
+    write_down_held();
+    if (!done) return unexpected{done.error()};
     applied_ = statements;
   }
   // Of firewalls too that start after us, each said once; but not where rules are asked for all the time.
@@ -103,6 +105,16 @@ result<void> host_rules::open(const rule_plan& plan) {
   return {};
 }
 
+/// What is known only after an apply(), be it one that failed half way.
+void host_rules::write_down_held() {
+  const auto now = backend_->held();
+  if (std::exchange(own_.held, now) == now) return;
+  (void)file_.update([&](std::vector<instance_record>& records) {
+    for (auto& r : records)
+      if (is_ours(r, own_)) r.held = now;
+  });
+}
+
 /// Undoes what dead processes have left in this network namespace. Their sysctls become ours: what
 /// they were before is known to their record alone.
 void host_rules::sweep(std::vector<instance_record>& records) {
@@ -132,6 +144,7 @@ void host_rules::sweep(std::vector<instance_record>& records) {
         kept.push_back(std::move(r));
         continue;
       }
+      means->give_up(r.held);
       // The kernel had taken an owned table away.
       if (*kind != backend_kind::owned)
         note("removed what an earlier process had left: " + r.table);

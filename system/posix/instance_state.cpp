@@ -41,6 +41,7 @@ std::string to_text(const std::vector<instance_record>& records) {
         << ' ' << r.started << ' ' << r.boot << ' ' << r.network << '\n';
     for (const auto& l : r.leases)
       out << "sysctl " << l.name << ' ' << l.before << ' ' << l.set << '\n';
+    if (!r.held.empty()) out << "held " << r.held << '\n';
   }
   return out.str();
 }
@@ -60,6 +61,8 @@ std::vector<instance_record> parse_records(const std::string& text) {
     } else if (kind == "sysctl" && !out.empty()) {
       sysctl_lease l;
       if (words >> l.name >> l.before >> l.set) out.back().leases.push_back(std::move(l));
+    } else if (kind == "held" && !out.empty()) {
+      words >> out.back().held;
     }
   }
   return out;

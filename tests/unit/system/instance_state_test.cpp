@@ -35,6 +35,7 @@ BOOST_AUTO_TEST_CASE(what_is_written_is_read) {
   auto own = own_record("tonel_a");
   own.backend = "nft";
   own.leases = {{"net.ipv4.ip_forward", "0", "1"}, {"net.ipv6.conf.e/0.accept_ra", "1", "2"}};
+  own.held = "18446744";
   const auto other = own_record("tonel_b");
   const auto read = parse_records(to_text({own, other}));
   BOOST_REQUIRE(read.size() == 2);
@@ -47,13 +48,15 @@ BOOST_AUTO_TEST_CASE(what_is_written_is_read) {
   BOOST_REQUIRE(read[0].leases.size() == 2);
   BOOST_TEST(read[0].leases[1].name == "net.ipv6.conf.e/0.accept_ra");
   BOOST_TEST(read[0].leases[1].set == "2");
+  BOOST_TEST(read[0].held == "18446744");
+  BOOST_TEST(read[1].held.empty());
   BOOST_TEST(read[1].backend.empty());
   BOOST_TEST(read[1].leases.empty());
 }
 
 BOOST_AUTO_TEST_CASE(broken_lines_are_left_out) {
   BOOST_TEST(parse_records("").empty());
-  BOOST_TEST(parse_records("sysctl a 0 1\ninstance half\n\x01\xff\n").empty());
+  BOOST_TEST(parse_records("sysctl a 0 1\nheld 1\ninstance half\n\x01\xff\n").empty());
 }
 
 BOOST_AUTO_TEST_CASE(one_that_is_marked_lives_as_long_as_its_mark) {

@@ -174,6 +174,19 @@ BOOST_AUTO_TEST_CASE(the_doctor_gets_what_pf_says_or_why_it_says_nothing) {
   BOOST_TEST(!look_at_pf(pf.runner()).has_value());
 }
 
+BOOST_AUTO_TEST_CASE(what_is_held_is_the_token_as_long_as_it_is) {
+  fake_pf pf;
+  pf_backend b{pf.runner()};
+  BOOST_TEST(b.held() == "");
+  BOOST_TEST(b.apply(client()).has_value());
+  BOOST_TEST(b.held() == "1234567890");
+  b.give_up("77"); // another's
+  BOOST_TEST(pf.commands.back() == "pfctl -X 77");
+  BOOST_TEST(b.held() == "1234567890");
+  BOOST_TEST(b.remove("tonel_utun7").has_value());
+  BOOST_TEST(b.held() == "");
+}
+
 BOOST_AUTO_TEST_CASE(rules_are_loaded_kept_and_taken_away) {
   fake_pf pf;
   {
