@@ -1,6 +1,7 @@
 """IP and TCP packets by hand: built, read, captured from an interface, put onto one."""
 
 import ipaddress
+import select
 import socket
 import struct
 import threading
@@ -123,16 +124,18 @@ def _options(data):
 
 
 class Capture:
-    """Every IP packet of an interface from now on, its first 300 bytes, in order."""
+    """Every IP packet of an interface from now on, its first 300 bytes, in order.
+
+    Who asks for packets gets all that passed before: those too that the thread has not come to read."""
 
     def __init__(self, host, interface, keep=lambda packet: packet.is_tcp):
         with host.entered():
             self.sock = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(ETH_P_ALL))
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16 << 20)
         self.sock.bind((interface, ETH_P_ALL))
-        self.sock.settimeout(0.1)
+        self.sock.setblocking(False)
         self.keep = keep
-        self.packets = []
+        self.kept = []
         self.changed = threading.Condition()
         self.stopping = False
         self.thread = threading.Thread(target=self._read, daemon=True)
@@ -140,38 +143,46 @@ class Capture:
 
     def _read(self):
         while not self.stopping:
+            if select.select([self.sock], [], [], 0.1)[0]:
+                with self.changed:
+                    self._take(256)
+
+    def _take(self, most):
+        for _ in range(most):
             try:
                 data, address = self.sock.recvfrom(300)
-            except socket.timeout:
-                continue
             except OSError:
                 return
             if address[1] not in (ETH_P_IP, ETH_P_IPV6) or len(data) < 20:
                 continue
             packet = Packet(data, time.monotonic(), address[2] == socket.PACKET_OUTGOING)
             if self.keep(packet):
-                with self.changed:
-                    self.packets.append(packet)
-                    self.changed.notify_all()
+                self.kept.append(packet)
+                self.changed.notify_all()
+
+    @property
+    def packets(self):
+        with self.changed:
+            self._take(100_000)
+            return self.kept
 
     def wait(self, condition, seconds, what, start=0):
         """The first packet from index `start` on for which the condition holds."""
         deadline = time.monotonic() + seconds
         with self.changed:
             while True:
-                for packet in self.packets[start:]:
+                for packet in self.kept[start:]:
                     if condition(packet):
                         return packet
-                start = len(self.packets)
+                start = len(self.kept)
                 left = deadline - time.monotonic()
                 if left <= 0:
-                    tail = "\n  ".join(map(repr, self.packets[-15:]))
+                    tail = "\n  ".join(map(repr, self.kept[-15:]))
                     raise AssertionError(f"no packet within {seconds} s: {what}; last:\n  {tail}")
                 self.changed.wait(left)
 
     def count(self):
-        with self.changed:
-            return len(self.packets)
+        return len(self.packets)
 
     def all(self, condition=lambda packet: True):
         with self.changed:
@@ -180,6 +191,8 @@ class Capture:
     def stop(self):
         self.stopping = True
         self.thread.join(2)
+        with self.changed:
+            self._take(100_000)
         self.sock.close()
 
     def __enter__(self):
