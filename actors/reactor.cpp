@@ -101,10 +101,16 @@ void reactor::fire_timers() {
     expired_.clear();
     next_expired_ = 0;
     loop_->timers().expire(loop_->now(), expired_);
+    for (const auto token : expired_)
+      find(token)->due = true;
   }
   const auto end = std::min(expired_.size(), next_expired_ + max_turns);
-  while (next_expired_ < end)
-    deliver(expired_[next_expired_++], timer_event{});
+  while (next_expired_ < end) {
+    const auto token = expired_[next_expired_++];
+    auto* s = find(token);
+    // Its owner may have ended, or armed it anew, since it fell due.
+    if (s != nullptr && std::exchange(s->due, false)) deliver(token, timer_event{});
+  }
 }
 
 void reactor::run_once(protocol::duration limit) {
@@ -178,6 +184,7 @@ void reactor::release(std::uint64_t token) noexcept {
   if (s == nullptr) return;
   ++s->generation;
   s->owner = nullptr;
+  s->due = false;
   s->fd = -1;
   free_slots_.push_back(static_cast<std::uint32_t>(token));
   // Last, and from locals: destroying what is kept, or the actor, may come back here.
@@ -219,6 +226,14 @@ sys::timer_wheel::timer_id reactor::create_timer(reactor_actor* owner) {
   if (timer_tokens_.size() <= timer) timer_tokens_.resize(timer + 1);
   timer_tokens_[timer] = token;
   return timer;
+}
+
+void reactor::arm_timer(sys::timer_wheel::timer_id timer, std::optional<protocol::time_point> at) {
+  find(timer_tokens_[timer])->due = false;
+  if (at)
+    loop_->timers().arm(timer, *at);
+  else
+    loop_->timers().cancel(timer);
 }
 
 void reactor::destroy_timer(sys::timer_wheel::timer_id timer) noexcept {

@@ -92,6 +92,8 @@ public:
   void forget(watch_id watch) noexcept;
   sys::timer_wheel::timer_id create_timer(reactor_actor* owner);
   sys::timer_wheel& timers() noexcept { return loop_->timers(); }
+  /// Nothing: disarmed. Either way one that is due and has not had its turn is forgotten.
+  void arm_timer(sys::timer_wheel::timer_id timer, std::optional<protocol::time_point> at);
   void destroy_timer(sys::timer_wheel::timer_id timer) noexcept;
 
   /// Whether the actor, one of this reactor's, is at rest with an empty mailbox: a message that it is
@@ -128,6 +130,7 @@ private:
     int fd = -1; // -1: a timer
     sys::timer_wheel::timer_id timer = 0;
     std::uint32_t generation = 0;
+    bool due = false; ///< a timer whose turn has not come yet
   };
   std::uint64_t take_slot(reactor_actor* owner);
   slot* find(std::uint64_t token) noexcept;

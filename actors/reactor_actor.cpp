@@ -86,10 +86,7 @@ void reactor_actor::arm(std::optional<protocol::time_point> at) {
     if (!at) return;
     timer_ = loop_.create_timer(this);
   }
-  if (at)
-    loop_.timers().arm(*timer_, *at);
-  else
-    loop_.timers().cancel(*timer_);
+  loop_.arm_timer(*timer_, at);
 }
 
 } // namespace tonel::actors

@@ -66,7 +66,8 @@ struct sleeper_state {
 caf::behavior sleeper(pinned<sleeper_state>* self, int* woken) {
   self->state.woken = woken;
   self->arm(self->now() + std::chrono::seconds{1});
-  return {[self](timer_event event) { self->state.on(event); }};
+  return {[self](timer_event event) { self->state.on(event); },
+          [self](const datagram_batch&) { self->arm(self->now() + std::chrono::hours{1}); }};
 }
 
 datagram_batch ball(int number) {
@@ -279,6 +280,22 @@ BOOST_FIXTURE_TEST_CASE(timers_that_are_due_together_leave_the_descriptors_their
   BOOST_TEST(woken == 300);
   step();
   BOOST_TEST(woken == 300);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_timer_that_is_set_anew_before_its_turn_comes_only_then, court) {
+  int woken = 0;
+  for (int i = 0; i < 100; ++i)
+    players.push_back(loop.spawn(sleeper, &woken));
+  settle();
+  now += std::chrono::seconds{2};
+  loop.run_once(protocol::duration{-1});
+  BOOST_TEST(woken == 64);
+  caf::anon_send(players.back(), ball(0));
+  step();
+  BOOST_TEST(woken == 99);
+  now += std::chrono::hours{2};
+  step();
+  BOOST_TEST(woken == 100);
 }
 
 BOOST_FIXTURE_TEST_CASE(actors_with_messages_leave_the_descriptors_their_turns, court) {
