@@ -378,7 +378,14 @@ void client_session_state::on_timer() {
   if (streamless_since && now - *streamless_since >= timeout) close(false);
   if (close_at && now >= *close_at) {
     close_at.reset();
-    if (is_idle()) close(false);
+    // A session that lost its stream meanwhile has another made, or waits in vain until it is
+    // streamless for too long. A stream says by its next timer alone that it carries datagrams again.
+    if (is_idle() && is_open()) {
+      if (now - *last_use < timeout)
+        close_at = *last_use + timeout;
+      else
+        close(false);
+    }
   }
   arm();
   finish_if_done();
@@ -411,8 +418,7 @@ const char* client_session_state::state_of(const slot& s, const member& m) {
 
 void client_session_state::tell_status(const ask_status& question) const {
   const auto now = self->now();
-  const bool open = std::any_of(slots.begin(), slots.end(), [](const slot& s) { return s.open; });
-  const auto* state = closing ? "closing" : open ? "open" : ever_open ? "waiting" : "opening";
+  const auto* state = closing ? "closing" : is_open() ? "open" : ever_open ? "waiting" : "opening";
   session_status answer{question.question, self->id(), given.where->index, given.tunnel->name,
                         given.path.peer,   state,      now - born,         {}};
   for (const auto& s : slots)
@@ -437,6 +443,10 @@ void client_session_state::announce() {
         now.streams.push_back(caf::actor_cast<caf::actor>(s.current.stream));
   }
   self->send(as<udp_listener_actor>(given.listener), std::move(now));
+}
+
+bool client_session_state::is_open() const {
+  return std::any_of(slots.begin(), slots.end(), [](const slot& s) { return s.open; });
 }
 
 bool client_session_state::is_idle() const {

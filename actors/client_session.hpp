@@ -105,6 +105,7 @@ private:
   void found_legacy(slot& s, const stream_event& event);
   void not_answered(slot& s, const member& m, protocol::end_reason why);
   void arm();
+  bool is_open() const; ///< some stream is
   bool is_idle() const; ///< every open stream is
   void end_in_turn();
   bool has_stream() const;

@@ -257,7 +257,11 @@ void server_session_state::on_down(const caf::down_msg& down) {
 }
 
 void server_session_state::note_streamless() {
-  if (has_current() || closing || streamless_since) return;
+  if (closing || streamless_since) return;
+  if (has_current()) { // the one that was not idle may be gone
+    if (is_idle()) end_in_turn();
+    return;
+  }
   if (legacy) return close(false);
   streamless_since = self->now();
   self->arm(self->now() + tunnel->idle_timeout);

@@ -10,8 +10,9 @@ namespace tonel::actors {
 namespace {
 
 constexpr std::uint32_t max_challenges = 100; // a second
-// To end a session takes both ends 50 us of processor time, and its FIN is one packet in a queue with
-// the others' datagrams: where thousands fall silent together, one of four is to be left for those.
+// To end a session takes each end some 25 us of processor time, and its FIN is one packet in a queue
+// with the others' datagrams: where thousands fall silent together, that is an eighth of the time. The
+// timers' ticks make it 50 sessions every 10 ms.
 constexpr auto ending_interval = std::chrono::microseconds{200};
 constexpr std::size_t first_port = 32'768;
 

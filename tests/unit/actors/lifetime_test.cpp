@@ -124,6 +124,29 @@ BOOST_AUTO_TEST_CASE(a_session_that_is_used_before_its_turn_to_end_goes_on) {
   BOOST_TEST(w.client().count(counter::sessions_opened) == 200u);
 }
 
+BOOST_AUTO_TEST_CASE(a_session_that_lost_its_stream_before_its_turn_to_end_goes_on_with_another) {
+  world_options o;
+  o.idle_timeout = 30s;
+  world w{o};
+  for (std::uint16_t i = 0; i < 200; ++i)
+    w.client().app_sends(static_cast<std::uint16_t>(6000 + i), "a");
+  w.run();
+  auto reset = sys::memory_packet_device::written_segment{};
+  const auto last = w.sent_with(flag::ack, false).back(); // of the last session
+  reset.header = last.header;
+  reset.header.seq = last.header.seq + static_cast<std::uint32_t>(last.payload.size());
+  reset.header.flags = flag::rst | flag::ack;
+  BOOST_TEST(w.until([&] { return !w.sent_with(flag::fin, true).empty(); }, 31s));
+  w.client().tuns[0]->push(reset);
+  w.lose = [](const traced& t) { return t.has(flag::syn); };
+  w.client().app_sends(6199, "asks for a stream");
+  w.pass(500ms);
+  w.lose = {};
+  w.pass(2s);
+  w.echo(6199, "c");
+  BOOST_TEST(w.client().count(counter::sessions_opened) == 200u);
+}
+
 BOOST_AUTO_TEST_CASE(stopping_while_the_handshake_is_under_way_ends_at_once) {
   world w;
   w.lose = [](const auto&) { return true; };
