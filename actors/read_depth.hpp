@@ -16,14 +16,15 @@ public:
   static constexpr std::size_t most = 64;
 
   std::size_t next() noexcept;
-  /// `packets`: of the last pass; none is a pass that does not count.
-  void found(std::size_t packets) noexcept;
+  /// Of the last pass; none is a pass that does not count. Several that came as one packet are not one
+  /// that comes alone: behind them more is likely.
+  void found(std::size_t datagrams) noexcept;
 
 private:
   static constexpr std::uint32_t lone_after = 8;
   static constexpr std::uint32_t look_interval = 8;
 
-  std::uint32_t alone_ = 0; ///< passes with one packet, in a row
+  std::uint32_t alone_ = 0; ///< passes with one datagram, in a row
 };
 
 } // namespace tonel::actors

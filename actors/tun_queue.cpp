@@ -83,9 +83,10 @@ void tun_queue_state::read() {
     where->stats.add(counter::slab_pool_empty);
     where->gate.pause(watch);
   }
-  depth.found(packets.size());
+  read_datagrams = 0;
   for (auto& packet : packets)
     take(packet);
+  depth.found(std::max(packets.size(), read_datagrams));
   packets.clear();
   for (auto* r : touched) {
     r->queued = false;
@@ -115,6 +116,7 @@ void tun_queue_state::take(sys::received_packet& packet) {
   const auto segments = protocol::datagrams_in(segment->payload_length, segment->datagram_size);
   stats.add(counter::tun_segments_in, segments);
   self->loop().found(segments);
+  read_datagrams += segments;
   auto* known = route_of(segment->tuple);
   if (known == nullptr) {
     stray(*segment, std::move(packet.bytes));

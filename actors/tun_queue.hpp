@@ -99,6 +99,7 @@ private:
   protocol::time_point joins_at{};
   protocol::time_point sweep_at{};
   read_depth depth;
+  std::size_t read_datagrams = 0; ///< of this pass
   std::vector<route*> touched;
   protocol::four_tuple last_tuple;
   route* last_route = nullptr;

@@ -51,6 +51,14 @@ BOOST_AUTO_TEST_CASE(a_burst_behind_packets_that_came_alone_is_found_within_a_fe
   }
 }
 
+BOOST_AUTO_TEST_CASE(datagrams_that_came_as_one_packet_did_not_come_alone) {
+  read_depth depth;
+  for (int i = 0; i < 100; ++i) {
+    depth.found(45);
+    BOOST_TEST(depth.next() == read_depth::most);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(a_pass_that_found_nothing_changes_nothing) {
   read_depth depth;
   for (int i = 0; i < 9; ++i)
