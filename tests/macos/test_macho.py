@@ -108,6 +108,15 @@ class Verify(unittest.TestCase):
                 self.assertEqual(("", 0 if size == len(data) else 1),
                                  (done.stderr, done.returncode))
 
+    def test_a_file_that_names_no_program_is_an_error(self):
+        with tempfile.NamedTemporaryFile() as file:
+            file.write(universal([]))
+            file.flush()
+            done = subprocess.run([os.path.join(MACOS, "verify"), file.name], check=False,
+                                  stdout=subprocess.PIPE, text=True)
+            self.assertEqual(1, done.returncode)
+            self.assertIn("there is no program in it", done.stdout)
+
 
 if __name__ == "__main__":
     unittest.main()
