@@ -14,6 +14,22 @@ namespace {
 
 using texts = std::vector<std::string>;
 
+// Each of them has sent one datagram, at the same moment.
+struct silent_sessions : world {
+  static constexpr std::uint16_t sessions = 200;
+  static constexpr std::uint16_t last_port = 6000 + sessions - 1;
+  silent_sessions() : world(options()) {
+    for (int port = 6000; port <= last_port; ++port)
+      client().app_sends(static_cast<std::uint16_t>(port), "a");
+    run();
+  }
+  static world_options options() {
+    world_options o;
+    o.idle_timeout = 30s;
+    return o;
+  }
+};
+
 } // namespace
 
 BOOST_AUTO_TEST_SUITE(lifetime_test)
@@ -93,44 +109,28 @@ BOOST_AUTO_TEST_CASE(a_closed_session_keeps_no_socket_while_it_answers_late_segm
 }
 
 BOOST_AUTO_TEST_CASE(sessions_that_fall_silent_together_end_in_turn) {
-  world_options o;
-  o.idle_timeout = 30s;
-  world w{o};
-  constexpr std::uint16_t sessions = 200;
-  for (std::uint16_t i = 0; i < sessions; ++i)
-    w.client().app_sends(static_cast<std::uint16_t>(6000 + i), "a");
-  w.run();
+  silent_sessions w;
   const auto ended = [&w] {
     return w.sent_with(flag::fin, true).size() + w.sent_with(flag::fin, false).size();
   };
   BOOST_TEST(w.until([&] { return ended() > 0; }, 31s));
   w.pass(10ms);
-  BOOST_TEST(ended() <= sessions); // two FINs each
+  BOOST_TEST(ended() <= w.sessions); // two FINs each
   w.pass(50ms);
-  BOOST_TEST(ended() == 2u * sessions);
+  BOOST_TEST(ended() == 2u * w.sessions);
 }
 
 BOOST_AUTO_TEST_CASE(a_session_that_is_used_before_its_turn_to_end_goes_on) {
-  world_options o;
-  o.idle_timeout = 30s;
-  world w{o};
-  for (std::uint16_t i = 0; i < 200; ++i)
-    w.client().app_sends(static_cast<std::uint16_t>(6000 + i), "a");
-  w.run();
+  silent_sessions w;
   BOOST_TEST(w.until([&] { return !w.sent_with(flag::fin, true).empty(); }, 31s));
-  w.echo(6199, "b");
+  w.echo(w.last_port, "b");
   w.pass(1s);
-  w.echo(6199, "c");
-  BOOST_TEST(w.client().count(counter::sessions_opened) == 200u);
+  w.echo(w.last_port, "c");
+  BOOST_TEST(w.client().count(counter::sessions_opened) == w.sessions);
 }
 
 BOOST_AUTO_TEST_CASE(a_session_that_lost_its_stream_before_its_turn_to_end_goes_on_with_another) {
-  world_options o;
-  o.idle_timeout = 30s;
-  world w{o};
-  for (std::uint16_t i = 0; i < 200; ++i)
-    w.client().app_sends(static_cast<std::uint16_t>(6000 + i), "a");
-  w.run();
+  silent_sessions w;
   auto reset = sys::memory_packet_device::written_segment{};
   const auto last = w.sent_with(flag::ack, false).back(); // of the last session
   reset.header = last.header;
@@ -139,12 +139,12 @@ BOOST_AUTO_TEST_CASE(a_session_that_lost_its_stream_before_its_turn_to_end_goes_
   BOOST_TEST(w.until([&] { return !w.sent_with(flag::fin, true).empty(); }, 31s));
   w.client().tuns[0]->push(reset);
   w.lose = [](const traced& t) { return t.has(flag::syn); };
-  w.client().app_sends(6199, "asks for a stream");
+  w.client().app_sends(w.last_port, "asks for a stream");
   w.pass(500ms);
   w.lose = {};
   w.pass(2s);
-  w.echo(6199, "c");
-  BOOST_TEST(w.client().count(counter::sessions_opened) == 200u);
+  w.echo(w.last_port, "c");
+  BOOST_TEST(w.client().count(counter::sessions_opened) == w.sessions);
 }
 
 BOOST_AUTO_TEST_CASE(stopping_while_the_handshake_is_under_way_ends_at_once) {
