@@ -230,6 +230,68 @@ def churn(args, net, tunnel, row, contender):
                 first_median_us=came.get("median_us", 0), first_p99_us=came.get("p99_us", 0))
 
 
+# What is normal: a new session's answer within this, the established one's within that (us).
+FIRST_ANSWER, STEADY_ANSWER = 250_000, 10_000
+STEADY_LOST = 500_000  # what takes longer counts as lost
+CALM = 5  # seconds that are looked at after a storm
+
+
+def share(part, whole):
+    return 100 * part / max(whole, 1)
+
+
+def answered(trace, within):
+    return sum(0 < took <= within for _, took in trace)
+
+
+def span_of(trace, begin, end=float("inf")):
+    return [entry for entry in trace if begin <= entry[0] < end]
+
+
+def normal_after(end, traces):
+    """Seconds from `end` until no quarter of a second comes any more in which over a tenth of a
+    trace's datagrams was late: a single one may be, on a machine that does other work, too."""
+    window, normal = 250_000, 0
+    for trace, within in traces:
+        for number in range(int(CALM * 1e6 / window)):
+            seen = span_of(trace, end + number * window, end + (number + 1) * window)
+            if len(seen) - answered(seen, within) > len(seen) / 10:
+                normal = max(normal, number + 1)
+    return normal * window / 1e6
+
+
+def storm(args, net, tunnel, row, contender):
+    """New sessions at a rate that may be more than fits, then a few; beside them an established one
+    that asks 200 times a second. How long each waited is told from the lists that both print."""
+    many_ports(net)
+    start_echo(args, net, tunnel.upstream_port)
+    rate = args.scaled(row.sessions)
+    # Each from a port of its own: more would not come back before the tunnel has forgotten them.
+    span = min(2 if args.quick else args.seconds, 50000 / rate)
+    calm = CALM + 0.5
+    steady = net.start(net.client, [args.traffic, "pulse", tunnel.local, "--trace", "--seconds",
+                                    str(span + calm + HEAD_START + 0.5)], "pulse")
+    pass_time(HEAD_START)
+    visitors = net.start(net.client, [args.traffic, "churn", tunnel.local, "--rate-pps", str(rate),
+                                      "--life-ms", "1000", "--seconds", str(span), "--calm-seconds",
+                                      str(calm), "--trace"], "churn")
+    came = visitors.json(span + calm + 20)["trace"]
+    told = steady.json(10)["trace"]
+    begin = came[0][0]
+    end = begin + span * 1e6
+    first, beside = span_of(came, begin, end), span_of(told, begin, end)
+    trips = sorted(took for _, took in beside if 0 < took <= STEADY_LOST)
+    if not trips:
+        raise Failure("the established session had no answer")
+    quick = answered(first, FIRST_ANSWER)
+    return dict(opened_s=len(first) / span, quick_share=share(quick, len(first)),
+                second_share=share(answered(first, 1_000_000), len(first)),
+                quick_s=quick / span, answered_s=answered(first, 1_000_000) / span,
+                p99_us=trips[int(0.99 * (len(trips) - 1) + 0.5)], max_us=trips[-1],
+                loss=share(len(beside) - len(trips), len(beside)),
+                normal_s=normal_after(end, ((came, FIRST_ANSWER), (told, STEADY_ANSWER))))
+
+
 def close_all(args, net, tunnel, row, contender):
     """Many sessions fall silent at one moment, and so end at one; another goes on."""
     many_ports(net)
@@ -331,5 +393,5 @@ def overload_same(args, net, tunnel, row, contender):
     return overload(args, net, tunnel, row, contender, same=True)
 
 
-KINDS = {f.__name__: f for f in (stream, delay, echo, beside, quiet, idle, churn, close_all,
-                                 overload, overload_same)}
+KINDS = {f.__name__: f for f in (stream, delay, echo, beside, quiet, idle, churn, storm,
+                                 close_all, overload, overload_same)}

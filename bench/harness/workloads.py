@@ -100,6 +100,7 @@ GROUPS = {
     "rests": "Resting between wake-ups",
     "overload": "Twice the load that fits",
     "sessions": "Sessions",
+    "storms": "Storms of new sessions",
 }
 
 SENDERS = ("smooth", "4", "16", "64")
@@ -243,17 +244,35 @@ def many_sessions():
     ]
 
 
+def storms():
+    """More new sessions than fit. Two cores open 2,000 a second, so that much is to be done of what
+    is more, and the established session is not to suffer."""
+    rows = []
+    for rate in (2000, 4000, 8000):
+        quick = field("first answers within 250 ms a second", "quick_s").aim("least", 1800)
+        rows.append(Workload(
+            f"storm-{rate // 1000}k", "storms", f"{rate:,} new sessions/s, then 100/s", "storm", "",
+            (quick, field("first answers within 250 ms %", "quick_share"),
+             field("first answers within 1 s %", "second_share"),
+             field("first answers a second", "answered_s"),
+             field("established session: p99 us", "p99_us").aim("most", 10000),
+             field("established session: loss %", "loss").aim("most", 0.1),
+             field("normal after the storm, s", "normal_s").aim("most", 1)), (TONEL,),
+            options=("--idle-timeout", "1"), sessions=rate))
+    return rows
+
+
 def catalogue(sender=MAIN_SENDER):
     main = against_limit(sender)
     rows = [*main, *flat_out(), *other_senders(), *other_ways(main), *rests(), *overloads(),
-            *many_sessions()]
+            *many_sessions(), *storms()]
     return {row.name: row for row in rows}
 
 
 # One of each kind of measuring and of each way through a tunnel, for a run that only shows that all
 # of it works.
 QUICK = ("bulk,batch,echo,quiet,small-flat,small-4,batch-s2c,bulk-ipv6,small-xor,rest-10M-smooth,"
-         "beside-16,overload-batch,overload-bulk-same,idle,churn,close-all").split(",")
+         "beside-16,overload-batch,overload-bulk-same,idle,churn,storm-4k,close-all").split(",")
 
 
 def chosen(words, rows):

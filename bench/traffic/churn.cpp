@@ -13,6 +13,7 @@
 #include <cerrno>
 #include <cmath>
 #include <deque>
+#include <vector>
 
 namespace tonel::bench {
 namespace {
@@ -52,6 +53,7 @@ public:
     const auto at = now_nanoseconds();
     if (::send(socket.fd(), bytes.data(), bytes.size(), 0) < 0) ++errors_;
     live_.push_back({std::move(socket), at, false});
+    trace_.push_back({at / 1000, 0});
     ++opened_;
   }
 
@@ -76,12 +78,13 @@ public:
                          : 1e-9 * static_cast<double>(live_.front().opened) + life_;
   }
 
-  void write(json_object& out) const {
+  void write(json_object& out, bool trace) const {
     out.add("opened", opened_)
         .add("answered", answers_.count())
         .add("unanswered", opened_ - answers_.count())
         .add("errors", errors_);
     answers_.write(out, "");
+    if (trace) out.add("trace", trace_);
   }
 
 private:
@@ -106,7 +109,9 @@ private:
       ++errors_;
     } else if (!one.answered) {
       one.answered = true;
-      answers_.note(now_nanoseconds() - one.opened);
+      const auto took = now_nanoseconds() - one.opened;
+      answers_.note(took);
+      trace_[static_cast<std::size_t>(number)][1] = std::max<std::uint64_t>(took / 1000, 1);
     }
   }
 
@@ -119,36 +124,41 @@ private:
   std::uint64_t errors_ = 0;
   delay_log answers_;
   std::deque<visitor> live_;
+  std::vector<std::array<std::uint64_t, 2>> trace_; // when it opened, how long its answer took
   std::vector<epoll_event> ready_{256};
 };
 
 } // namespace
 
 int run_churn(const words& args) {
-  options given("churn", args, {});
+  options given("churn", args, {"trace"});
   const auto remote = resolve(given.word("HOST:PORT"));
   const auto rate = given.quantity("rate-pps").value_or(1000);
   const auto life = 1e-3 * static_cast<double>(given.number("life-ms", 1000));
   const auto seconds = given.quantity("seconds").value_or(10);
+  const auto calm_rate = given.quantity("calm-pps").value_or(100);
+  const auto calm = given.quantity("calm-seconds").value_or(0);
+  const bool trace = given.flag("trace");
   given.finish();
 
   catch_stop_signals();
   raise_descriptor_limit();
   visitors all(remote, life);
   const double start = now_seconds();
-  const double end = start + seconds;
+  const double storm_end = start + seconds;
+  const double end = storm_end + calm;
   double due = start;
   while (!stop_requested()) {
     const double now = now_seconds();
     if (now >= end && all.empty()) break;
-    for (; due <= now && due < end; due += 1 / rate)
+    for (; due <= now && due < end; due += 1 / (due < storm_end ? rate : calm_rate))
       all.open_one();
     all.close_old();
     const double next = std::min(due < end ? due : all.next_close(), all.next_close());
     all.listen(std::min(longest_wait, next - now_seconds()));
   }
   json_object out;
-  all.write(out);
+  all.write(out, trace);
   out.add("seconds", now_seconds() - start).print();
   return 0;
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <cstdio>
 #include <string>
@@ -29,6 +30,14 @@ public:
     std::string list;
     for (const auto& value : values)
       list += (list.empty() ? "" : ", ") + value.text();
+    return raw(name, '[' + list + ']');
+  }
+
+  json_object& add(const char* name, const std::vector<std::array<std::uint64_t, 2>>& pairs) {
+    std::string list;
+    for (const auto& [first, second] : pairs)
+      list += (list.empty() ? "[" : ", [") + std::to_string(first) + ", " + std::to_string(second) +
+              ']';
     return raw(name, '[' + list + ']');
   }
 

@@ -85,11 +85,14 @@ expect "$(cat "$dir/sunk")" '"received": 300' "$clean"
 
 name="sockets that come and go"
 serve echo 127.0.0.1:0
-"$traffic" churn "$at" --rate-pps 500 --life-ms 100 --seconds 0.5 >"$dir/churn"
+"$traffic" churn "$at" --rate-pps 500 --life-ms 100 --seconds 0.5 --calm-pps 50 \
+  --calm-seconds 0.2 --trace >"$dir/churn"
+"$traffic" pulse "$at" --interval-us 10000 --seconds 0.2 --trace >"$dir/pulse"
 kill "$server"
 wait "$server"
 server=
-expect "$(cat "$dir/churn")" '"unanswered": 0, "errors": 0'
+expect "$(cat "$dir/churn")" '"unanswered": 0, "errors": 0' '"trace": [['
+expect "$(cat "$dir/pulse")" '"lost": 0, "strangers": 0' '"trace": [['
 
 name="echo"
 serve echo 127.0.0.1:0

@@ -50,6 +50,16 @@ tonel-traffic churn HOST:PORT    sockets that come and go; the other end is an e
   --rate-pps R         sockets opened a second (default 1000), each sends one datagram at once
   --life-ms N          how long each stays open (default 1000)
   --seconds S          for how long new ones are opened (default 10)
+  --calm-seconds S     for how long after that some are still opened (default 0)
+  --calm-pps R         and so many a second (default 100)
+  --trace              also a list: when each opened (CLOCK_MONOTONIC) and how long its answer took,
+                       both in microseconds, 0 where none came
+
+tonel-traffic pulse HOST:PORT    datagrams at equal intervals, whether or not they are answered; the
+                                 other end is an echo
+  --interval-us N      (default 5000)      --size N          (default 64, at least 32)
+  --seconds S          for how long (default 10); answers are awaited for 500 ms more
+  --trace              as above, an entry a datagram
 
 Sequence numbers: datagrams of 0 and 1 bytes carry none; 2 to 7 bytes carry the low 8 to 48 bits,
 8 and more at least 48. "gaps" counts the numbers that did not come below the highest that did.
@@ -65,6 +75,7 @@ int main(int argc, char** argv) {
   if (command == "sink") return run_sink(rest);
   if (command == "echo") return run_echo(rest);
   if (command == "ping") return run_ping(rest);
+  if (command == "pulse") return run_pulse(rest);
   if (command == "churn") return run_churn(rest);
   const bool asked = command == "--help" || command == "-h" || command == "help";
   std::fputs(help, asked && argc > 1 ? stdout : stderr);
