@@ -61,7 +61,7 @@ struct tunnel_config {
   std::size_t streams = 1;                   ///< client: streams a session, 1..255
   std::size_t upstream_ports = 1;            ///< server: UDP source ports a session, 1..255
   bool accept_native = true;                 ///< server: serves clients of this program
-  bool accept_legacy = true;                 ///< server: serves those of tonel 0.6.1 and phantun
+  bool accept_legacy = false;                ///< server: serves those of tonel 0.6.1 and phantun
   /// The first segment of each stream's direction, ahead of what the program says itself; none: none.
   std::shared_ptr<const std::vector<std::uint8_t>> handshake_packet;
   /// Applied to datagrams alone, never to what a stream says of itself; none: they go as they are.

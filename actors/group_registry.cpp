@@ -55,4 +55,9 @@ group_registry& group_registries::of_port(std::uint16_t port) {
   return *one;
 }
 
+bool group_registries::knocked(std::uint16_t port) {
+  const std::lock_guard lock{mutex_};
+  return knocks_.insert(port).second;
+}
+
 } // namespace tonel::actors

@@ -9,6 +9,7 @@
 #include <mutex>
 #include <optional>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 namespace tonel::actors {
@@ -62,12 +63,15 @@ public:
   /// most: groups of one port
   group_registries(protocol::address_hash hash, std::size_t most) : hash_(hash), most_(most) {}
   group_registry& of_port(std::uint16_t port);
+  /// True the first time that an older client came to this port, which doesn't serve it.
+  [[nodiscard]] bool knocked(std::uint16_t port);
 
 private:
   protocol::address_hash hash_;
   std::size_t most_;
   std::mutex mutex_;
   std::unordered_map<std::uint16_t, std::unique_ptr<group_registry>> by_port_;
+  std::unordered_set<std::uint16_t> knocks_;
 };
 
 } // namespace tonel::actors

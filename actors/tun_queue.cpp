@@ -66,7 +66,7 @@ protocol::served_ports tun_queue_state::serve() {
     const auto& groups = where->process.groups;
     auto* groups_of_port =
         tunnel.settings->accept_legacy && groups ? &groups->of_port(port) : nullptr;
-    served[port] = {tunnel.settings, groups_of_port};
+    served[port] = {tunnel.settings, groups_of_port, false};
     ports[port] = {tunnel.settings->accept_native, groups_of_port != nullptr, groups_of_port};
   }
   return ports;
@@ -155,7 +155,10 @@ void tun_queue_state::too_big(const protocol::packet_too_big& icmp) {
 }
 
 void tun_queue_state::stray(const protocol::segment_repr& header, sys::chunk&& packet) {
-  if (hold_join(header)) return;
+  if (header.flags == protocol::flag::syn && protocol::is_legacy_syn(header)) {
+    note_older(header);
+    if (hold_join(header)) return;
+  }
   inbound_segment in{header, std::move(packet)};
   auto what = acceptor->on_stray(header, in.payload(), self->now());
   answer(std::move(what), std::move(in));
@@ -230,6 +233,19 @@ std::optional<std::size_t> tun_queue_state::find_group(const protocol::accept_le
   return group_registry::shard_of(request.owner);
 }
 
+void tun_queue_state::note_older(const protocol::segment_repr& syn) {
+  const auto tunnel = served.find(syn.tuple.local.port);
+  if (tunnel == served.end() || tunnel->second.settings->accept_legacy ||
+      std::exchange(tunnel->second.told_of_older, true))
+    return;
+  const auto& groups = where->process.groups;
+  if (groups && groups->knocked(syn.tuple.local.port))
+    log_warn("what looks like a client of tonel 0.6.1 or phantun, ", syn.tuple.remote,
+             ", was refused at port ", syn.tuple.local.port,
+             "; such clients are served with --accept native,legacy (in a file: accept = "
+             "native,legacy)");
+}
+
 bool tun_queue_state::lacks_group(const protocol::segment_repr& syn) const {
   const auto tunnel = served.find(syn.tuple.local.port);
   if (tunnel == served.end() || tunnel->second.groups == nullptr) return false;
@@ -238,9 +254,7 @@ bool tun_queue_state::lacks_group(const protocol::segment_repr& syn) const {
 
 /// One that is refused makes its client give up the whole group.
 bool tun_queue_state::hold_join(const protocol::segment_repr& syn) {
-  if (syn.flags != protocol::flag::syn || !protocol::is_legacy_syn(syn) || syn.seq.raw == 0 ||
-      joins.size() >= max_waiting || !lacks_group(syn))
-    return false;
+  if (syn.seq.raw == 0 || joins.size() >= max_waiting || !lacks_group(syn)) return false;
   const auto now = self->now();
   if (joins.empty()) joins_at = now + join_interval;
   joins.push_back({syn, now + join_time});

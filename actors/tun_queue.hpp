@@ -51,6 +51,7 @@ private:
   struct served_tunnel {
     tunnel_ptr settings;
     group_registry* groups = nullptr; ///< null: no older clients
+    bool told_of_older = false;       ///< that one of them came
   };
   using route_map = std::unordered_map<protocol::four_tuple, route, protocol::address_hash>;
 
@@ -65,6 +66,8 @@ private:
   /// The session of an older client, by its shard; nothing: to be refused.
   std::optional<std::size_t> find_group(const protocol::accept_legacy& accepted,
                                         const served_tunnel& by, adopt_stream& request);
+  /// Tells how to serve an older client that came to a port which doesn't.
+  void note_older(const protocol::segment_repr& syn);
   bool lacks_group(const protocol::segment_repr& syn) const;
   bool hold_join(const protocol::segment_repr& syn);
   void retry_joins();

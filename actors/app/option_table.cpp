@@ -74,13 +74,14 @@ std::vector<option_group> make_groups() {
            {"accept",
             0,
             "LIST",
-            "native,legacy",
+            "native",
             0,
             0,
             {"not used: what a server accepts. Accepted so that both sides can share their options",
              "clients that are served, joined by commas: native (tonelc of this version), legacy "
              "(those of tonel 0.6.1 and of phantun; either name means both). All of them share the "
-             "port"}},
+             "port. Older clients prove 16 bits, which can be guessed: serve them only where there "
+             "are some"}},
            {"deadline",
             0,
             "SECONDS",

@@ -47,6 +47,8 @@ class OldClient(Pair):
     ours_go = "down_"
 
     def __init__(self, kind, server=(), family=4, known=("reset",), top=None, **options):
+        if "--accept" not in server:
+            server = ("--accept", "native,legacy", *server)
         super().__init__(kind, family, known, options, top, server=server)
         self.tunnel.start_server()
         self.start()

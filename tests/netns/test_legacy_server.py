@@ -212,9 +212,12 @@ def mixed():
 @for_each_kind("--accept native refuses it")
 def native_only(kind):
     with OldClient(kind, server=("--accept", "native")) as old, Upstream(old.upstream()) as upstream:
-        old.say(b"first")
-        wait_until(lambda: not old.peer.run(lambda: len(old.peer.core.connections)), 2, "it is refused")
+        for _ in range(3):
+            old.say(b"first")
+            wait_until(lambda: not old.peer.run(lambda: len(old.peer.core.connections)), 2, "it is refused")
         assert old.peer.core.opened == 0 and not upstream.received
+        lines = [line for line in old.tunnel.tonels.output().splitlines() if "--accept native,legacy" in line]
+        assert len(lines) == 1, lines
 
 
 @case("--accept legacy refuses a native client")

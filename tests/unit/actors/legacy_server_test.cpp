@@ -254,6 +254,7 @@ BOOST_AUTO_TEST_CASE(clients_of_all_kinds_share_a_port) {
 }
 
 BOOST_AUTO_TEST_CASE(who_is_not_accepted_is_refused_by_rst) {
+  const log_tail log;
   world_options o;
   o.accept_legacy = false;
   {
@@ -264,6 +265,9 @@ BOOST_AUTO_TEST_CASE(who_is_not_accepted_is_refused_by_rst) {
     h.send(41'001, flag::syn, 7, 0);
     BOOST_TEST(h.got.size() == 2u);
     w.echo(5001, "native");
+    // The first of them is worth a line, with what lets it in.
+    BOOST_TEST(log.matching("--accept native,legacy") == 1u);
+    BOOST_TEST(log.matching("198.51.100.9:41000, was refused at port 443") == 1u);
   }
   o.accept_legacy = true;
   o.accept_native = false;

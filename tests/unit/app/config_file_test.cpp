@@ -77,13 +77,15 @@ BOOST_AUTO_TEST_CASE(each_tunnel_has_its_dialect) {
   BOOST_TEST((c->run.tunnels[1]->wire == wire_choice::native));
   const auto s = load("[tunnel.a]\nlocal = 1001\nremote = 127.0.0.1:1\naccept = native\n"
                       "[tunnel.b]\nlocal = 1002\nremote = 127.0.0.1:1\naccept = legacy\n"
-                      "[tunnel.c]\nlocal = 1003\nremote = 127.0.0.1:1\n",
+                      "[tunnel.c]\nlocal = 1003\nremote = 127.0.0.1:1\n"
+                      "[tunnel.d]\nlocal = 1004\nremote = 127.0.0.1:1\naccept = legacy,native\n",
                       {}, role::server);
   BOOST_TEST_REQUIRE(s.has_value());
   const auto& tunnels = s->run.tunnels;
   BOOST_TEST((tunnels[0]->accept_native && !tunnels[0]->accept_legacy));
   BOOST_TEST((!tunnels[1]->accept_native && tunnels[1]->accept_legacy));
-  BOOST_TEST((tunnels[2]->accept_native && tunnels[2]->accept_legacy));
+  BOOST_TEST((tunnels[2]->accept_native && !tunnels[2]->accept_legacy));
+  BOOST_TEST((tunnels[3]->accept_native && tunnels[3]->accept_legacy));
   BOOST_TEST(errors("accept = udp\n" + one + "wire = x\n").find("a.conf:5: wire x: must be") !=
              std::string::npos);
 }

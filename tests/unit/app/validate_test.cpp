@@ -389,8 +389,8 @@ BOOST_AUTO_TEST_CASE(who_is_accepted_is_a_list_of_names) {
   };
   for (const auto side : {role::client, role::server}) {
     const auto preset = judge(side, {});
-    BOOST_TEST(
-        (preset->run.tunnels.front()->accept_native && preset->run.tunnels.front()->accept_legacy));
+    BOOST_TEST((preset->run.tunnels.front()->accept_native &&
+                !preset->run.tunnels.front()->accept_legacy));
     for (const auto& row :
          {row{"native", true, false}, row{"legacy", false, true}, row{"native,legacy", true, true},
           row{"legacy,native", true, true}, row{"tonel", false, true}, row{"phantun", false, true},
