@@ -98,6 +98,7 @@ client_session_state::member client_session_state::connect(const slot& s, unsign
   machine.mtu = tun.mtu;
   machine.session = id;
   machine.challenge_limit = &given.where->challenges;
+  machine.seed = given.where->random<std::uint64_t>();
   machine.stream_index = static_cast<std::uint8_t>(&s - slots.data());
   machine.stream_count = static_cast<std::uint8_t>(slots.size());
   machine.last_port = port >= ports_to_try(wire);
@@ -166,6 +167,13 @@ void client_session_state::on_event(const stream_event& event) {
   case kind::ended: ended(*s, event); break;
   case kind::legacy: found_legacy(*s, event); break;
   case kind::sink_wanted: break; // a server's
+  case kind::unscaled:
+    if (given.where->process.dialects->remark_window(*given.remote))
+      log_warn("something on the path to ", *given.remote,
+               " takes TCP's window scale out of the handshake: a connection can have no more than "
+               "60,000 octets under way, and drops what exceeds that; more connections "
+               "(--tcp-connections) carry more");
+    break;
   case kind::too_large:
     if (!std::exchange(told_too_large, true))
       log_warn("session of ", given.path.peer, ": a datagram of ", event.size,

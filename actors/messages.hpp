@@ -127,6 +127,7 @@ struct stream_event {
     aging,        ///< client: its deadline is near
     too_large,    ///< a datagram did not fit: size, limit
     legacy,       ///< client: in place of ended; the server speaks an older dialect, `wire`
+    unscaled,     ///< client: the path took the window scale away
     sink_wanted,  ///< server: datagrams came, and there is no endpoint yet
   };
   kind what = kind::opened;

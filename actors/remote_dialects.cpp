@@ -53,4 +53,9 @@ bool remote_dialects::remark(const protocol::endpoint& remote) {
   return !std::exchange(known_[remote].remarked, true);
 }
 
+bool remote_dialects::remark_window(const protocol::endpoint& remote) {
+  const std::lock_guard lock{mutex_};
+  return !std::exchange(known_[remote].window_remarked, true);
+}
+
 } // namespace tonel::actors

@@ -27,11 +27,13 @@ public:
   void forget_legacy(const protocol::endpoint& remote);
   /// True the first time: what a user is to hear of this remote but once.
   bool remark(const protocol::endpoint& remote);
+  /// The same of its path's windows.
+  bool remark_window(const protocol::endpoint& remote);
 
 private:
   struct entry {
     bool native = false;
-    bool remarked = false;
+    bool remarked = false, window_remarked = false;
     std::optional<protocol::profile> older;
     protocol::time_point found{};
   };

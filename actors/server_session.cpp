@@ -100,6 +100,7 @@ protocol::stream_config server_session_state::config_for(const adopt_stream& req
   config.ip_id = where->random<std::uint16_t>();
   config.mtu = where->process.settings.tun.mtu;
   config.challenge_limit = &where->challenges;
+  config.seed = where->random<std::uint64_t>();
   config.idle_timeout = tunnel->idle_timeout;
   config.handshake_packet = tunnel->handshake_packet;
   config.cookie = &where->cookie;
@@ -230,6 +231,7 @@ void server_session_state::on_event(const stream_event& event) {
   case kind::recovered:
   case kind::aging:
   case kind::try_new_port:
+  case kind::unscaled:
   case kind::legacy: break; // the client's to act on
   }
   finish_if_done();

@@ -1,6 +1,7 @@
 #include "actors/shard.hpp"
 
 #include "actors/log.hpp"
+#include "protocol/siphash.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -9,12 +10,18 @@ namespace tonel::actors {
 
 namespace {
 
-constexpr std::uint32_t max_challenges = 100; // a second
+constexpr std::uint32_t max_challenges = 1'000; // a second
 // To end a session takes each end some 25 us of processor time, and its FIN is one packet in a queue
 // with the others' datagrams: where thousands fall silent together, that is an eighth of the time. The
 // timers' ticks make it 50 sessions every 10 ms.
 constexpr auto ending_interval = std::chrono::microseconds{200};
 constexpr std::size_t first_port = 32'768;
+
+/// Nobody outside knows it, and each shard has another.
+std::uint64_t own_seed(const process_context& context, std::size_t number) {
+  const std::array<std::uint8_t, 1> input{static_cast<std::uint8_t>(number)};
+  return protocol::siphash24(context.cookie_secret, input);
+}
 
 } // namespace
 
@@ -61,7 +68,8 @@ shard::shard(std::size_t number, const process_context& context, reactor& r, sys
              sys::packet_device& device)
     : index(number), process(context), loop(r), pool(p), slabs(p), tun(device), gate(r),
       ports(number, context.shards), streams(session_bounds(), *context.stream_sources),
-      challenges(max_challenges), endings(ending_interval), cookie(context.cookie_secret) {
+      challenges(max_challenges, own_seed(context, number)), endings(ending_interval),
+      cookie(context.cookie_secret) {
   pool.on_available([this] { gate.resume(); });
   loop.set_coalescing(context.settings.coalesce);
   loop.set_between_passes([this] { pool.collect(); });

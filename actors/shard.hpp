@@ -105,11 +105,11 @@ struct shard {
   spare_vectors<sys::chunk> spare_chunks;
   spare_vectors<sys::outgoing_segment> spare_outgoing;
   spare_vectors<inbound_segment> spare_inbound;
-  port_pool ports;                 ///< client
-  stream_limits streams;           ///< server
-  protocol::rate_limit challenges; ///< challenge ACKs of all streams together (RFC 5961 §7)
-  protocol::turns endings;         ///< of idle sessions
-  protocol::syn_cookie cookie;     ///< server: as the acceptors of all queues have it
+  port_pool ports;                        ///< client
+  stream_limits streams;                  ///< server
+  protocol::random_rate_limit challenges; ///< challenge ACKs of all streams together (RFC 5961 §7)
+  protocol::turns endings;                ///< of idle sessions
+  protocol::syn_cookie cookie;            ///< server: as the acceptors of all queues have it
 
   /// The tunnel's entry, or null.
   shard_tunnel* find(const tunnel_ptr& tunnel) noexcept;

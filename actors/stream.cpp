@@ -108,6 +108,7 @@ void stream_state::run(const protocol::effects& effects, const inbound_segment* 
                    [&](const p::became_active&) { tell(stream_event::kind::active); },
                    [&](const p::mtu_changed&) { told_too_large = false; },
                    [&](const p::try_new_port&) { tell(stream_event::kind::try_new_port); },
+                   [&](const p::window_unscaled&) { tell(stream_event::kind::unscaled); },
                    [&](const p::count_drop& d) { given.where->stats.add(d.reason, d.datagrams); },
                    [&](const p::ended& end) {
                      given.where->stats.add(counter::streams_ended);

@@ -39,7 +39,8 @@ segment_header reset_for(const segment_repr& in) noexcept {
 } // namespace
 
 acceptor::acceptor(const acceptor_config& config)
-    : config_(config), cookie_(config.secret), resets_(resets_per_second),
+    : config_(config), cookie_(config.secret),
+      resets_(resets_per_second, siphash24(config.secret, {})),
       early_(0, address_hash{siphash24(config.secret, {})}) {
   serve(config.ports);
 }

@@ -110,7 +110,7 @@ struct acceptor_config {
 
 /// Answers segments that belong to no stream: SYNs by a cookie, hellos by a new stream, health
 /// checks as a real TCP would, the rest by RST. Holds proven data that overtakes its hello.
-/// Shape:  held are, per tuple, 64 segments or 64 KiB, 4 MiB in all, for 3 s; RSTs at most 1,000/s;
+/// Shape:  held are, per tuple, 64 segments or 64 KiB, 4 MiB in all, for 3 s; about 1,000 RSTs a second;
 ///         SYNs cost no memory
 /// Source: docs/wire.md, "Handshake"; RFC 9293 §3.10.7.1
 class acceptor {
@@ -158,7 +158,7 @@ private:
 
   acceptor_config config_;
   syn_cookie cookie_;
-  rate_limit resets_;
+  random_rate_limit resets_;
   early_map early_;
   /// In the order of their times; an entry whose tuple was released since is skipped.
   std::deque<std::pair<time_point, four_tuple>> expiries_;

@@ -52,6 +52,9 @@ struct mtu_changed {
 };
 /// The SYN (or first flight) of this port had no answer in time: the session tries another port.
 struct try_new_port {};
+/// Client: something on the path took the window scale out of the handshake, so that no more than
+/// 60,000 octets may be under way at a time.
+struct window_unscaled {};
 /// Count a drop.
 struct count_drop {
   errc reason = errc::truncated;
@@ -86,7 +89,7 @@ struct peer_is_legacy {
 /// One thing that the shell has to do. An empty kind comes first: a list begins as ten of these.
 using effect = std::variant<forgotten, send_segment, deliver, hold_segment, replay_held, opened,
                             greeted, went_silent, recovered, went_idle, became_active, mtu_changed,
-                            try_new_port, count_drop, ended, peer_is_legacy>;
+                            try_new_port, window_unscaled, count_drop, ended, peer_is_legacy>;
 
 /// What the shell has to do, in order.
 /// Shape: fixed capacity, no allocation; more than `capacity` is a bug

@@ -15,6 +15,13 @@ namespace tonel::protocol {
 /// Names a session across streams, addresses and restarts; random.
 using session_id = std::array<std::uint8_t, 16>;
 
+/// Bits of a hello's capabilities; unknown ones mean nothing.
+namespace capability {
+/// The SYN-ACK came without window scale: both ends' windows are 65,535 octets for the trackers on the
+/// way.
+inline constexpr std::uint32_t unscaled = 1;
+} // namespace capability
+
 /// The control message that opens each direction of a native stream (docs/wire.md, "Hello").
 struct hello_repr {
   std::uint8_t version = 1;

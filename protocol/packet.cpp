@@ -162,6 +162,8 @@ expected<packet_repr, errc> parse_quote(byte_view quote, bool v4, std::uint32_t 
   out.quoted.local = {ip->source, load_be16(segment, 0)};
   out.quoted.remote = {ip->destination, load_be16(segment, 2)};
   out.seq = {load_be32(segment, 4)};
+  if (segment.size() >= quoted_tcp + sizeof(std::uint32_t)) out.ack = {load_be32(segment, 8)};
+  if (v4) out.ip_id = load_be16(quote, 4);
   out.mtu = mtu;
   return out;
 }

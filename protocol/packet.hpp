@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <variant>
 
 namespace tonel::protocol {
@@ -66,8 +67,10 @@ constexpr bool flags_can_be(std::uint8_t flags) noexcept {
 
 /// An ICMP or ICMPv6 "packet too big" that quotes a TCP packet.
 struct packet_too_big {
-  four_tuple quoted; ///< local is the quoted packet's source
-  seq_num seq;       ///< the quoted packet's
+  four_tuple quoted;          ///< local is the quoted packet's source
+  seq_num seq;                ///< the quoted packet's
+  std::optional<seq_num> ack; ///< the quoted packet's; routers need not quote so much of it
+  std::uint16_t ip_id = 0;    ///< the quoted packet's (IPv4)
   std::uint32_t mtu = 0;
 };
 
@@ -82,9 +85,9 @@ using packet_repr = std::variant<segment_repr, packet_too_big>;
                                                        const offload_repr& offload) noexcept;
 
 /// The header of one outgoing segment or super-segment, as the stream decided it.
-/// Shape: with flag::syn and an mss it carries MSS, NOP, NOP, SACK-permitted, NOP, window scale 14;
-///        with flag::syn and no mss the older dialects' NOP, window scale 14 alone; any other has no
-///        options
+/// Shape: with flag::syn and an mss it carries MSS, NOP, NOP, SACK-permitted and, if scaled, NOP,
+///        window scale 14; with flag::syn and no mss the older dialects' NOP, window scale 14 alone;
+///        any other has no options
 struct segment_header {
   four_tuple tuple; ///< local is the source
   seq_num seq;
@@ -93,9 +96,10 @@ struct segment_header {
   std::uint16_t ip_id = 0; ///< of the first segment; each further one counts on by 1 (IPv4)
   std::uint16_t mss = 0;
   std::uint8_t flags = 0;
+  bool scaled = true; ///< false: the answer to a SYN without window scale (RFC 7323 §2.2)
 
   std::size_t size() const noexcept {
-    const auto options = (flags & flag::syn) == 0 ? 0u : mss != 0 ? 12u : 4u;
+    const auto options = (flags & flag::syn) == 0 ? 0u : mss == 0 ? 4u : scaled ? 12u : 8u;
     return (tuple.local.address.is_v4() ? 20u : 40u) + 20u + options;
   }
 };

@@ -76,7 +76,7 @@ std::size_t write_partial_header(byte_span out, const segment_header& header,
   if (header.mss == 0) {
     std::copy(plain_syn_options.begin(), plain_syn_options.end(), t.data() + tcp_header);
   } else {
-    std::copy(syn_options.begin(), syn_options.end(), t.data() + tcp_header);
+    std::copy_n(syn_options.begin(), t.size() - tcp_header, t.data() + tcp_header);
     store_be16(t, tcp_header + 2, header.mss);
   }
   return size;

@@ -44,7 +44,7 @@ struct profile_rules {
   // A second SYN kills tonel's half-open connection: as long as the peer may be tonel, one SYN a
   // port.
   static constexpr std::array<profile_rules, 4> table{{
-      {true, true, true, false, false, false, 3, 3s, 1s, {1s, 3s, 7s, 15s}},
+      {true, true, true, false, false, false, 3, 2s, 1s, {1s, 3s, 7s, 15s}},
       {false, false, false, true, false, false, 0, 0s, 0s, {3s, 3s, 3s, 3s}},
       {false, false, true, true, true, true, 6, 3s, 3s, {3s, 3s, 3s, 3s}},
       {false, true, false, false, false, false, 0, 0s, 0s, {1s, 2s, 3s, 3s}},

@@ -27,6 +27,49 @@ private:
   time_point since_{};
 };
 
+/// Numbers that nobody can tell in advance without the seed; not for keys.
+/// Source: S. Vigna, "An experimental exploration of Marsaglia's xorshift generators, scrambled"
+class xorshift {
+public:
+  /// seed: random; 0, from which nothing comes, is taken for 1
+  explicit xorshift(std::uint64_t seed) noexcept : state_(seed == 0 ? 1 : seed) {}
+  std::uint32_t next() noexcept {
+    state_ ^= state_ >> 12;
+    state_ ^= state_ << 25;
+    state_ ^= state_ >> 27;
+    return static_cast<std::uint32_t>((state_ * 0x2545'f491'4f6c'dd1du) >> 32);
+  }
+
+private:
+  std::uint64_t state_;
+};
+
+/// A limit whose budget nobody outside can count: each second's is drawn anew, from half the rate to
+/// one and a half times. What is missing of an exact one tells a stranger which of his guesses have
+/// met a live connection.
+/// Source: RFC 5961 §7, CVE-2016-5696
+class random_rate_limit {
+public:
+  /// seed: random and secret
+  random_rate_limit(std::uint32_t per_second, std::uint64_t seed) noexcept
+      : per_second_(per_second), random_(seed) {}
+  [[nodiscard]] bool take(time_point now) noexcept {
+    if (now >= until_) {
+      until_ = now + std::chrono::seconds{1};
+      left_ = per_second_ / 2 + random_.next() % (per_second_ + 1);
+    }
+    if (left_ == 0) return false;
+    --left_;
+    return true;
+  }
+
+private:
+  std::uint32_t per_second_;
+  std::uint32_t left_ = 0;
+  time_point until_{};
+  xorshift random_;
+};
+
 /// Deals out points in time that are a step apart, so that what falls due at once is done in turn.
 class turns {
 public:

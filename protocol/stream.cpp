@@ -16,11 +16,14 @@ using namespace std::chrono_literals;
 constexpr std::uint64_t most_unacknowledged = std::uint64_t{768} << 20;
 /// At that bound one datagram per interval goes through: its ack opens the window again.
 constexpr auto over_bound_interval = 100ms;
+/// A window without scale that was lost whole is never acknowledged, and trackers let nothing follow.
+constexpr auto full_window_time = 1s;
 
 } // namespace
 
 stream::stream(const stream_config& config, bool client) noexcept
-    : config_(config), ip_id_(config.ip_id), client_(client) {
+    : config_(config), random_(config.seed), ip_id_(config.ip_id), acked_id_(config.ip_id),
+      client_(client) {
   update_mtu(nullptr);
 }
 
@@ -49,37 +52,75 @@ void stream::on_open(const segment_repr& in, byte_view payload, time_point now,
   if (in.has(flag::syn)) {
     // The first SYN-ACK counts; another one (a repeat, or of a newer cookie) gets the ACK of it.
     if (client_ && in.has(flag::ack) && in.ack == iss_plus_1()) return send_ack(out);
-    return challenge(now, out);
+    return challenge(in, now, out);
   }
 
-  // Acceptable ack: of octets that were sent, and not from another age (RFC 5961 §5.2).
   const std::int64_t ack = static_cast<std::int64_t>(snd_end_) + (in.ack - snd_nxt());
-  const bool ack_ok = in.ack <= snd_nxt() && ack >= 0 &&
-                      ack + std::int64_t{receive_window} >= static_cast<std::int64_t>(acked_);
-  // DEVIATION RFC 9293 §3.10.7.4: what lies below RCV.NXT is taken, as far back as the window is
-  // wide; nothing is ever sent again here, so it is a late datagram and not an old copy.
   const auto rcv_end = static_cast<std::int64_t>(rcv_end_);
   const std::int64_t at = rcv_end + (in.seq - rcv_nxt());
   const std::int64_t length = in.payload_length + (in.has(flag::fin) ? 1 : 0);
-  const bool seq_ok = at + length <= rcv_end + std::int64_t{receive_window} &&
-                      at + std::int64_t{receive_window} >= rcv_end && at >= (length > 0 ? 0 : -1);
-  if (!ack_ok || !seq_ok) {
+  const auto found = judge(at, length, ack);
+  const bool answered = found != verdict::foreign && at >= rcv_end && repeats_question(in);
+  if (found != verdict::fits && !answered) {
     out.add(count_drop{errc::out_of_window, datagrams_in(in.payload_length, in.datagram_size)});
-    return challenge(now, out);
+    if (found == verdict::foreign) return challenge(in, now, out);
+    if (in.has(flag::fin)) fin_ahead_ = static_cast<std::uint64_t>(at + length);
+    return ask(now, out);
   }
 
+  recent_.note(now, rcv_end_, acked_);
   received(now, out);
-  acked_ = std::max(acked_, static_cast<std::uint64_t>(ack));
+  if (static_cast<std::uint64_t>(ack) > acked_) {
+    acked_ = static_cast<std::uint64_t>(ack);
+    if (unscaled_) window_at_ = never;
+    if (acked_ == snd_end_) acked_id_ = ip_id_;
+  }
+  if (answered) {
+    heard_answer(in, now);
+    rcv_end_ = static_cast<std::uint64_t>(at);
+    if (rcv_end_ == fin_ahead_) return on_fin(now, out);
+  }
 
   if (in.payload_length > 0 || in.has(flag::psh)) {
     if (!in.has(flag::fin) || in.payload_length > 0) on_payload(in, payload, at, now, out);
   } else if (!in.has(flag::fin) && at < rcv_end) {
-    send_ack(out); // a keepalive; anything else that is empty gets no answer
+    answer(in, out); // a keepalive; anything else that is empty gets no answer
   }
-  if (in.has(flag::fin)) {
-    rcv_end_ = std::max(rcv_end_, static_cast<std::uint64_t>(at + length));
-    on_fin(now, out);
+  if (in.has(flag::fin)) on_fin_segment(at, at + length, rcv_end, now, out);
+}
+
+/// The rule of RFC 5961 §5.2 for ACKs, and for SEQ a narrower one than RFC 9293's: a window as wide
+/// as the one announced would take a stranger's guess for one of ours (docs/wire.md).
+/// DEVIATION RFC 9293 §3.10.7.4: what lies below RCV.NXT is taken, too; nothing is ever sent again
+/// here, so it is a late datagram and not an old copy.
+stream::verdict stream::judge(std::int64_t at, std::int64_t length,
+                              std::int64_t ack) const noexcept {
+  const auto next = static_cast<std::int64_t>(rcv_end_);
+  const auto acked = static_cast<std::int64_t>(acked_);
+  if (ack < 0 || ack > static_cast<std::int64_t>(snd_end_)) return verdict::foreign;
+  if (at == next && ack >= acked) return verdict::fits; // as nearly all are
+  const auto range = recent_.range(rcv_end_, acked_, snd_end_);
+  if (ack + static_cast<std::int64_t>(range.acks_behind) < acked || at < (length > 0 ? 0 : -1) ||
+      at > next + std::int64_t{receive_window})
+    return verdict::foreign;
+  if (at > next + static_cast<std::int64_t>(range.ahead)) return verdict::ahead;
+  if (at + static_cast<std::int64_t>(range.behind) >= next) return verdict::fits;
+  // A repeat of the peer's first flight may come late, and is needed.
+  const auto control = greeted_ ? peer_control_ : std::uint64_t{max_held_bytes};
+  return at + length <= static_cast<std::int64_t>(control) ? verdict::fits : verdict::foreign;
+}
+
+/// A FIN that a guess could have placed ends nothing: it counts at exactly RCV.NXT. Behind a hole it
+/// waits until the peer has said how far it has sent.
+void stream::on_fin_segment(std::int64_t at, std::int64_t end, std::int64_t expected,
+                            time_point now, effects& out) noexcept {
+  if (at == expected || end - 1 == expected) {
+    rcv_end_ = static_cast<std::uint64_t>(end);
+    return on_fin(now, out);
   }
+  if (at < expected) return; // nothing can follow a FIN
+  fin_ahead_ = static_cast<std::uint64_t>(end);
+  ask(now, out);
 }
 
 /// Whatever the peer sends in order shows that it lives.
@@ -170,7 +211,7 @@ std::uint64_t stream::send_bound(time_point now) const noexcept {
                          (!opener_sent_ || now - answered_at_ < 1s);
     return waiting ? first_window_ : std::numeric_limits<std::uint64_t>::max();
   }
-  return peer_spoke_ ? most_unacknowledged : first_window_;
+  return peer_spoke_ && !unscaled_ ? most_unacknowledged : first_window_;
 }
 
 std::uint32_t stream::admit(std::uint32_t size, std::uint32_t datagrams, time_point now) noexcept {
@@ -180,7 +221,8 @@ std::uint32_t stream::admit(std::uint32_t size, std::uint32_t datagrams, time_po
   const auto in_flight = snd_end_ - acked_;
   const auto room = in_flight < bound ? (bound - in_flight) / size : 0;
   if (room >= datagrams) return datagrams;
-  if (room == 0 && peer_spoke_ && datagrams > 0 &&
+  if (unscaled_ && room == 0 && window_at_ == never) window_at_ = now + full_window_time;
+  if (room == 0 && peer_spoke_ && !unscaled_ && datagrams > 0 &&
       (let_through_ == time_point::min() || now - let_through_ >= over_bound_interval)) {
     let_through_ = now;
     return 1;

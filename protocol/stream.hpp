@@ -3,6 +3,7 @@
 #include "protocol/effects.hpp"
 #include "protocol/hello.hpp"
 #include "protocol/packet.hpp"
+#include "protocol/plausible.hpp"
 #include "protocol/profile.hpp"
 #include "protocol/rate_limit.hpp"
 #include "protocol/seq.hpp"
@@ -39,9 +40,11 @@ struct stream_config {
   bool first_port = false;
   /// Goes out ahead of the hello in a segment of its own; none by default.
   std::shared_ptr<const std::vector<std::uint8_t>> handshake_packet;
-  /// The shard's budget for challenge ACKs (100/s); it outlives the stream. Without one a stream
-  /// has one per 5 s.
-  rate_limit* challenge_limit = nullptr;
+  /// The shard's budget for challenge ACKs; it outlives the stream. Without one a stream has one per
+  /// 5 s, with it one per 500 ms.
+  random_rate_limit* challenge_limit = nullptr;
+  /// Random and secret: what the stream asks its peer to repeat is drawn from it.
+  std::uint64_t seed = 0;
 
   /// Client: the dialect to speak; legacy: tonel's SYN, and the SYN-ACK tells which of the two.
   /// Server: what the acceptor said.
@@ -153,6 +156,11 @@ private:
   void give_up_port(effects& out) noexcept;
 
   // Segments of an open stream (stream.cpp).
+  /// Whether a segment can belong to the stream's present; `ahead`: if the peer confirms it.
+  enum class verdict : std::uint8_t { fits, ahead, foreign };
+  verdict judge(std::int64_t at, std::int64_t length, std::int64_t ack) const noexcept;
+  void on_fin_segment(std::int64_t at, std::int64_t end, std::int64_t expected, time_point now,
+                      effects& out) noexcept;
   void on_open(const segment_repr& in, byte_view payload, time_point now, effects& out) noexcept;
   void on_payload(const segment_repr& in, byte_view payload, std::int64_t at, time_point now,
                   effects& out) noexcept;
@@ -177,7 +185,8 @@ private:
   void send_packet(effects& out) noexcept;
   void send_probe(std::uint32_t seq, effects& out) noexcept;
   void watch_window(time_point now) noexcept;
-  void on_window_timer(time_point now, effects& out) noexcept;
+  bool on_window_timer(time_point now, effects& out) noexcept;
+  bool on_full_window(time_point now, effects& out) noexcept;
   bool has_packet() const noexcept {
     return config_.handshake_packet && !config_.handshake_packet->empty();
   }
@@ -186,8 +195,15 @@ private:
   void on_open_timer(time_point now, effects& out) noexcept;
   bool on_probe_timer(time_point now, effects& out) noexcept;
   void send_keepalive(time_point now, effects& out) noexcept;
+  void ask(time_point now, effects& out) noexcept;
+  bool repeats_question(const segment_repr& in) const noexcept;
+  void heard_answer(const segment_repr& in, time_point now) noexcept;
+  void measured(duration round_trip) noexcept;
+  duration patience() const noexcept;
+  void answer(const segment_repr& in, effects& out) noexcept;
   void await_answer(time_point now) noexcept;
   void owe_ack(time_point now, effects& out) noexcept;
+  bool quotes_what_is_under_way(const packet_too_big& icmp) const noexcept;
   void update_mtu(effects* out) noexcept;
 
   // Closing (stream_close.cpp).
@@ -196,7 +212,7 @@ private:
   void on_closing(const segment_repr& in, time_point now, effects& out) noexcept;
   bool answer_new_syn(const segment_repr& in, time_point now, effects& out) noexcept;
   void on_fin_timer(time_point now, effects& out) noexcept;
-  void challenge(time_point now, effects& out) noexcept;
+  void challenge(const segment_repr& in, time_point now, effects& out) noexcept;
   void send_fin(effects& out) noexcept;
   void send_reset(time_point now, effects& out) noexcept;
   void start_fin(time_point now, effects& out) noexcept;
@@ -238,7 +254,10 @@ private:
   time_point answered_at_ = time_point::min(); ///< repeated first flight, RST while lingering
   time_point let_through_ = time_point::min(); ///< the last datagram over the bound
   time_point challenged_ = time_point::min();  ///< the last challenge ACK
-  time_point opener_at_ = never;               ///< legacy: the segment that opens trackers' windows
+  time_point asked_at_ = time_point::min();    ///< the first keepalive of the present question
+  time_point asked_last_ = time_point::min();  ///< its last
+  /// Legacy: the segment that opens trackers' windows. Unscaled: the end of patience with a full one.
+  time_point window_at_ = never;
   time_point syn_again_at_ = time_point::min(); ///< legacy server: a SYN of a new connection came
 
   seq_num irs_;
@@ -247,7 +266,13 @@ private:
   std::uint32_t held_segments_ = 0;
   std::uint32_t first_window_ = 60'000; ///< bound until the peer's first segment that is no SYN
   std::uint32_t max_datagram_ = 0;
+  recent_progress recent_;
+  xorshift random_;
+  std::uint64_t fin_ahead_ = 0; ///< the end of a FIN that came with octets missing; 0: none did
+  std::uint32_t round_trip_ = 0, round_trip_var_ = 0; ///< smoothed, in microseconds; 0: unknown
+  std::uint16_t question_ = 0; ///< the window that answers to a keepalive repeat; 0: none was sent
   std::uint16_t ip_id_ = 0;
+  std::uint16_t acked_id_ = 0;      ///< ip_id_ when nothing was under way
   std::uint16_t peer_mtu_ = 65'535; ///< least of what SYN-ACK and hello said
   std::uint16_t icmp_mtu_ = 65'535;
   state state_ = state::syn_sent;
@@ -263,9 +288,11 @@ private:
   bool ended_ = false;       ///< ended or try_new_port was said
   bool fresh_ = false;       ///< legacy server: nothing was handled yet
   bool third_seen_ = false;  ///< legacy server: the handshake's third segment came
-  bool opener_sent_ = false; ///< legacy: of opener_at_
+  bool opener_sent_ = false; ///< legacy: of window_at_
   bool rotate_ = false;      ///< legacy client: went_silent is to be said for want of acks
   bool rotated_ = false;     ///< it was
+  bool unscaled_ = false;    ///< something on the path took the window scale away
+  bool syn_repeated_ = false;
   std::array<std::uint8_t, hello_size> hello_{};
 };
 

@@ -18,7 +18,9 @@ constexpr auto linger = 10s;
 /// from.
 constexpr auto legacy_linger = 2min;
 constexpr auto drain = 3s;
-constexpr auto challenge_interval = 5s;
+// One of the first always, of the second as long as the shard's budget lasts.
+constexpr auto sure_challenge_interval = 5s;
+constexpr auto challenge_interval = 500ms;
 constexpr auto reset_interval = 100ms;
 
 } // namespace
@@ -76,20 +78,23 @@ void stream::on_reset(const segment_repr& in, time_point now, effects& out) noex
     return forget(out);
   }
   out.add(count_drop{errc::out_of_window, 1});
-  if (ahead > 0 && ahead < static_cast<std::int32_t>(receive_window)) challenge(now, out);
+  if (ahead > 0 && ahead < static_cast<std::int32_t>(receive_window)) challenge(in, now, out);
 }
 
 /// A bare ACK that names both ends' numbers: a peer that lost its state answers it with a RST that
 /// counts, one that has it ignores it, and trackers on the way learn where the connection stands.
-void stream::challenge(time_point now, effects& out) noexcept {
-  const bool due = challenged_ == time_point::min() || now - challenged_ >= challenge_interval;
-  const bool allowed = config_.challenge_limit != nullptr && config_.challenge_limit->take(now);
-  if (!due && !allowed) {
+/// What one stream draws, others can't have: so the limit is each stream's own first.
+void stream::challenge(const segment_repr& in, time_point now, effects& out) noexcept {
+  const auto since = challenged_ == time_point::min() ? duration::max() : now - challenged_;
+  const bool allowed = since >= sure_challenge_interval ||
+                       (since >= challenge_interval && config_.challenge_limit != nullptr &&
+                        config_.challenge_limit->take(now));
+  if (!allowed) {
     out.add(count_drop{errc::rst_limited, 1});
     return;
   }
   challenged_ = now;
-  send_ack(out);
+  answer(in, out);
 }
 
 /// The peer's FIN; rcv_end_ covers it.

@@ -43,6 +43,7 @@ stream stream::accept(const stream_config& config, const hello_repr& hello, seq_
   s.peer_control_ = hello.control_length;
   s.peer_hello_ = hello.offset;
   s.peer_mtu_ = hello.mtu;
+  s.unscaled_ = (hello.capabilities & capability::unscaled) != 0;
   s.last_datagram_ = now;
   s.update_mtu(nullptr);
   s.prepare_hello();
@@ -68,6 +69,7 @@ void stream::on_syn_timer(time_point now, effects& out) noexcept {
     give_up_port(out);
     return forget(out);
   }
+  if (now != started_) syn_repeated_ = true;
   auto syn = header(config_.iss, flag::syn);
   if (rules().hello) {
     syn.mss = mss_for(config_.mtu, is_v4());
@@ -125,6 +127,9 @@ void stream::establish(const segment_repr& in, time_point now, effects& out) noe
   }
   irs_ = in.seq;
   state_ = state::open;
+  if (!syn_repeated_) measured(now - started_);
+  unscaled_ = in.window_scale < 0;
+  if (unscaled_) out.add(window_unscaled{});
   // Trackers read the window of a SYN unscaled.
   first_window_ = std::min<std::uint32_t>(first_window_, in.window);
   const auto mss = in.mss != 0 ? in.mss : is_v4() ? default_mss_v4 : default_mss_v6;
@@ -149,6 +154,7 @@ void stream::prepare_hello() noexcept {
   hello.session = config_.session;
   hello.stream_index = config_.stream_index;
   hello.stream_count = config_.stream_count;
+  if (unscaled_) hello.capabilities |= capability::unscaled;
   hello.keepalive = std::chrono::duration_cast<std::chrono::seconds>(config_.keepalive);
   hello.mtu =
       client_ ? static_cast<std::uint16_t>(max_datagram_ + header_size(is_v4())) : config_.mtu;

@@ -281,7 +281,7 @@ void stream::on_legacy_syn(const segment_repr& in, time_point now, effects& out)
     out.add(count_drop{errc::bad_flags, 1});
     return;
   }
-  if (!is_legacy_syn(in)) return challenge(now, out); // a native client: its RST will end this
+  if (!is_legacy_syn(in)) return challenge(in, now, out); // a native client: its RST will end this
   if (in.seq == irs_ && now - started_ < handshake_time) {
     // Of this connection. tonel sends one SYN.
     if (now - started_ >= ask_again / 2) learn(profile::phantun);
@@ -305,16 +305,18 @@ bool stream::starts_anew(const segment_repr& in, time_point now) const noexcept 
 /// right.
 void stream::watch_window(time_point now) noexcept {
   if (config_.wire == profile::phantun && !peer_spoke_ && !opener_sent_ && snd_end_ >= opener_after)
-    opener_at_ = std::min(opener_at_, now);
+    window_at_ = std::min(window_at_, now);
   if (!rotated_ && (snd_end_ - acked_ >= rotate_after || rcv_end_ - ack_sent_ >= rotate_after)) {
     rotated_ = true;
     rotate_ = true;
   }
 }
 
-void stream::on_window_timer(time_point now, effects& out) noexcept {
-  if (now >= opener_at_) {
-    opener_at_ = never;
+/// True when the stream ended.
+bool stream::on_window_timer(time_point now, effects& out) noexcept {
+  if (now >= window_at_) {
+    window_at_ = never;
+    if (rules().hello) return on_full_window(now, out);
     opener_sent_ = true;
     answered_at_ = now;
     send_probe(0, out);
@@ -324,6 +326,7 @@ void stream::on_window_timer(time_point now, effects& out) noexcept {
     silent_ = true;
     out.add(went_silent{});
   }
+  return false;
 }
 
 } // namespace tonel::protocol

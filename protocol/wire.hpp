@@ -51,6 +51,7 @@ inline constexpr std::uint32_t max_held_bytes = 64 * 1024;
   auto out = answer_to(in, iss, in.seq + 1, flag::syn | flag::ack);
   out.mss = mss_for(mtu, in.tuple.local.address.is_v4());
   out.window = syn_window(out.mss);
+  out.scaled = in.window_scale >= 0;
   return out;
 }
 

@@ -259,6 +259,48 @@ BOOST_AUTO_TEST_CASE(after_an_outage_the_tunnel_is_alive_within_ten_seconds) {
   });
 }
 
+BOOST_AUTO_TEST_CASE(a_path_that_forgets_a_connection_is_left_within_three_seconds_of_sending) {
+  for_seeds(3'201, 3'300, [](std::uint64_t seed) {
+    simulation::options how;
+    how.down = seed % 2 == 0;
+    how.path.delay = std::chrono::milliseconds{1 + seed % 50};
+    simulation s{seed, how};
+    s.run_for(5s);
+    const auto port = s.client.current_port();
+    s.net.set_filter([port](const packet& p) { return p.client_port() == port; });
+    const auto lost = s.now();
+    while (s.client.current_port() == port && s.now() < lost + 10s) {
+      s.client.submit(100, 1, s.now());
+      s.run_for(20ms);
+    }
+    s.run_for(2 * how.path.delay);
+    BOOST_TEST((s.now() - lost <= 3s), (s.now() - lost) / 1ms << " ms");
+    const auto before = s.up.received;
+    s.client.submit(100, 1, s.now());
+    s.run_for(how.path.delay * 2 + 1ms);
+    BOOST_TEST(s.up.received > before);
+    BOOST_TEST(s.net.invalid() == "");
+  });
+}
+
+BOOST_AUTO_TEST_CASE(jitter_and_loss_raise_no_false_alarm_in_ten_minutes) {
+  int replaced = 0;
+  for_seeds(3'301, 3'330, [&](std::uint64_t seed) {
+    simulation::options how;
+    how.up = seed % 3 != 1;
+    how.down = seed % 3 != 2;
+    how.path.loss = 0.05;
+    how.path.jitter = 500ms;
+    simulation s{seed, how};
+    s.run_for(30s); // a handshake may well take more than one port
+    const auto before = s.client.handshakes();
+    s.run_for(10min);
+    replaced += s.client.handshakes() > before ? 1 : 0;
+    BOOST_TEST(s.up.altered + s.down.altered + s.up.repeated + s.down.repeated == 0u);
+  });
+  BOOST_TEST(replaced == 0);
+}
+
 BOOST_AUTO_TEST_CASE(clients_of_a_restarted_server_come_back_within_a_round_trip) {
   for_seeds(4'001, 4'100, [](std::uint64_t seed) {
     simulation::options how;

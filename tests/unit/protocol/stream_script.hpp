@@ -16,7 +16,9 @@ namespace tonel::test {
 /// One row: at this time this happens, and this is what the stream does.
 /// Shape: events
 ///   open                       the client's start
-///   in FLAGS SEQ:ACK(LEN)      a segment of zeros; "/N" behind it: merged from segments of N
+///   in FLAGS SEQ:ACK(LEN)      a segment of zeros; "/N" behind it: merged from segments of N; " =":
+///                              with the window of the last keepalive, as its answer has; " -":
+///                              without window scale
 ///   raw FLAGS SEQ:ACK(LEN)     a segment with absolute numbers; behind it " native" for a SYN of Linux
 ///   hello FLAGS SEQ:ACK(LEN)   the peer's hello at the start of LEN octets; "@N": at offset N
 ///   send LEN                   one datagram, if admitted; "!" behind it: last of its batch
@@ -82,6 +84,7 @@ private:
   protocol::time_point now_{};
   protocol::segment_header last_;
   std::vector<std::uint8_t> last_payload_;
+  std::uint16_t question_ = 65'535; ///< the window of the last keepalive
 };
 
 /// Runs the tables, one after the other, from each of the places of everywhere().
