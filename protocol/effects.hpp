@@ -39,7 +39,11 @@ struct greeted {
   hello_repr hello;
 };
 /// The first probe went unanswered: a client's session opens another stream on a new port.
-struct went_silent {};
+struct went_silent {
+  /// Nothing is wrong, but the connection carries a download that is acknowledged by nothing, and
+  /// trackers will close it: to be replaced where that keeps the upstream's port, and only there.
+  bool only_worn = false;
+};
 /// Something arrived after went_silent.
 struct recovered {};
 /// No datagram has passed for idle_timeout; said once, and `became_active` once when one does again.

@@ -206,7 +206,7 @@ void stream::deliver_data(const segment_repr& in, std::int64_t at, time_point no
 std::uint64_t stream::send_bound(time_point now) const noexcept {
   if (!rules().hello) {
     // No acks come: trackers alone know what is too much. A phantun server that has not spoken is
-    // waited for a little (see watch_window).
+    // waited for a little (see establish_legacy).
     const bool waiting = client_ && config_.wire == profile::phantun && !peer_spoke_ &&
                          (!opener_sent_ || now - answered_at_ < 1s);
     return waiting ? first_window_ : std::numeric_limits<std::uint64_t>::max();
@@ -238,13 +238,13 @@ segment_header stream::data_header(std::uint32_t length, std::uint32_t datagrams
   auto out = header(snd_nxt(), static_cast<std::uint8_t>(flag::ack | (push ? flag::psh : 0)));
   ip_id_ = static_cast<std::uint16_t>(ip_id_ + datagrams - 1); // header() counted one
   snd_end_ += length;
-  last_datagram_ = now;
+  last_datagram_ = last_sent_ = now;
   if (idle_) {
     idle_ = false;
     woke_ = true; // said by the next on_timer, which is due at once
   }
   await_answer(now);
-  if (!rules().hello && client_) watch_window(now);
+  if (!rules().hello && client_) watch_window();
   return out;
 }
 

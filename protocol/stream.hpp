@@ -171,8 +171,10 @@ private:
   void establish_legacy(const segment_repr& in, time_point now, effects& out) noexcept;
   void greet_legacy(time_point now, effects& out) noexcept;
   void on_legacy(const segment_repr& in, time_point now, effects& out) noexcept;
-  void on_legacy_payload(const segment_repr& in, std::int64_t at, time_point now,
+  void on_legacy_payload(const segment_repr& in, std::int64_t at, bool acknowledges, time_point now,
                          effects& out) noexcept;
+  void on_opening_payload(const segment_repr& in, std::int64_t at, bool acknowledges,
+                          time_point now, effects& out) noexcept;
   void on_legacy_empty(const segment_repr& in, std::int64_t at, std::int64_t newly_acked,
                        time_point now, effects& out) noexcept;
   void on_legacy_probe(const segment_repr& in, time_point now, effects& out) noexcept;
@@ -184,11 +186,17 @@ private:
   void learn(profile shown) noexcept;
   void send_packet(effects& out) noexcept;
   void send_probe(std::uint32_t seq, effects& out) noexcept;
-  void watch_window(time_point now) noexcept;
+  void watch_window() noexcept;
+  void send_opener(time_point now, effects& out) noexcept;
+  void on_opener_timer(time_point now, effects& out) noexcept;
   bool on_window_timer(time_point now, effects& out) noexcept;
   bool on_full_window(time_point now, effects& out) noexcept;
   bool has_packet() const noexcept {
     return config_.handshake_packet && !config_.handshake_packet->empty();
+  }
+  /// Data goes when a tonel server's handshake packet has come.
+  bool awaits_packet() const noexcept {
+    return client_ && has_packet() && rules().asks_before_data;
   }
 
   // Liveness (stream_liveness.cpp).
@@ -238,9 +246,12 @@ private:
   std::uint64_t rcv_end_ = 0;      ///< the highest end received; RCV.NXT
   std::uint64_t ack_sent_ = 0;     ///< rcv_end_ as last sent
   std::uint64_t peer_control_ = 0; ///< L of the peer's direction, once greeted
-  std::uint64_t peer_hello_ = 0;   ///< where its hello starts
+  /// Where its hello starts. Of a tonel server with a handshake packet: where that does, as far as
+  /// is known.
+  std::uint64_t peer_hello_ = 0;
 
   time_point last_datagram_{};
+  time_point last_sent_ = time_point::min();   ///< legacy: the last datagram of ours
   time_point started_{};                       ///< of the SYN, then the first flight, then the FIN
   time_point attempt_at_ = never;              ///< repeat SYN, first flight or FIN
   time_point ack_at_ = never;                  ///< delayed ACK
@@ -256,7 +267,7 @@ private:
   time_point challenged_ = time_point::min();  ///< the last challenge ACK
   time_point asked_at_ = time_point::min();    ///< the first keepalive of the present question
   time_point asked_last_ = time_point::min();  ///< its last
-  /// Legacy: the segment that opens trackers' windows. Unscaled: the end of patience with a full one.
+  /// Legacy: when the segment that opens trackers' windows should have done so. Unscaled: the end of patience with a full one.
   time_point window_at_ = never;
   time_point syn_again_at_ = time_point::min(); ///< legacy server: a SYN of a new connection came
 
@@ -288,10 +299,10 @@ private:
   bool ended_ = false;       ///< ended or try_new_port was said
   bool fresh_ = false;       ///< legacy server: nothing was handled yet
   bool third_seen_ = false;  ///< legacy server: the handshake's third segment came
-  bool opener_sent_ = false; ///< legacy: of window_at_
+  bool opener_sent_ = false; ///< legacy: the segment that opens trackers' windows went out
   bool rotate_ = false;      ///< legacy client: went_silent is to be said for want of acks
-  bool rotated_ = false;     ///< it was
-  bool unscaled_ = false;    ///< something on the path took the window scale away
+  bool rotated_up_ = false, rotated_down_ = false; ///< it was, of what we sent or received
+  bool unscaled_ = false; ///< something on the path took the window scale away
   bool syn_repeated_ = false;
   std::array<std::uint8_t, hello_size> hello_{};
 };

@@ -4,6 +4,7 @@
 #include "protocol/wire.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace tonel::protocol {
 
@@ -24,6 +25,18 @@ constexpr auto new_handshake_time = 5s;
 /// Octets one way without an answer, after which a tracker's window has to be opened: its first is
 /// 64 KiB.
 constexpr std::uint64_t opener_after = std::uint64_t{16} << 10;
+/// A client's trackers stop an upload without answers between 64 KiB and twice that. With more than
+/// 64 KiB under way a probe passes, but opens nothing: it acknowledges too little.
+constexpr std::uint64_t stuck_after = std::uint64_t{64} << 10;
+constexpr std::uint64_t never_stuck = std::uint64_t{160} << 10;
+/// tonel's client probes after 3 s.
+constexpr auto opener_patience = 4s;
+constexpr auto stuck_silence = 1s;
+/// A datagram that went this recently crosses a probe, and is as good an answer. The answer itself, coming
+/// behind it, would be a datagram of length zero.
+constexpr auto crossing_time = 1s;
+/// How soon a handshake packet is taken for lost; sent again too soon, it is a datagram.
+constexpr duration least_packet_wait = 200ms;
 /// Octets that no ack names, after which a client moves to a new connection: at 1 GiB trackers close
 /// this one.
 constexpr std::uint64_t rotate_after = std::uint64_t{512} << 20;
@@ -54,6 +67,7 @@ stream stream::accept_legacy(const stream_config& config, seq_num client_iss,
 void stream::establish_legacy(const segment_repr& in, time_point now, effects& out) noexcept {
   irs_ = in.seq;
   state_ = state::open;
+  measured(now - started_);
   // phantun's SYN-ACK has sequence number 0; one that a middlebox has moved belongs to no group.
   learn(token_in(in.seq) != 0 ? profile::tonel : profile::phantun);
   peer_mtu_ = legacy_mtu;
@@ -68,7 +82,11 @@ void stream::establish_legacy(const segment_repr& in, time_point now, effects& o
   // phantun throws away the payload of what completes the handshake. Its application never sees an
   // empty segment, so the ACK can go twice.
   if (rules().bare_acks) send_ack(out);
+  // A phantun server says nothing by itself, but to tonel's probe it says one ACK, which opens the
+  // trackers' windows for what its application sends at once. What follows sets its ack field right.
+  if (rules().bare_acks) send_opener(now, out);
   send_packet(out);
+  answered_at_ = now;
   if (!rules().asks_before_data) return confirm(now, out);
   // tonel takes the first segment for the third ACK, whatever it holds, and the first payload for
   // our handshake packet: data may go only when what comes before has arrived. With a handshake
@@ -119,9 +137,33 @@ void stream::greet_legacy(time_point now, effects& out) noexcept {
   } else if (rules().bare_acks) {
     send_ack(out);
   } else if (rules().answers_probes) {
-    opener_sent_ = true;
-    send_probe(0, out);
+    send_opener(now, out);
   }
+}
+
+/// A probe is the one segment that neither program hands to its application; and its answer tells them
+/// apart.
+void stream::send_opener(time_point now, effects& out) noexcept {
+  opener_sent_ = true;
+  window_at_ = client_ ? never : now + opener_patience;
+  send_probe(0, out);
+}
+
+/// Where the opener was outrun, the upload stands still.
+void stream::on_opener_timer(time_point now, effects& out) noexcept {
+  if (snd_end_ != 0 || rcv_end_ >= never_stuck) return; // it is open
+  if (rcv_end_ < stuck_after || now - last_datagram_ < stuck_silence)
+    return send_opener(now, out); // it was lost, or its answer
+  if (config_.wire == profile::tonel) {
+    // Its application would see an ACK. It begins anew with the next datagram.
+    ended_ = true;
+    send_reset(now, out);
+    out.add(ended{end_reason::dead});
+    return;
+  }
+  // One of tonel would have probed by now.
+  send_ack(out);
+  send_probe(0, out);
 }
 
 void stream::send_packet(effects& out) noexcept {
@@ -180,36 +222,58 @@ void stream::on_legacy(const segment_repr& in, time_point now, effects& out) noe
   if (empty)
     on_legacy_empty(in, at, newly_acked, now, out);
   else
-    on_legacy_payload(in, at, now, out);
+    on_legacy_payload(in, at, ack_ok && ack > 0, now, out);
 }
 
-void stream::on_legacy_payload(const segment_repr& in, std::int64_t at, time_point now,
-                               effects& out) noexcept {
+/// A tonel server sends its handshake packet when ours has come, so it is the first in its numbers that
+/// acknowledges ours; on a connection that joins a group datagrams may stand before it.
+void stream::on_opening_payload(const segment_repr& in, std::int64_t at, bool acknowledges,
+                                time_point now, effects& out) noexcept {
+  const auto start = static_cast<std::uint64_t>(at);
+  if (acknowledges) {
+    // Behind a gap it may be what the gap holds: then a join has lost a datagram for it, and a first
+    // connection, which has no datagrams before, the packet itself.
+    if (peer_control_ == 0 && (start == peer_hello_ || config_.join_token != 0))
+      peer_control_ = start + in.datagram_size;
+    confirm(now, out);
+    return deliver_data(in, at, now, out);
+  }
+  if (start == peer_hello_) peer_hello_ = start + in.payload_length;
+  const auto control = std::exchange(peer_control_, 0);
+  deliver_data(in, at, now, out);
+  peer_control_ = control;
+  // What was sent after ours should have come acknowledges it.
+  const auto wait =
+      std::max<duration>(2 * std::chrono::microseconds{round_trip_}, least_packet_wait);
+  if (greeted_ || now - answered_at_ < wait) return;
+  answered_at_ = now;
+  send_packet(out);
+}
+
+void stream::on_legacy_payload(const segment_repr& in, std::int64_t at, bool acknowledges,
+                               time_point now, effects& out) noexcept {
   const auto end = static_cast<std::uint64_t>(at) + in.payload_length;
   rcv_end_ = std::max(rcv_end_, end);
   if (rules().bare_acks) owe_ack(now, out);
+  if (client_) watch_window();
+  if (awaits_packet()) return on_opening_payload(in, at, acknowledges, now, out);
   confirm(now, out);
-  if (client_) watch_window(now);
-  if (has_packet()) {
-    // The peer's handshake packet is what stands first in its numbers, not what comes first: so a
-    // lost one takes no datagram along. phantun's servers need not have one.
-    if (at == 0 && !(client_ && config_.wire == profile::phantun)) peer_control_ = in.datagram_size;
+  if (has_packet() && !client_) {
+    // A client's handshake packet is what stands first in its numbers, not what comes first: so a
+    // lost one takes no datagram along.
+    if (at == 0) peer_control_ = in.datagram_size;
     // A client that still acknowledges nothing has not got ours, and would take our first datagram
     // for it.
-    if (!client_ && config_.wire != profile::phantun && in.ack == iss_plus_1() &&
+    if (config_.wire != profile::phantun && in.ack == iss_plus_1() &&
         snd_end_ == config_.handshake_packet->size() && now - answered_at_ >= ask_again) {
       answered_at_ = now;
       send_packet(out);
     }
   }
   deliver_data(in, at, now, out);
-  // An upload whose sender we don't know yet. A probe is the one segment that neither program hands
-  // to its application; and its answer tells them apart.
-  if (!client_ && !rules().bare_acks && snd_end_ == 0 && !opener_sent_ &&
-      rcv_end_ >= opener_after) {
-    opener_sent_ = true;
-    send_probe(0, out);
-  }
+  // An upload whose sender we don't know yet.
+  if (!client_ && !rules().bare_acks && snd_end_ == 0 && !opener_sent_ && rcv_end_ >= opener_after)
+    send_opener(now, out);
 }
 
 void stream::on_legacy_empty(const segment_repr& in, std::int64_t at, std::int64_t newly_acked,
@@ -222,7 +286,7 @@ void stream::on_legacy_empty(const segment_repr& in, std::int64_t at, std::int64
     return;
   }
   if (at + 1 == rcv_end) return; // a keepalive as TCP has them, from something on the way
-  confirm(now, out);
+  if (!awaits_packet()) confirm(now, out);
   deliver_data(in, at, now, out);
 }
 
@@ -231,17 +295,21 @@ void stream::on_legacy_probe(const segment_repr& in, time_point now, effects& ou
   received(now, out);
   if (in.seq.raw == 0) {
     learn(profile::tonel);
-    send_probe(1, out);
+    if (last_sent_ == time_point::min() || now - last_sent_ >= crossing_time) send_probe(1, out);
   } else if (in.seq.raw == 1) {
+    // Of what came before its answer, nothing was under way any more.
+    if (rcv_end_ < stuck_after) window_at_ = never;
     // As long as it has sent nothing, phantun's answer looks the same.
     if (rcv_end_ > 0) learn(profile::tonel);
   } else if (opener_sent_) {
+    window_at_ = never;
     learn(profile::phantun);
     // Its ack field is 0 now, which makes a RST from a restarted server useless: set it right. The
     // trackers' window is opened by this, too, however much is under way.
     if (!client_ && rules().bare_acks) send_ack(out);
   }
-  confirm(now, out);
+  // A server that waits for our handshake packet may ask, too.
+  if (!awaits_packet()) confirm(now, out);
 }
 
 void stream::on_legacy_reset(const segment_repr& in, time_point now, effects& out) noexcept {
@@ -300,31 +368,25 @@ bool stream::starts_anew(const segment_repr& in, time_point now) const noexcept 
          config_.cookie->proves_token(in.tuple, syn_again_, in.ack, now);
 }
 
-/// Before a client's datagrams outrun what trackers allow without an answer. A phantun server says
-/// nothing by itself, but to tonel's probe it says one ACK; our next datagram sets its ack field
-/// right.
-void stream::watch_window(time_point now) noexcept {
-  if (config_.wire == profile::phantun && !peer_spoke_ && !opener_sent_ && snd_end_ >= opener_after)
-    window_at_ = std::min(window_at_, now);
-  if (!rotated_ && (snd_end_ - acked_ >= rotate_after || rcv_end_ - ack_sent_ >= rotate_after)) {
-    rotated_ = true;
-    rotate_ = true;
-  }
+/// Before trackers close a connection of which too much is not acknowledged.
+void stream::watch_window() noexcept {
+  if (!rotated_up_ && snd_end_ - acked_ >= rotate_after) rotated_up_ = rotate_ = true;
+  if (!rotated_down_ && rcv_end_ - ack_sent_ >= rotate_after) rotated_down_ = rotate_ = true;
 }
 
-/// True when the stream ended.
+/// True when the stream was ended.
 bool stream::on_window_timer(time_point now, effects& out) noexcept {
   if (now >= window_at_) {
     window_at_ = never;
     if (rules().hello) return on_full_window(now, out);
-    opener_sent_ = true;
-    answered_at_ = now;
-    send_probe(0, out);
+    on_opener_timer(now, out);
+    if (ended_) return true;
   }
   if (rotate_) {
     rotate_ = false;
     silent_ = true;
-    out.add(went_silent{});
+    // Datagrams of ours would acknowledge what comes.
+    out.add(went_silent{snd_end_ - acked_ < rotate_after});
   }
   return false;
 }

@@ -74,7 +74,7 @@ std::string conntrack::on_syn_ack(entry& e, const packet& p) {
   return why;
 }
 
-std::string conntrack::check_window(entry& e, const packet& p) {
+std::string conntrack::check_window(entry& e, const packet& p) const {
   auto& sender = e.sides[p.from_client ? 0 : 1];
   auto& receiver = e.sides[p.from_client ? 1 : 0];
   const bool syn = (p.header.flags & flag::syn) != 0, fin = (p.header.flags & flag::fin) != 0;
@@ -98,11 +98,12 @@ std::string conntrack::check_window(entry& e, const packet& p) {
 
   // The four bounds.
   if (!before(seq, sender.max_end + 1)) return "SEQ over the window of the receiver";
-  if (receiver.seen && !after(end, sender.end - receiver.max_window - 1))
-    return "SEQ under the lower bound";
   if (!before(ack, receiver.end + 1)) return "ACK of what was not seen";
+  const auto delayed = [this](const char* why) { return ignore_delayed_ ? "" : why; };
+  if (receiver.seen && !after(end, sender.end - receiver.max_window - 1))
+    return delayed("SEQ under the lower bound");
   if (!after(ack, receiver.end - std::max(sender.max_window, least_ack_window) - 1))
-    return "ACK under the lower bound";
+    return delayed("ACK under the lower bound");
 
   if (!syn) window <<= sender.scale;
   sender.max_window = std::max(sender.max_window, window);

@@ -28,6 +28,8 @@ struct packet {
 ///         Linux applies; the states are those of /proc/net/nf_conntrack
 class conntrack {
 public:
+  /// What lies below the windows is passed on and changes nothing, as with Linux 6.1 and later.
+  void ignore_delayed() { ignore_delayed_ = true; }
   /// Empty: valid. Otherwise why the packet is INVALID.
   std::string see(const packet& p);
   /// True where data was seen that no ACK of exactly its end has followed: such an entry lives for
@@ -55,8 +57,9 @@ private:
     packet syn;
   };
   std::string on_syn_ack(entry& e, const packet& p);
-  static std::string check_window(entry& e, const packet& p);
+  std::string check_window(entry& e, const packet& p) const;
 
+  bool ignore_delayed_ = false;
   std::unordered_map<std::uint16_t, entry> entries_;
 };
 

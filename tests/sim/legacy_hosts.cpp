@@ -166,7 +166,8 @@ void our_client::on_event(entry& e, const effect& what, time_point now) {
   } else if (const auto* found = std::get_if<peer_is_legacy>(&what)) {
     wire_ = found->shown;
     connect(now);
-  } else if (std::get_if<went_silent>(&what)) {
+  } else if (const auto* silent = std::get_if<went_silent>(&what)) {
+    if (silent->only_worn && token_ == 0) return; // a group of its own would get nothing
     e.session = 1;
     connect(now);
   } else if (std::get_if<recovered>(&what)) {

@@ -10,7 +10,11 @@ namespace tonel::sim {
 using namespace protocol;
 
 network::network(std::uint64_t seed, const path_options& options)
-    : random_(seed), options_(options) {}
+    : random_(seed), options_(options) {
+  if (options.newer_trackers)
+    for (auto& t : trackers_)
+      t.ignore_delayed();
+}
 
 bool network::likely(double probability) {
   return probability > 0 && std::uniform_real_distribution<double>{0, 1}(random_) < probability;

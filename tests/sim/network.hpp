@@ -23,8 +23,9 @@ struct path_options {
   double duplicate = 0;
   double reorder = 0; ///< overtaken by what is sent up to 40 ms later
   duration delay = std::chrono::milliseconds{20};
-  duration jitter{0};        ///< order is kept
-  bool drop_invalid = false; ///< what a tracker calls INVALID goes no further
+  duration jitter{0};          ///< order is kept
+  bool drop_invalid = false;   ///< what a tracker calls INVALID goes no further
+  bool newer_trackers = false; ///< conntrack::ignore_delayed
 };
 
 /// Two links with a tracker at each end and one between: client, host's tracker, link, router's

@@ -307,9 +307,11 @@ void legacy_server::on_syn(const segment_repr& in, time_point now) {
 
 void legacy_server::established(legacy_connection& c, time_point now) {
   if (phantun_ || c.group() == 0) {
-    ++groups_;
-    tokens_.insert(c.syn_ack_seq());
-  } else if (tokens_.count(c.group()) == 0) {
+    c.owner = ++groups_;
+    tokens_[c.syn_ack_seq()] = c.owner;
+  } else if (const auto group = tokens_.find(c.group()); group != tokens_.end()) {
+    c.owner = group->second;
+  } else {
     ++refused_joins_;
     return c.drop();
   }
@@ -320,7 +322,9 @@ void legacy_server::established(legacy_connection& c, time_point now) {
     c.awaits_packet = true;
 }
 
-void legacy_server::payload(legacy_connection&, const datagram&, time_point) {}
+void legacy_server::payload(legacy_connection& c, const datagram& data, time_point) {
+  if (!data.empty()) heard_ = c.owner; // a handshake packet is not handed on
+}
 
 void legacy_server::lost(legacy_connection& c, time_point) {
   if (c.group() == 0) tokens_.erase(c.syn_ack_seq());
@@ -329,13 +333,14 @@ void legacy_server::lost(legacy_connection& c, time_point) {
 void legacy_server::submit(const datagram& data, time_point now) {
   std::vector<legacy_connection*> open;
   for (const auto& [port, c] : connections_)
-    if (c->established()) open.push_back(c.get());
+    if (c->established() && c->owner == heard_) open.push_back(c.get());
   if (!open.empty()) open[++turn_ % open.size()]->send(data, now);
 }
 
 void legacy_server::restart() {
   legacy_program::restart();
   tokens_.clear();
+  heard_ = 0;
 }
 
 } // namespace tonel::test

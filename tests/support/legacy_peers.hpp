@@ -8,7 +8,6 @@
 #include <map>
 #include <memory>
 #include <optional>
-#include <set>
 #include <vector>
 
 // Small models of tonel 0.6.1 and phantun, client and server, as docs/legacy.md describes them: their
@@ -56,6 +55,7 @@ public:
   const protocol::four_tuple& tuple() const { return tuple_; }
   bool awaits_packet = false; ///< tonel: the first payload is dropped
   bool counted = false;       ///< the program has taken note that it is established
+  std::uint64_t owner = 0;    ///< server: its group, and so its port at the upstream
 
 private:
   void emit(std::uint8_t flags, std::uint32_t seq, std::uint32_t ack, const datagram& payload = {});
@@ -142,7 +142,7 @@ private:
   protocol::time_point idle_at_{};
 };
 
-/// A server; what it delivers goes to one upstream.
+/// A server; what it delivers goes to one upstream, which answers the port that it heard last.
 class legacy_server final : public legacy_program {
 public:
   legacy_server(bool phantun, const legacy_options& options, legacy_world world)
@@ -159,7 +159,8 @@ private:
   void payload(legacy_connection& c, const datagram& data, protocol::time_point now) override;
   void lost(legacy_connection& c, protocol::time_point now) override;
 
-  std::set<std::uint32_t> tokens_; ///< of groups whose first connection lives
+  std::map<std::uint32_t, std::uint64_t> tokens_; ///< groups whose first connection lives
+  std::uint64_t heard_ = 0;                       ///< the group of the last datagram
   std::size_t turn_ = 0;
   std::uint64_t groups_ = 0, refused_joins_ = 0;
 };

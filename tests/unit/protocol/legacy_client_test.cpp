@@ -114,7 +114,7 @@ BOOST_AUTO_TEST_CASE(phantun_gets_its_syn_again) {
       {0ms, "open", "S 0:0"},
       {1'000ms, "timer", "S 0:0"},
       {2'000ms, "timer", "S 0:0"},
-      {2'100ms, "raw SA 0:1", "A 1:1 | A 1:1 | opened | greeted"},
+      {2'100ms, "raw SA 0:1", "A 1:1 | A 1:1 | probe | opened | greeted"},
       {2'101ms, "send 100!", "A 1:1(100)"},
       {3'000ms, "raw SA 0:1", "A 101:1"}, // our ACK was lost
       {3'001ms, "raw A 1:101(50)", "deliver 0+50"},
@@ -140,12 +140,12 @@ BOOST_AUTO_TEST_CASE(a_syn_ack_tells_tonel_from_phantun) {
   is_tonel.run({{0ms, "open", "S 0:0"}, {1ms, "raw SA 65535:1", "A 1:25535 | probe"}});
   BOOST_TEST((is_tonel.under_test().wire() == profile::tonel));
   BOOST_TEST(is_tonel.under_test().group_token() == 65'535u);
-  is_phantun.run(
-      {{0ms, "open", "S 0:0"}, {1ms, "raw SA 0:1", "A 1:-40000 | A 1:-40000 | opened | greeted"}});
+  is_phantun.run({{0ms, "open", "S 0:0"},
+                  {1ms, "raw SA 0:1", "A 1:-40000 | A 1:-40000 | probe | opened | greeted"}});
   BOOST_TEST((is_phantun.under_test().wire() == profile::phantun));
   // Something on the way has moved the numbers: no group, and no probe that it could move, too.
   is_moved.run({{0ms, "open", "S 0:0"},
-                {1ms, "raw SA 70000:1", "A 1:30000 | A 1:30000 | opened | greeted"}});
+                {1ms, "raw SA 70000:1", "A 1:30000 | A 1:30000 | probe | opened | greeted"}});
   BOOST_TEST(is_moved.under_test().group_token() == 0u);
 }
 
@@ -176,6 +176,10 @@ BOOST_AUTO_TEST_CASE(probes_are_answered_at_once_and_are_no_datagrams) {
       {6'040ms, "raw A 0:0", "reply"},
       {6'041ms, "raw A 1:0", ""}, // late answers are no datagrams either
       {6'042ms, "raw A 1:0", ""},
+      // A datagram under way is the answer, behind which another would be one, too.
+      {9'000ms, "send 10", "A 1:1(10)"},
+      {9'040ms, "raw A 0:0", ""},
+      {10'000ms, "raw A 0:0", "reply"},
   });
 }
 
@@ -275,6 +279,48 @@ BOOST_AUTO_TEST_CASE(the_servers_handshake_packet_is_told_by_its_place) {
   });
 }
 
+BOOST_AUTO_TEST_CASE(data_that_does_not_acknowledge_our_packet_comes_before_the_servers) {
+  auto s = to_tonel;
+  s.iss = 30'000; // the group's; datagrams of its upstream come at once
+  s.handshake_packet = 37;
+  stream_script{s}.run({
+      {0ms, "open", "S 0:0"},
+      {20ms, "raw SA 40001:30001", "A 1:1 | A 1:1(37)"},
+      {40ms, "raw A 40002:30001(50)", "deliver 0+50"},
+      {41ms, "raw A 40052:30001(50)", "deliver 0+50"},
+      {42ms, "send 100", "full"}, // it would be taken for our packet
+      {43ms, "raw A 40102:30038(38)", "opened | greeted"},
+      {44ms, "send 100!", "A 38:139(100)"},
+      {45ms, "raw A 40140:30138(50)", "deliver 0+50"},
+      {46ms, "raw A 40002:30001(50)", "deliver 0+50"}, // a copy, or late
+      {47ms, "raw A 40102:30038(38)", ""},
+  });
+  // Ours was lost: what comes twice the round trip later still does not acknowledge it.
+  stream_script{s}.run({
+      {0ms, "open", "S 0:0"},
+      {150ms, "raw SA 40001:30001", "A 1:1 | A 1:1(37)"},
+      {440ms, "raw A 40002:30001(50)", "deliver 0+50"},
+      {460ms, "raw A 40052:30001(50)", "deliver 0+50 | A 1:101(37)"},
+      {470ms, "raw A 40102:30001(50)", "deliver 0+50"},
+      {610ms, "raw A 40152:30038(38)", "opened | greeted"},
+  });
+  // What stood before the packet was lost, or the packet: no packet reaches an application.
+  stream_script{s}.run({
+      {0ms, "open", "S 0:0"},
+      {20ms, "raw SA 40001:30001", "A 1:1 | A 1:1(37)"},
+      {40ms, "raw A 40052:30038(38)", "opened | greeted"},
+      {41ms, "raw A 40002:30001(50)", "deliver 0+50"},
+      {42ms, "raw A 40090:30038(50)", "deliver 0+50"},
+  });
+  // Its probes are none of it.
+  stream_script{s}.run({
+      {0ms, "open", "S 0:0"},
+      {20ms, "raw SA 40001:30001", "A 1:1 | A 1:1(37)"},
+      {2'900ms, "raw A 0:0", "reply"},
+      {2'910ms, "send 100", "full"},
+  });
+}
+
 BOOST_AUTO_TEST_CASE(a_lost_handshake_packet_costs_the_port_but_no_datagram) {
   auto s = to_tonel;
   s.handshake_packet = 37;
@@ -296,7 +342,7 @@ BOOST_AUTO_TEST_CASE(phantuns_handshake_packets_go_both_ways_unasked) {
   s.handshake_packet = 37;
   stream_script{s}.run({
       {0ms, "open", "S 0:0"},
-      {20ms, "raw SA 0:1", "A 1:1 | A 1:1 | A 1:1(37) | opened | greeted"},
+      {20ms, "raw SA 0:1", "A 1:1 | A 1:1 | probe | A 1:1(37) | opened | greeted"},
       {40ms, "raw A 1:38(50)", "deliver 0+50"}, // its server may have none
   });
 }
@@ -304,11 +350,9 @@ BOOST_AUTO_TEST_CASE(phantuns_handshake_packets_go_both_ways_unasked) {
 BOOST_AUTO_TEST_CASE(an_upload_to_phantun_gets_one_ack_out_of_it_before_trackers_stop_it) {
   stream_script{to_phantun}.run({
       {0ms, "open", "S 0:0"},
-      {20ms, "raw SA 0:1", "A 1:1 | A 1:1 | opened | greeted"},
+      {20ms, "raw SA 0:1", "A 1:1 | A 1:1 | probe | opened | greeted"},
       {21ms, "run 1000 16", "A 1:1(16000)"},
-      {22ms, "run 1000 10", "A 16001:1(10000)"},
-      {22ms, "timer", "probe"},
-      {23ms, "run 1000 60", "A 26001:1(34000)"}, // up to 60,000 octets until it has answered
+      {23ms, "run 1000 60", "A 16001:1(44000)"}, // up to 60,000 octets until it has answered
       {24ms, "send 1000", "full"},
       {40ms, "raw A 1:0", ""},
       {41ms, "run 1000 60", "A 60001:1(60000)"},
@@ -316,11 +360,10 @@ BOOST_AUTO_TEST_CASE(an_upload_to_phantun_gets_one_ack_out_of_it_before_trackers
   // The answer was lost: no more waiting. Where nothing tracks, nothing stops.
   stream_script{to_phantun}.run({
       {0ms, "open", "S 0:0"},
-      {20ms, "raw SA 0:1", "A 1:1 | A 1:1 | opened | greeted"},
+      {20ms, "raw SA 0:1", "A 1:1 | A 1:1 | probe | opened | greeted"},
       {21ms, "run 1000 60", "A 1:1(60000)"},
-      {21ms, "timer", "probe"},
-      {1'020ms, "send 1000", "full"},
-      {1'021ms, "run 1000 60", "A 60001:1(60000)"},
+      {1'019ms, "send 1000", "full"},
+      {1'020ms, "run 1000 60", "A 60001:1(60000)"},
   });
 }
 
@@ -335,6 +378,21 @@ BOOST_AUTO_TEST_CASE(a_client_moves_to_a_new_stream_before_trackers_close_the_ol
   }
   s.run({{40ms, "timer", "silent"}, {41ms, "raw A 1:0", "recovered"}});
   BOOST_TEST(s.under_test().admit(60'000, 1, s.now()) == 1u);
+}
+
+BOOST_AUTO_TEST_CASE(a_download_that_nothing_acknowledges_wears_its_connection_out) {
+  stream_script s{to_tonel};
+  open(s);
+  segment_repr in;
+  in.tuple = s.config().tuple;
+  in.flags = flag::ack;
+  in.ack = {1};
+  in.payload_length = in.datagram_size = 60'000;
+  for (std::uint32_t got = 0; got < (512u << 20); got += in.payload_length) {
+    in.seq = {40'002 + got};
+    s.under_test().on_segment(in, {}, s.now());
+  }
+  s.run({{40ms, "timer", "worn"}});
 }
 
 BOOST_AUTO_TEST_CASE(an_mss_that_a_router_put_in_counts) {

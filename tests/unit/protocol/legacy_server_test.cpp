@@ -121,6 +121,50 @@ BOOST_AUTO_TEST_CASE(an_upload_of_an_unknown_client_is_probed_once_and_the_answe
   BOOST_TEST((is_phantun.under_test().wire() == profile::phantun));
 }
 
+BOOST_AUTO_TEST_CASE(an_upload_that_outran_the_opener_is_set_going_as_its_kind_can_take_it) {
+  // No probe within 4 s: phantun, to which an ACK is nothing. The probe behind it makes sure.
+  stream_script{unknown}.run({
+      {0ms, "raw A 1:30001(64000)/1000", "deliver 0+64000 | probe"},
+      {1ms, "raw A 64001:30001(60000)/1000", "deliver 0+60000"},
+      {4'000ms, "timer", "A 1:124001 | probe"},
+      {4'020ms, "raw A 124001:0", "A 1:124001"},
+  });
+  // tonel asks after 3 s. What it can take is a RST: its next datagram comes on another connection.
+  stream_script{unknown}.run({
+      {0ms, "raw A 1:30001(64000)/1000", "deliver 0+64000 | probe"},
+      {1ms, "raw A 64001:30001(60000)/1000", "deliver 0+60000"},
+      {3'020ms, "raw A 0:0", "reply"},
+      {4'000ms, "timer", "RA 1:124001 | ended dead"},
+  });
+  // Its answer comes behind more than a probe can open, so that tells no more than what it is.
+  stream_script{unknown}.run({
+      {0ms, "raw A 1:30001(64000)/1000", "deliver 0+64000 | probe"},
+      {1ms, "raw A 64001:30001(60000)/1000", "deliver 0+60000"},
+      {20ms, "raw A 1:0", ""},
+      {4'000ms, "timer", "RA 1:124001 | ended dead"},
+  });
+  // It flows on beyond what trackers would let through.
+  stream_script{unknown}.run({
+      {0ms, "raw A 1:30001(64000)/1000", "deliver 0+64000 | probe"},
+      {1ms, "raw A 64001:30001(64000)/1000", "deliver 0+64000"},
+      {2ms, "raw A 128001:30001(64000)/1000", "deliver 0+64000"},
+      {4'000ms, "timer", ""},
+  });
+  // It flows all the same: the probe was lost, or its answer.
+  stream_script{unknown}.run({
+      {0ms, "raw A 1:30001(64000)/1000", "deliver 0+64000 | probe"},
+      {3'500ms, "raw A 64001:30001(60000)/1000", "deliver 0+60000"},
+      {4'000ms, "timer", "probe"},
+  });
+  // An answer of the upstream has opened all windows.
+  stream_script{unknown}.run({
+      {0ms, "raw A 1:30001(64000)/1000", "deliver 0+64000 | probe"},
+      {1ms, "raw A 64001:30001(60000)/1000", "deliver 0+60000"},
+      {2ms, "send 10", "A 1:124001(10)"},
+      {4'000ms, "timer", ""},
+  });
+}
+
 BOOST_AUTO_TEST_CASE(the_clients_handshake_packet_is_told_by_its_place_and_ours_goes_at_once) {
   auto s = unknown;
   s.handshake_packet = 38;

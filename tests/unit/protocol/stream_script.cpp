@@ -111,7 +111,7 @@ struct name_of {
   const char* operator()(const replay_held&) const { return "replay"; }
   const char* operator()(const opened&) const { return "opened"; }
   const char* operator()(const greeted&) const { return "greeted"; }
-  const char* operator()(const went_silent&) const { return "silent"; }
+  const char* operator()(const went_silent& e) const { return e.only_worn ? "worn" : "silent"; }
   const char* operator()(const recovered&) const { return "recovered"; }
   const char* operator()(const went_idle&) const { return "idle"; }
   const char* operator()(const became_active&) const { return "active"; }
