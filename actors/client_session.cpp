@@ -53,7 +53,7 @@ caf::behavior client_session(pinned<client_session_state>* self,
 void client_session_state::start(const client_session_start& s) {
   given = s;
   born = self->now();
-  given.where->process.random(id);
+  draw_claims();
   last_use = std::make_shared<protocol::time_point>(self->now());
   given.where->stats.add(counter::sessions_opened);
   slots.resize(given.tunnel->streams);
@@ -63,6 +63,14 @@ void client_session_state::start(const client_session_start& s) {
   else
     streamless_since = self->now();
   arm();
+}
+
+void client_session_state::draw_claims() {
+  protocol::session_id id;
+  protocol::session_secret secret;
+  given.where->process.random(id);
+  given.where->process.random(secret);
+  claims.emplace(id, secret);
 }
 
 client_session_state::slot* client_session_state::slot_of(std::uint64_t stream) {
@@ -96,7 +104,7 @@ client_session_state::member client_session_state::connect(const slot& s, unsign
   machine.iss = protocol::native_isn(given.where->random<std::uint32_t>());
   machine.ip_id = given.where->random<std::uint16_t>();
   machine.mtu = tun.mtu;
-  machine.session = id;
+  machine.session = claims->next();
   machine.challenge_limit = &given.where->challenges;
   machine.seed = given.where->random<std::uint64_t>();
   machine.stream_index = static_cast<std::uint8_t>(&s - slots.data());
@@ -114,8 +122,18 @@ client_session_state::member client_session_state::connect(const slot& s, unsign
   const auto spawned = self->spawn<caf::monitored>(stream, std::move(start));
   const auto handle = as<stream_actor>(spawned);
   alive.emplace(spawned.id(), handle);
-  return {handle,     spawned.id(), *given.remote, wire,          port,
-          generation, token != 0,   false,         machine.tuple, self->now()};
+  return {handle,
+          spawned.id(),
+          *given.remote,
+          wire,
+          port,
+          generation,
+          token != 0,
+          false,
+          machine.tuple,
+          self->now(),
+          machine.session.counter,
+          machine.session.introduces};
 }
 
 void client_session_state::open(slot& s, unsigned port) {
@@ -201,8 +219,12 @@ void client_session_state::opened(slot& s, const stream_event& event) {
 void client_session_state::greeted(slot& s, const stream_event& event) {
   s.trying_since.reset();
   s.wait.reset();
-  const auto& m = s.next.id == event.stream ? s.next : s.current;
-  if (event.wire == protocol::profile::native) given.where->process.dialects->saw_native(m.remote);
+  auto& m = s.next.id == event.stream ? s.next : s.current;
+  m.greeted = true;
+  if (event.wire == protocol::profile::native) {
+    claims->greeted(m.hello);
+    given.where->process.dialects->saw_native(m.remote);
+  }
   if (s.next.id == event.stream) promote(s);
   if (pioneer == event.stream) {
     pioneer = 0;
@@ -259,6 +281,12 @@ void client_session_state::ended(slot& s, const stream_event& event) {
       s.retry_at = self->now() + fins_wait;
     }
     return;
+  }
+  if (event.why == protocol::end_reason::reset) {
+    claims->was_reset(m.hello, m.greeted);
+    // Whoever saw the secret may have used up the id at the server.
+    if (m.introduced && !m.greeted && !has_stream()) draw_claims();
+    if (!m.introduced && claims->introduces()) s.wait.reset(); // that is what was missing
   }
   obstacle = event.why == protocol::end_reason::refused ? "refused" : no_answer;
   if (!s.current && s.next.opened) promote(s);

@@ -4,7 +4,7 @@
 #include "actors/reactor_actor.hpp"
 #include "actors/shard.hpp"
 #include "actors/supervision.hpp"
-#include "protocol/hello.hpp"
+#include "protocol/session_proof.hpp"
 
 #include <caf/behavior.hpp>
 
@@ -56,6 +56,9 @@ private:
     bool opened = false;
     protocol::four_tuple tuple;
     protocol::time_point since{};
+    std::uint64_t hello = 0; ///< the counter of its
+    bool introduced = false; ///< the session, in that
+    bool greeted = false;    ///< it was answered
     explicit operator bool() const noexcept { return id != 0; }
   };
   /// One of the session's streams: the one in use, and the one that is to take its place.
@@ -74,6 +77,7 @@ private:
     bool waits() const noexcept { return wanted && !retry_at; } ///< for the pioneer
   };
 
+  void draw_claims();
   slot* slot_of(std::uint64_t stream);
   member connect(const slot& s, unsigned port);
   void open(slot& s, unsigned port = 1);
@@ -113,7 +117,7 @@ private:
 
   pinned<client_session_state>* self;
   client_session_start given;
-  protocol::session_id id{};
+  std::optional<protocol::session_claims> claims; ///< set from start() on
   std::vector<slot> slots;
   std::unordered_map<caf::actor_id, stream_actor> alive; ///< those that have not ended yet
   restart_budget faults{3, std::chrono::seconds{30}};

@@ -19,6 +19,7 @@ const char* to_string(counter c) noexcept {
   case counter::session_refused: return "session_refused";
   case counter::sessions_opened: return "sessions_opened";
   case counter::sessions_closed: return "sessions_closed";
+  case counter::sessions_moved: return "sessions_moved";
   case counter::streams_opened: return "streams_opened";
   case counter::streams_ended: return "streams_ended";
   case counter::streams_failed: return "streams_failed";

@@ -28,6 +28,7 @@ enum class counter : std::uint8_t {
   session_refused,  ///< a limit on sessions or streams, or no descriptor or port left
   sessions_opened,
   sessions_closed,
+  sessions_moved, ///< of the server: a hello came from another address than those before
   streams_opened,
   streams_ended,
   streams_failed,  ///< ended by a fault of ours

@@ -46,6 +46,7 @@ void server_session_state::start(const server_session_start& s) {
   upstream = s.upstream;
   sockets = s.sockets;
   group = s.group;
+  proof = s.proof;
   legacy = s.group != nullptr;
   born = self->now();
   where->stats.add(counter::sessions_opened);
@@ -109,6 +110,11 @@ protocol::stream_config server_session_state::config_for(const adopt_stream& req
 
 void server_session_state::accept(protocol::accept_stream& accepted, adopt_stream& request) {
   const auto& greeting = accepted.hello;
+  if (!proof) return refuse(request);
+  if (const auto admitted = proof->admit(greeting); !admitted) {
+    where->stats.add(admitted.error());
+    return refuse(request);
+  }
   // Those that were replaced live on for some seconds; a peer must not pile them up.
   if (streams.size() >= std::size_t{2} * greeting.stream_count + 2) {
     where->stats.add(counter::session_refused);
@@ -116,9 +122,7 @@ void server_session_state::accept(protocol::accept_stream& accepted, adopt_strea
   }
   auto config = config_for(request);
   config.iss = accepted.iss;
-  config.session = greeting.session;
-  config.stream_index = greeting.stream_index;
-  config.stream_count = greeting.stream_count;
+  config.session.secret = proof->secret();
   stream_start start;
   start.machine = protocol::stream::accept(config, greeting, accepted.client_iss, self->now());
   start.held = std::move(accepted.held);
@@ -162,6 +166,7 @@ void server_session_state::add(std::uint8_t index, stream_start& start, adopt_st
   start.proof = std::move(request.proof);
   const auto wire = start.machine->wire();
   const auto spawned = self->spawn<caf::monitored>(stream, std::move(start));
+  note_move(request.tuple.remote.address);
   peer = request.tuple.remote;
   if (auto* before = current_at(index)) {
     before->current = false;
@@ -174,6 +179,16 @@ void server_session_state::add(std::uint8_t index, stream_start& start, adopt_st
   streamless_since.reset();
   self->arm(std::nullopt);
   announce();
+}
+
+void server_session_state::note_move(const protocol::ip_address& address) {
+  const bool first = peer.port == 0;
+  if (first || peer.address == address || legacy ||
+      std::any_of(streams.begin(), streams.end(),
+                  [&](const member& m) { return m.tuple.remote.address == address; }))
+    return;
+  where->stats.add(counter::sessions_moved);
+  log_info("session of ", peer, ": its client now comes from ", address);
 }
 
 bool server_session_state::has_current() const {

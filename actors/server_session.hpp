@@ -5,6 +5,7 @@
 #include "actors/shard.hpp"
 #include "actors/stream.hpp"
 #include "actors/supervision.hpp"
+#include "protocol/session_proof.hpp"
 
 #include <caf/behavior.hpp>
 
@@ -29,6 +30,7 @@ struct server_session_start {
   /// peer whatever happens to streams. None: opened when the first datagram comes.
   upstream_sockets sockets;
   group_registry::lease group; ///< of an older client: released when nobody can join any more
+  std::optional<protocol::session_proof> proof = {}; ///< of a native client: for its hellos
 };
 
 /// One peer's session at the server: owns its UDP sockets, takes the streams that join it. That of an
@@ -74,6 +76,8 @@ private:
   void end_in_turn();
   member* current_at(std::size_t index);
   void release_upstream();
+  /// The peer's address is new to the session.
+  void note_move(const protocol::ip_address& address);
   void announce();
   void note_streamless();
   void finish_if_done();
@@ -86,6 +90,7 @@ private:
   protocol::endpoint upstream;
   upstream_sockets sockets;
   group_registry::lease group;
+  std::optional<protocol::session_proof> proof;
   bool legacy = false;
   caf::actor endpoint;
   std::vector<member> streams; ///< the actors that have not ended yet, by index

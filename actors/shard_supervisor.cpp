@@ -49,10 +49,10 @@ caf::behavior shard_supervisor(pinned<shard_supervisor_state>* self, shard* wher
 std::size_t
 shard_supervisor_state::session_hash::operator()(const session_key& key) const noexcept {
   // Random, but chosen by the peer: mixed with a secret of ours.
-  std::uint64_t halves[2];
-  std::memcpy(halves, key.id.data(), sizeof halves);
-  auto x = (halves[0] ^ seed) * 0x9e3779b97f4a7c15u;
-  x = (x ^ (x >> 32) ^ halves[1]) * 0xd6e8feb86659fd93u;
+  std::uint64_t id = 0;
+  std::memcpy(&id, key.id.data(), sizeof id);
+  auto x = (id ^ seed) * 0x9e3779b97f4a7c15u;
+  x = (x ^ (x >> 32) ^ seed) * 0xd6e8feb86659fd93u;
   return x ^ (x >> 32);
 }
 
@@ -173,6 +173,7 @@ caf::actor shard_supervisor_state::make_session(const adopt_stream& request,
   server_session_start start{
       where, request.tunnel, queue, caf::actor_cast<caf::actor>(self), upstream, {}, request.group};
   // A handshake of the older dialects does not cost a socket: it proves 16 bits at most.
+  if (native != nullptr) start.proof.emplace(native->hello);
   if (native != nullptr) start.sockets = where->open_upstreams(*request.tunnel, upstream);
   if (native != nullptr && start.sockets.empty()) return nullptr;
   place.opened();
@@ -194,6 +195,13 @@ void shard_supervisor_state::adopt(adopt_stream& request) {
   const auto* tunnel = where->find(request.tunnel);
   if (now_in == stage::running && tunnel != nullptr && tunnel->remote) {
     session = session_of(request);
+    const auto* native = std::get_if<protocol::accept_stream>(&request.accepted);
+    if (!session && native != nullptr && !native->hello.introduces) {
+      // Of before a restart, or of another server behind one address: its client introduces it anew.
+      where->stats.add(protocol::errc::no_session);
+      self->send(as<tun_queue_actor>(request.queue), stream_refused{request.tuple});
+      return;
+    }
     request.place = where->streams.admit(request.tuple.remote.address, self->now());
     const bool may_make = legacy == nullptr || request.group;
     // The repeat of what another queue has read has overtaken it: that one makes the session.

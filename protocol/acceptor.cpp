@@ -161,11 +161,15 @@ stray_answer acceptor::on_proven(const segment_repr& in, byte_view payload, seq_
   }
   if (payload.empty() && !in.has(flag::psh)) return ignore_stray{}; // the handshake's third
   if (const auto found = find_hello(payload, in.datagram_size)) {
+    if (!found->hello) {
+      release(in.tuple);
+      return refuse(in, found->hello.error(), now);
+    }
     accept_stream out;
-    out.hello = found->hello;
+    out.hello = *found->hello;
     out.iss = iss;
     // Nothing was kept of the SYN: the hello's offset tells where its sender began.
-    out.client_iss = in.seq + found->at - found->hello.offset - 1;
+    out.client_iss = in.seq + found->at - out.hello.offset - 1;
     out.held = release(in.tuple);
     return out;
   }

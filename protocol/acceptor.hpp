@@ -72,8 +72,9 @@ struct reply_stray {
   segment_header header;
   std::optional<errc> reason;
 };
-/// A proven hello: make a stream (stream::accept), give it the hello's segment, then `held` in
-/// order.
+/// A hello whose sender has seen our SYN-ACK. Where session_proof admits it (one that introduces an
+/// unknown session makes that) make a stream (stream::accept), give it the hello's segment, then `held`
+/// in order; else send a RST.
 struct accept_stream {
   hello_repr hello;
   seq_num iss;

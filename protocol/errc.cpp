@@ -20,6 +20,8 @@ const char* to_string(errc e) noexcept {
   case errc::rst_limited: return "rst_limited";
   case errc::hold_full: return "hold_full";
   case errc::bad_hello: return "bad_hello";
+  case errc::replayed_hello: return "replayed_hello";
+  case errc::no_session: return "no_session";
   case errc::too_large: return "too_large";
   case errc::window_closed: return "window_closed";
   case errc::not_open: return "not_open";

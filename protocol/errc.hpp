@@ -22,7 +22,9 @@ enum class errc : std::uint8_t {
   no_stream,         ///< for no stream (answered by RST within the limit)
   rst_limited,       ///< a RST or challenge ACK not sent: over the limit per second
   hold_full,         ///< early data: no room left to hold it
-  bad_hello,         ///< a hello that cannot be read or contradicts itself
+  bad_hello,         ///< a hello that cannot be read, contradicts itself or proves nothing
+  replayed_hello,    ///< a hello whose counter has opened a stream before: a copy, or overtaken
+  no_session,        ///< a hello that joins a session that is not known (any more)
   too_large,         ///< datagram larger than the session's MTU permits
   window_closed,     ///< datagram over the bound of unacknowledged octets
   not_open,          ///< datagram for a stream that is not open

@@ -151,19 +151,19 @@ void stream::on_payload(const segment_repr& in, byte_view payload, std::int64_t 
   bool replay = false;
   if (!greeted_) {
     const auto found = find_hello(payload, in.datagram_size);
-    if (!found || std::uint64_t{found->hello.offset} != static_cast<std::uint64_t>(at) + found->at)
-      return hold(in, now, out);
-    if (found->hello.session != config_.session ||
-        found->hello.stream_index != config_.stream_index) {
-      out.add(count_drop{errc::bad_hello, 1});
-      return;
-    }
-    greet(found->hello, now, out);
+    const auto relative = static_cast<std::uint64_t>(at) + (found ? found->at : 0);
+    // Data that overtake the hello may begin like one; at the start of a direction nothing else does.
+    const bool readable = found && found->hello;
+    if (!found || relative != (readable ? found->hello->offset : 0)) return hold(in, now, out);
+    if (!readable || !is_ours(*found->hello)) return refuse_hello(now, out);
+    greet(*found->hello, now, out);
     replay = held_segments_ > 0;
     held_segments_ = 0;
     held_bytes_ = 0;
   } else if (!client_ && at <= static_cast<std::int64_t>(peer_hello_) && end > peer_hello_) {
-    send_flight(now, out); // the hello, or its repeat: our own may have been lost
+    // The hello, or its repeat: our own may have been lost.
+    if (answered_at_ == time_point::min() || now - answered_at_ >= repeat_interval)
+      send_flight(now, out);
   }
   deliver_data(in, at, now, out);
   if (replay) out.add(replay_held{});

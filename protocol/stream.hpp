@@ -7,6 +7,7 @@
 #include "protocol/profile.hpp"
 #include "protocol/rate_limit.hpp"
 #include "protocol/seq.hpp"
+#include "protocol/session_proof.hpp"
 #include "protocol/time.hpp"
 
 #include <array>
@@ -27,7 +28,8 @@ struct stream_config {
   seq_num iss;              ///< client: unpredictable (RFC 6528); server: the SYN cookie
   std::uint16_t ip_id = 0;  ///< where the IPv4 ID starts
   std::uint16_t mtu = 1500; ///< of the TUN
-  session_id session{};
+  /// Client: what session_claims say. Server: the secret alone, the rest is the hello's.
+  session_claim session;
   std::uint8_t stream_index = 0;
   std::uint8_t stream_count = 1;
   duration keepalive = std::chrono::seconds{20};     ///< client: K, 0 is off; the server learns it
@@ -69,8 +71,9 @@ class stream {
 public:
   /// Client: SYN-SENT. The effects of open() send the SYN.
   static stream connect(const stream_config& config) noexcept;
-  /// Server: open at once, from a hello whose ack proved that its sender saw our SYN-ACK. The
-  /// segment that carried the hello is then given to on_segment like any other, which answers it.
+  /// Server: open at once, from a hello whose ack proved that its sender saw our SYN-ACK, and which its
+  /// session_proof has admitted. The segment that carried the hello is then given to on_segment like
+  /// any other, which answers it.
   static stream accept(const stream_config& config, const hello_repr& hello, seq_num client_iss,
                        time_point now) noexcept;
   /// Server: from an accept_legacy, with config.iss and config.wire as it says. The segment that
@@ -149,7 +152,9 @@ private:
   void establish(const segment_repr& in, time_point now, effects& out) noexcept;
   void prepare_hello() noexcept;
   void send_flight(time_point now, effects& out) noexcept;
+  bool is_ours(const hello_repr& hello) const noexcept;
   void greet(const hello_repr& hello, time_point now, effects& out) noexcept;
+  void refuse_hello(time_point now, effects& out) noexcept;
   void hold(const segment_repr& in, time_point now, effects& out) noexcept;
   void on_syn_timer(time_point now, effects& out) noexcept;
   bool on_flight_timer(time_point now, effects& out) noexcept;

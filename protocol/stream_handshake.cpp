@@ -15,8 +15,6 @@ constexpr std::array<duration, 4> flight_schedule{1s, 2s, 4s, 8s};
 /// A SYN that is not repeated: with the handshake that follows on another port, less than datagrams
 /// wait for a session.
 constexpr duration first_port_time = 1s;
-/// Early data, or ACKs of another age, ask for a repeat at once, but not for a stream of them.
-constexpr auto repeat_interval = 200ms;
 /// Assumed where the peer's SYN has no MSS (RFC 9293 §3.7.1).
 constexpr std::uint16_t default_mss_v4 = 536;
 constexpr std::uint16_t default_mss_v6 = 1'220;
@@ -32,7 +30,10 @@ stream stream::connect(const stream_config& config) noexcept {
 stream stream::accept(const stream_config& config, const hello_repr& hello, seq_num client_iss,
                       time_point now) noexcept {
   stream s{config, false};
-  s.config_.session = hello.session;
+  s.config_.session.id = hello.session;
+  s.config_.session.counter = hello.counter;
+  s.config_.session.introduces = false;
+  if (hello.introduces) s.config_.session.secret = hello.secret;
   s.config_.stream_index = hello.stream_index;
   s.config_.stream_count = hello.stream_count;
   s.config_.keepalive = hello.keepalive;
@@ -151,14 +152,18 @@ void stream::prepare_hello() noexcept {
   hello_repr hello;
   hello.offset = static_cast<std::uint32_t>(packet);
   hello.control_length = static_cast<std::uint32_t>(packet + hello_size);
-  hello.session = config_.session;
+  hello.introduces = config_.session.introduces;
+  hello.session = config_.session.id;
+  hello.counter = config_.session.counter;
+  hello.client_iss = client_ ? config_.iss : irs_;
+  hello.server_iss = client_ ? irs_ : config_.iss;
   hello.stream_index = config_.stream_index;
   hello.stream_count = config_.stream_count;
   if (unscaled_) hello.capabilities |= capability::unscaled;
   hello.keepalive = std::chrono::duration_cast<std::chrono::seconds>(config_.keepalive);
   hello.mtu =
       client_ ? static_cast<std::uint16_t>(max_datagram_ + header_size(is_v4())) : config_.mtu;
-  hello_ = encode_hello(hello);
+  hello_ = encode_hello(hello, config_.session.secret);
 }
 
 /// Handshake packet and hello, each in its own segment with PSH, which keeps GRO from merging them.
@@ -173,6 +178,21 @@ void stream::send_flight(time_point now, effects& out) noexcept {
   snd_end_ = std::max<std::uint64_t>(snd_end_, at + hello_size);
   answered_at_ = now;
   await_answer(now);
+}
+
+/// Of this stream's server. Its view of the sequence numbers may be another: firewalls change them.
+bool stream::is_ours(const hello_repr& hello) const noexcept {
+  return hello.session == config_.session.id && hello.counter == config_.session.counter &&
+         hello.stream_index == config_.stream_index && !hello.introduces &&
+         proves(hello, config_.session.secret);
+}
+
+/// What stands in the hello's place can't be one of ours: nothing that follows could be read.
+void stream::refuse_hello(time_point now, effects& out) noexcept {
+  out.add(count_drop{errc::bad_hello, 1});
+  ended_ = true;
+  send_reset(now, out);
+  out.add(ended{end_reason::reset});
 }
 
 void stream::greet(const hello_repr& hello, time_point now, effects& out) noexcept {

@@ -2,6 +2,7 @@
 
 #include "protocol/packet.hpp"
 
+#include <chrono>
 #include <cstdint>
 
 namespace tonel::protocol {
@@ -28,6 +29,10 @@ inline constexpr std::uint32_t receive_window = std::uint32_t{1} << 30;
 /// Room for early segments (those that overtake the peer's hello).
 inline constexpr std::uint32_t max_held_segments = 64;
 inline constexpr std::uint32_t max_held_bytes = 64 * 1024;
+
+/// Early data, a repeated hello, or ACKs of another age ask for a first flight or SYN at once, but not
+/// for a stream of them.
+inline constexpr auto repeat_interval = std::chrono::milliseconds{200};
 
 /// A header that answers `in` from the other end; seq, ack and flags are the caller's.
 [[nodiscard]] inline segment_header answer_to(const segment_repr& in, seq_num seq, seq_num ack,

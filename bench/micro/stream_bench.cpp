@@ -30,7 +30,7 @@ struct opened_stream {
     next.ack = config().iss + 1;
     next.payload_offset = 40;
     next.payload_length = next.datagram_size = hello_size;
-    const auto encoded = encode_hello(hello);
+    const auto encoded = encode_hello(hello, {});
     server.on_segment(next, encoded, now);
     next.seq = next.end();
     next.ack = server.snd_nxt();
@@ -47,7 +47,7 @@ struct opened_stream {
     stream_config c;
     c.tuple = {*endpoint::parse("192.0.2.2:443"), *endpoint::parse("192.0.2.1:40000")};
     c.iss = {5'000'000};
-    c.session.fill(7);
+    c.session.id.fill(7);
     return c;
   }
 };

@@ -3,6 +3,7 @@
 #include <tonel/protocol/acceptor.hpp>
 #include <tonel/protocol/checksum.hpp>
 #include <tonel/protocol/run.hpp>
+#include <tonel/protocol/session_proof.hpp>
 #include <tonel/protocol/stream.hpp>
 
 #include <algorithm>
@@ -76,9 +77,9 @@ public:
   void connect(time_point now) {
     stream_config config;
     config.tuple = as_client_sees_it;
-    config.iss = native_isn(123'456'789); // real programs: random, as the next three
+    config.iss = native_isn(123'456'789); // real programs: random, as the next one
     config.ip_id = 1;
-    config.session.fill(3);
+    config.session = claims_.next();
     config.last_port = true;
     stream_.emplace(stream::connect(config));
     run(stream_->open(now), {}, {}, now);
@@ -138,6 +139,11 @@ private:
     if (const auto* reply = std::get_if<reply_stray>(&what)) return send(reply->header, {}, now);
     auto* made = std::get_if<accept_stream>(&what);
     if (made == nullptr) return;
+    // What a session's further streams, and copies of hellos, have to pass. Here there is one stream
+    // a session, so each hello has to introduce a new one; real programs keep the proof by the id.
+    const bool admitted =
+        made->hello.introduces && session_proof{made->hello}.admit(made->hello).has_value();
+    if (!admitted) return; // real programs: a RST, and the reason is counted
     stream_config config;
     config.tuple = in.tuple;
     config.iss = made->iss;
@@ -194,6 +200,7 @@ private:
 
   bool client_;
   path& network_;
+  session_claims claims_{{3}, {3}}; // real programs: random
   std::optional<acceptor> acceptor_;
   std::optional<stream> stream_;
   std::vector<held_segment> held_;

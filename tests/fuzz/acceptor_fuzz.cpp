@@ -82,7 +82,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       hello_repr hello;
       hello.offset = e[9];
       hello.control_length = hello.offset + hello_size;
-      const auto encoded = encode_hello(hello);
+      hello.introduces = (e[9] & 1) != 0;
+      const auto encoded = encode_hello(hello, {1});
       std::copy(encoded.begin(), encoded.end(), payload.begin());
     }
     in.payload_length = static_cast<std::uint32_t>(payload.size());

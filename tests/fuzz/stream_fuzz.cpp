@@ -98,7 +98,7 @@ private:
       h.offset = in.seq.raw - irs_.raw - 1;
       h.control_length = h.offset + hello_size;
       h.mtu = static_cast<std::uint16_t>(seq);
-      const auto encoded = encode_hello(h);
+      const auto encoded = encode_hello(h, {});
       std::copy(encoded.begin(), encoded.end(), payload.begin());
     }
     in.payload_length = static_cast<std::uint32_t>(payload.size());

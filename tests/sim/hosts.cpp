@@ -1,6 +1,7 @@
 #include "tests/sim/hosts.hpp"
 
 #include "protocol/run.hpp"
+#include "protocol/wire.hpp"
 
 #include <algorithm>
 
@@ -71,13 +72,11 @@ void traffic::arrived(byte_view datagram) {
 }
 
 host::host(bool client, network& net, traffic& out, traffic& in)
-    : client_(client), net_(net), out_(out), in_(in) {
-  session_.fill(0x5e);
-}
+    : client_(client), net_(net), out_(out), in_(in) {}
 
-host::entry& host::add(stream machine, std::uint16_t port) {
+host::entry& host::add(stream machine, std::uint16_t port, std::uint64_t counter) {
   return *(streams_[port] =
-               std::make_unique<entry>(entry{std::move(machine), port, false, false, {}}));
+               std::make_unique<entry>(entry{std::move(machine), port, counter, false, false, {}}));
 }
 
 void host::sweep() {
@@ -217,7 +216,8 @@ void host::close(time_point now) {
 
 client_host::client_host(std::uint64_t seed, network& net, traffic& out, traffic& in,
                          std::size_t handshake_packet)
-    : host(true, net, out, in), random_(seed), acceptor_(acceptor_config{}) {
+    : host(true, net, out, in), random_(seed), acceptor_(acceptor_config{}),
+      claims_({0x5e}, {0x5e, 1}) {
   if (handshake_packet > 0)
     handshake_packet_ = std::make_shared<std::vector<std::uint8_t>>(handshake_packet, 'h');
 }
@@ -229,9 +229,9 @@ void client_host::connect(time_point now) {
   config.tuple = {{client_address, port}, {server_address, server_port}};
   config.iss = {static_cast<std::uint32_t>(random_())};
   config.ip_id = static_cast<std::uint16_t>(random_());
-  config.session = session_;
+  config.session = claims_.next();
   config.handshake_packet = handshake_packet_;
-  auto& e = add(stream::connect(config), port);
+  auto& e = add(stream::connect(config), port, config.session.counter);
   run(e, e.machine.open(now), nullptr, {}, now);
 }
 
@@ -248,6 +248,7 @@ void client_host::on_event(entry& e, const effect& what, time_point now) {
   } else if (std::get_if<greeted>(&what)) {
     ++greetings_;
     e.greeted = true;
+    claims_.greeted(e.counter);
     // Older streams have done their work.
     std::vector<std::uint16_t> others;
     for (const auto& [port, other] : streams_)
@@ -257,8 +258,9 @@ void client_host::on_event(entry& e, const effect& what, time_point now) {
       run(*streams_[port], streams_[port]->machine.reset(now), nullptr, {}, now);
   } else if (std::get_if<went_silent>(&what) || std::get_if<try_new_port>(&what)) {
     if (e.port + 1 == next_port_ && !closing_) connect(now);
-  } else if (std::get_if<ended>(&what)) {
+  } else if (const auto* end = std::get_if<ended>(&what)) {
     if (current_ == &e) current_ = nullptr;
+    if (end->why == end_reason::reset) claims_.was_reset(e.counter, e.greeted);
     if (e.port + 1 == next_port_ && !closing_) connect(now);
   }
 }
@@ -277,6 +279,7 @@ acceptor server_host::make_acceptor() {
 void server_host::restart() {
   streams_.clear();
   current_ = nullptr;
+  proof_.reset();
   acceptor_ = make_acceptor();
 }
 
@@ -287,10 +290,15 @@ void server_host::on_stray(const segment_repr& in, byte_view payload, time_point
   } else if (const auto* ignored = std::get_if<ignore_stray>(&answer)) {
     if (ignored->reason) ++drops_[static_cast<std::size_t>(*ignored->reason)];
   } else if (auto* made = std::get_if<accept_stream>(&answer)) {
+    if (!admit(made->hello)) {
+      auto rst = answer_to(in, in.ack, in.end(), flag::rst | flag::ack);
+      return net_.send(false, rst, {}, 0, now);
+    }
     ++accepted_;
     stream_config config;
     config.tuple = in.tuple;
     config.iss = made->iss;
+    config.session.secret = proof_->secret();
     config.ip_id = static_cast<std::uint16_t>(random_());
     auto& e = add(stream::accept(config, made->hello, made->client_iss, now), in.tuple.remote.port);
     auto* const before = std::exchange(current_, &e);
@@ -299,6 +307,17 @@ void server_host::on_stray(const segment_repr& in, byte_view payload, time_point
       give(e, h.segment, h.payload, now);
     if (before != nullptr) run(*before, before->machine.supersede(now), nullptr, {}, now);
   }
+}
+
+bool server_host::admit(const hello_repr& hello) {
+  if (!proof_ && !hello.introduces) {
+    ++drops_[static_cast<std::size_t>(errc::no_session)];
+    return false;
+  }
+  if (!proof_) proof_.emplace(hello);
+  const auto admitted = proof_->admit(hello);
+  if (!admitted) ++drops_[static_cast<std::size_t>(admitted.error())];
+  return admitted.has_value();
 }
 
 void server_host::on_event(entry& e, const effect& what, time_point) {

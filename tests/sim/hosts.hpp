@@ -1,6 +1,7 @@
 #pragma once
 
 #include "protocol/acceptor.hpp"
+#include "protocol/session_proof.hpp"
 #include "protocol/stream.hpp"
 #include "tests/sim/network.hpp"
 
@@ -8,6 +9,7 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <random>
 #include <string>
 #include <unordered_map>
@@ -61,6 +63,7 @@ protected:
   struct entry {
     protocol::stream machine;
     std::uint16_t port;
+    std::uint64_t counter = 0; ///< of its hello
     bool greeted = false;
     bool forgotten = false;
     std::vector<protocol::held_segment> held;
@@ -69,7 +72,7 @@ protected:
            protocol::byte_view payload, time_point now);
   void give(entry& e, const protocol::segment_repr& in, protocol::byte_view payload,
             time_point now);
-  entry& add(protocol::stream machine, std::uint16_t port);
+  entry& add(protocol::stream machine, std::uint16_t port, std::uint64_t counter = 0);
   void sweep();
   void flush(time_point now);
   virtual void on_stray(const protocol::segment_repr& in, protocol::byte_view payload,
@@ -85,7 +88,6 @@ protected:
   entry* current_ = nullptr;
   std::deque<std::vector<std::uint8_t>> queue_; ///< until a stream is open
   std::array<std::uint64_t, protocol::errc_count> drops_{};
-  protocol::session_id session_{};
 };
 
 /// One session of a client: replaces its stream as sessions do.
@@ -105,6 +107,7 @@ private:
 
   std::mt19937_64 random_;
   protocol::acceptor acceptor_;
+  protocol::session_claims claims_;
   std::shared_ptr<const std::vector<std::uint8_t>> handshake_packet_;
   std::uint16_t next_port_ = 40'000;
   std::uint32_t handshakes_ = 0;
@@ -126,9 +129,12 @@ private:
                 time_point now) override;
   void on_event(entry& e, const protocol::effect& what, time_point now) override;
   protocol::acceptor make_acceptor();
+  /// The hello may open a stream; else the reason is counted.
+  bool admit(const protocol::hello_repr& hello);
 
   std::mt19937_64 random_;
   protocol::acceptor acceptor_;
+  std::optional<protocol::session_proof> proof_; ///< of the session
   std::uint32_t accepted_ = 0;
 };
 

@@ -109,7 +109,7 @@ void our_client::connect(time_point now) {
   const auto port = next_port_++;
   config.tuple = {{us_.address, port}, them_};
   config.iss = native_isn(static_cast<std::uint32_t>(random_()));
-  config.session.fill(0x5e);
+  config.session.id.fill(0x5e);
   config.wire = wire_;
   config.detect_legacy = wire_ == profile::native;
   config.join_token = wire_ == profile::tonel ? token_ : std::uint16_t{0};

@@ -339,7 +339,7 @@ BOOST_AUTO_TEST_CASE(flat_out_before_the_server_has_spoken_stays_within_its_syns
       s.client.submit(1'000 + seed, 20, s.now());
       s.run_for(10ms);
     }
-    BOOST_TEST(s.up.sent == (60'000 - 48) / (1'000 + seed));
+    BOOST_TEST(s.up.sent == (60'000 - 76) / (1'000 + seed));
     BOOST_TEST(s.client.dropped(errc::window_closed) == 2'000 - s.up.sent);
     s.net.set_blackout(false, false);
     s.run_for(2s);

@@ -304,6 +304,7 @@ BOOST_AUTO_TEST_CASE(a_peer_cannot_pile_up_streams_of_one_session) {
   world w;
   w.echo(5001, "a");
   const auto hello = w.sent_with(flag::psh, true).front();
+  auto another = *protocol::parse_hello(hello.payload);
   w.lose = [](const auto&) { return true; };
   const auto before = w.server().actors_running();
   for (std::uint16_t port = 20'000; port < 20'050; ++port) {
@@ -319,7 +320,9 @@ BOOST_AUTO_TEST_CASE(a_peer_cannot_pile_up_streams_of_one_session) {
     s.header.ack = w.trace.back().header.seq + 1;
     s.header.seq = hello.header.seq;
     s.header.flags = flag::ack | flag::psh;
-    s.payload = hello.payload;
+    ++another.counter; // it has the session's secret
+    const auto payload = protocol::encode_hello(another, another.secret);
+    s.payload.assign(payload.begin(), payload.end());
     s.datagram_size = static_cast<std::uint32_t>(s.payload.size());
     w.server().tuns[0]->push(s);
     w.run();

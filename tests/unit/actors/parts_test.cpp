@@ -322,7 +322,7 @@ BOOST_AUTO_TEST_CASE(a_hello_that_comes_before_the_shards_are_all_up_is_kept) {
   protocol::hello_repr hello;
   hello.control_length = protocol::hello_size;
   hello.mtu = 1'500;
-  const auto octets = protocol::encode_hello(hello);
+  const auto octets = protocol::encode_hello(hello, {});
   for (int repeats = 0; repeats < 2; ++repeats)
     tun.push({client, {octets.begin(), octets.end()}, protocol::hello_size});
   step();

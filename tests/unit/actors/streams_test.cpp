@@ -49,6 +49,53 @@ struct four_streams : world {
   }
 };
 
+/// The clients' hellos among what was traced.
+std::vector<octets> hellos_of(const world& w) {
+  std::vector<octets> out;
+  for (const auto& t : w.trace)
+    if (t.from_client && !t.lost && protocol::parse_hello(t.payload)) out.push_back(t.payload);
+  return out;
+}
+
+/// Another host, which speaks TCP and puts what it has copied where a hello belongs.
+struct stranger final : host {
+  explicit stranger(world& in) : w(in) { w.attach(address, *this); }
+  ~stranger() override { w.detach(*this); }
+
+  /// The flags of what answers that hello on a new connection.
+  std::uint8_t says(const octets& hello) {
+    segment s;
+    s.header.tuple = {{address, ++port}, {protocol::ip_address::v4(192, 168, 201, 2), 443}};
+    s.header.seq = {70'000};
+    s.header.flags = flag::syn;
+    s.header.mss = 1'460;
+    w.send(s);
+    w.run();
+    BOOST_TEST_REQUIRE((last.flags == (flag::syn | flag::ack)));
+    s.header.mss = 0;
+    s.header.seq = s.header.seq + 1;
+    s.header.ack = last.seq + 1;
+    s.header.flags = flag::ack | flag::psh;
+    s.payload = hello;
+    s.datagram_size = static_cast<std::uint32_t>(hello.size());
+    w.send(s);
+    w.run();
+    return last.flags & flag::rst;
+  }
+  void receive(const segment& s) override {
+    last = s.header;
+    if (!s.payload.empty()) ++got;
+  }
+  void on_timer() override {}
+  std::optional<protocol::time_point> deadline() const override { return std::nullopt; }
+
+  world& w;
+  protocol::ip_address address = protocol::ip_address::v4(198, 51, 100, 66);
+  std::uint16_t port = 30'000;
+  protocol::segment_header last;
+  std::size_t got = 0;
+};
+
 std::size_t distinct(const std::vector<std::uint16_t>& ports) {
   return std::set<std::uint16_t>{ports.begin(), ports.end()}.size();
 }
@@ -98,6 +145,85 @@ BOOST_AUTO_TEST_CASE(replies_are_spread_over_the_streams) {
   }
   BOOST_TEST(distinct(w.ports(false)) == streams);
   BOOST_TEST(w.client().app_got(5001).size() == 9u);
+}
+
+BOOST_AUTO_TEST_CASE(a_copied_hello_takes_nothing) {
+  world_options o;
+  o.streams = 2;
+  world w{o};
+  w.echo(5001, "first");
+  w.pass(100ms);
+  auto copied = hellos_of(w); // both introduce: neither was answered when they went
+  // One of a stream that takes another's place joins, without the secret.
+  w.trace.clear();
+  w.client().app_sends(5001, "tonel-fault:client-stream");
+  w.pass(1s);
+  w.echo(5001, "second");
+  const auto joined = hellos_of(w);
+  BOOST_TEST_REQUIRE(joined.size() == 1u);
+  BOOST_TEST(!protocol::parse_hello(joined.front())->introduces);
+  copied.insert(copied.end(), joined.begin(), joined.end());
+  BOOST_TEST_REQUIRE(copied.size() == 3u);
+
+  stranger thief{w};
+  const auto streams_before = w.server().count(counter::streams_opened);
+  for (const auto& hello : copied)
+    BOOST_TEST(thief.says(hello) == flag::rst);
+  BOOST_TEST(w.server().count(protocol::errc::replayed_hello) == 3u);
+  // Nor does one that was changed, by whoever does not know the secret.
+  auto changed = joined.front();
+  ++changed[35]; // the counter
+  BOOST_TEST(thief.says(changed) == flag::rst);
+  auto larger = joined.front();
+  larger[11] = 3; // another stream
+  larger[10] = 2;
+  BOOST_TEST(thief.says(larger) == flag::rst);
+  BOOST_TEST(w.server().count(protocol::errc::bad_hello) == 2u);
+  // One of no session, which does not introduce any.
+  auto unknown = joined.front();
+  ++unknown[20];
+  BOOST_TEST(thief.says(unknown) == flag::rst);
+  BOOST_TEST(w.server().count(protocol::errc::no_session) == 1u);
+
+  BOOST_TEST(w.server().count(counter::streams_opened) == streams_before);
+  BOOST_TEST(w.server().count(counter::sessions_opened) == 1u);
+  BOOST_TEST(w.server().count(counter::sessions_moved) == 0u);
+  w.trace.clear();
+  for (int n = 0; n < 20; ++n) {
+    w.server().upstreams[0]->memory.push({}, bytes_of("down"));
+    w.pass(200ms);
+  }
+  BOOST_TEST(thief.got == 0u);
+  BOOST_TEST(w.client().app_got(5001).size() == 22u);
+}
+
+BOOST_AUTO_TEST_CASE(a_session_that_moves_to_another_address_says_so) {
+  world w;
+  w.echo(5001, "first");
+  // The client itself, from another address: it knows the secret.
+  auto hello = *protocol::parse_hello(hellos_of(w).front());
+  ++hello.counter;
+  hello.introduces = false;
+  const auto signed_by_it = protocol::encode_hello(hello, hello.secret);
+  stranger moved{w};
+  const log_tail log;
+  BOOST_TEST(moved.says({signed_by_it.begin(), signed_by_it.end()}) != flag::rst);
+  BOOST_TEST(w.server().count(counter::sessions_moved) == 1u);
+  BOOST_TEST(log.matching("its client now comes from 198.51.100.66") == 1u);
+  BOOST_TEST(w.server().count(counter::sessions_opened) == 1u);
+}
+
+BOOST_AUTO_TEST_CASE(all_streams_come_back_to_a_restarted_server_at_once) {
+  four_streams w;
+  w.restart_server();
+  w.trace.clear();
+  for (char c = 'a'; c < 'e'; ++c)
+    w.send(std::string(10, c)); // each stream's draws a RST
+  w.pass(100ms);
+  BOOST_TEST(w.server().count(counter::streams_opened) == streams);
+  BOOST_TEST(w.server().count(counter::sessions_opened) == 1u);
+  BOOST_TEST(w.server().count(protocol::errc::no_session) == 0u);
+  w.echo(5001, "again");
 }
 
 BOOST_AUTO_TEST_CASE(a_dead_stream_is_replaced_and_the_others_are_not_touched) {

@@ -256,6 +256,20 @@ BOOST_AUTO_TEST_CASE(client_session_runs_on_its_reactor) {
   t.all_on_loop(t.random, 3);
 }
 
+/// One that introduces its session.
+adopt_stream first_hello(threads& t) {
+  protocol::hello_repr hello;
+  hello.introduces = true;
+  hello.control_length = protocol::hello_size;
+  adopt_stream out;
+  out.tunnel = t.tunnel;
+  out.tuple = tuple();
+  out.queue = t.nobody();
+  std::get<protocol::accept_stream>(out.accepted).hello =
+      *protocol::parse_hello(protocol::encode_hello(hello, {1}));
+  return out;
+}
+
 BOOST_AUTO_TEST_CASE(server_session_runs_on_its_reactor) {
   threads t{role::server};
   server_session_start start;
@@ -264,11 +278,9 @@ BOOST_AUTO_TEST_CASE(server_session_runs_on_its_reactor) {
   start.tunnel = t.tunnel;
   start.queue = t.nobody();
   start.sockets = {t.socket};
+  start.proof.emplace(std::get<protocol::accept_stream>(first_hello(t).accepted).hello);
   const auto session = t.spawn(server_session, start);
-  adopt_stream hello;
-  hello.tunnel = t.tunnel;
-  hello.tuple = tuple();
-  hello.queue = t.nobody();
+  const auto hello = first_hello(t);
   caf::anon_send(session, hello); // draws an IP ID
   t.all_on_loop(t.random, 1);
 }
@@ -277,10 +289,7 @@ BOOST_AUTO_TEST_CASE(shard_supervisor_runs_on_its_reactor) {
   threads t{role::server};
   const auto supervisor = t.spawn(shard_supervisor, t.where.get(), t.nobody());
   caf::anon_send(supervisor, remote_resolved{t.tunnel, tuple().remote});
-  adopt_stream hello;
-  hello.tunnel = t.tunnel;
-  hello.tuple = tuple();
-  hello.queue = t.nobody();
+  const auto hello = first_hello(t);
   caf::anon_send(supervisor, hello);
   t.all_on_loop(t.upstream, 1);
   caf::anon_send(supervisor, stop_shard{}); // takes its children along

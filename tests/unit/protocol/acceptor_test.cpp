@@ -26,7 +26,8 @@ octets hello_at(std::uint32_t offset) {
   h.offset = offset;
   h.control_length = offset + hello_size;
   h.session.fill(7);
-  const auto bytes = encode_hello(h);
+  h.introduces = true;
+  const auto bytes = encode_hello(h, {7});
   return {bytes.begin(), bytes.end()};
 }
 
@@ -149,7 +150,7 @@ BOOST_AUTO_TEST_CASE(another_port_and_a_client_only_refuse) {
   tuple.local.port = 443;
   BOOST_TEST(tell(give(S, 0, 0)) == "RA 0:1 no_stream");
   BOOST_TEST(tell(give(S | A, 0, 1)) == "RA 1:1 no_stream");
-  BOOST_TEST(tell(give(A, 1, 1, hello_at(0))) == "RA 1:49 no_stream");
+  BOOST_TEST(tell(give(A, 1, 1, hello_at(0))) == "RA 1:77 no_stream");
   BOOST_TEST(tell(give(R | A, 1, 1)) == "");
 }
 
@@ -161,6 +162,28 @@ BOOST_AUTO_TEST_CASE(hello_makes_a_stream) {
   BOOST_TEST(made->client_iss.raw == client_iss);
   BOOST_TEST(made->hello.control_length == hello_size);
   BOOST_TEST(made->held.empty());
+}
+
+BOOST_AUTO_TEST_CASE(a_bad_hello_is_refused_at_once_and_nothing_is_held) {
+  const auto whole = hello_at(0);
+  const struct {
+    const char* what;
+    std::size_t at;
+    std::uint8_t value;
+  } table[] = {{"version", 8, 1},
+               {"a flag of later", 9, 0x81},
+               {"index of another session", 10, 1},
+               {"no streams", 11, 0},
+               {"length", 19, 77},
+               {"tag", 75, static_cast<std::uint8_t>(whole[75] ^ 1)}};
+  for (const auto& t : table) {
+    give(A, 77, 1, octets(10)); // what overtook it
+    auto payload = whole;
+    payload[t.at] = t.value;
+    BOOST_TEST(tell(give(A | P, 1, 1, payload)) == "RA 1:77 bad_hello", t.what);
+    BOOST_TEST(under_test.held_bytes() == 0u, t.what);
+  }
+  BOOST_TEST(tell(give(A | P, 1, 1, {whole.begin(), whole.begin() + 50})) == "RA 1:51 bad_hello");
 }
 
 BOOST_AUTO_TEST_CASE(hello_behind_a_handshake_packet_makes_a_stream) {
@@ -196,9 +219,9 @@ BOOST_AUTO_TEST_CASE(data_that_overtakes_the_hello_is_handed_over_in_order) {
 }
 
 BOOST_AUTO_TEST_CASE(an_unproven_hello_makes_nothing) {
-  BOOST_TEST(tell(give(A | P, 1, 0, hello_at(0))) == "RA 0:49 unproven");
+  BOOST_TEST(tell(give(A | P, 1, 0, hello_at(0))) == "RA 0:77 unproven");
   now = start + 30min; // the key is gone
-  BOOST_TEST(tell(give(A | P, 1, 1, hello_at(0))) == "RA 1:49 unproven");
+  BOOST_TEST(tell(give(A | P, 1, 1, hello_at(0))) == "RA 1:77 unproven");
 }
 
 BOOST_AUTO_TEST_CASE(the_previous_key_still_proves) {

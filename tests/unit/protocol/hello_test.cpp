@@ -1,7 +1,9 @@
 #include "protocol/hello.hpp"
+#include "protocol/siphash.hpp"
 
 #include <boost/test/unit_test.hpp>
 
+#include <algorithm>
 #include <functional>
 #include <vector>
 
@@ -15,8 +17,12 @@ hello_repr example() {
   hello_repr h;
   h.offset = 0x0102;
   h.control_length = h.offset + hello_size;
-  for (std::uint8_t i = 0; i < 16; ++i)
+  for (std::uint8_t i = 0; i < 8; ++i)
     h.session[i] = static_cast<std::uint8_t>(0xa0 + i);
+  h.introduces = true;
+  h.counter = 0x0102030405060708;
+  h.client_iss = {0x11121314};
+  h.server_iss = {0x21222324};
   h.stream_index = 2;
   h.stream_count = 5;
   h.capabilities = 0xdeadbeef;
@@ -25,8 +31,11 @@ hello_repr example() {
   return h;
 }
 
+const session_secret secret{0xb0, 0xb1, 0xb2, 0xb3, 0xb4, 0xb5, 0xb6, 0xb7,
+                            0xb8, 0xb9, 0xba, 0xbb, 0xbc, 0xbd, 0xbe, 0xbf};
+
 octets encoded(const hello_repr& h) {
-  const auto bytes = encode_hello(h);
+  const auto bytes = encode_hello(h, secret);
   return {bytes.begin(), bytes.end()};
 }
 
@@ -35,14 +44,21 @@ octets encoded(const hello_repr& h) {
 BOOST_AUTO_TEST_SUITE(hello_test)
 
 BOOST_AUTO_TEST_CASE(layout_is_what_the_document_says) {
-  const octets expected = {
+  octets expected = {
       0x9d, 't',  'o',  'n',  'e',  'l',  0x0a, 0x1a, // magic
-      1,    0,    2,    5,                            // version, reserved, index, count
-      0,    0,    1,    2,    0,    0,    1,    0x32, // offset, control length
-      0xa0, 0xa1, 0xa2, 0xa3, 0xa4, 0xa5, 0xa6, 0xa7, 0xa8, 0xa9, 0xaa, 0xab, 0xac, 0xad, 0xae,
-      0xaf, // session
-      0xde, 0xad, 0xbe, 0xef, 0,    20,   0x05, 0x8c, 0,    0,    0,    0,
+      2,    1,    2,    5,                            // version, flags, index, count
+      0,    0,    1,    2,    0,    0,    1,    0x4e, // offset, control length
+      0xa0, 0xa1, 0xa2, 0xa3, 0xa4, 0xa5, 0xa6, 0xa7, // session
+      1,    2,    3,    4,    5,    6,    7,    8,    // counter
+      0x11, 0x12, 0x13, 0x14, 0x21, 0x22, 0x23, 0x24, // initial sequence numbers
+      0xde, 0xad, 0xbe, 0xef, 0,    20,   0x05, 0x8c, // capabilities, keepalive, MTU
+      0xb0, 0xb1, 0xb2, 0xb3, 0xb4, 0xb5, 0xb6, 0xb7, // secret
+      0xb8, 0xb9, 0xba, 0xbb, 0xbc, 0xbd, 0xbe, 0xbf,
   };
+  const auto tag = siphash24(secret, expected);
+  for (int shift = 56; shift >= 0; shift -= 8)
+    expected.push_back(static_cast<std::uint8_t>(tag >> shift));
+  BOOST_TEST(expected.size() == hello_size);
   BOOST_TEST(encoded(example()) == expected, boost::test_tools::per_element());
 }
 
@@ -50,15 +66,47 @@ BOOST_AUTO_TEST_CASE(what_is_encoded_is_read_back) {
   const auto bytes = encoded(example());
   const auto read = parse_hello(bytes);
   BOOST_REQUIRE(read.has_value());
-  BOOST_TEST(read->version == 1);
+  BOOST_TEST(read->version == 2);
+  BOOST_TEST(read->introduces);
   BOOST_TEST(read->offset == 0x0102u);
-  BOOST_TEST(read->control_length == 0x0132u);
+  BOOST_TEST(read->control_length == 0x014eu);
   BOOST_TEST((read->session == example().session));
+  BOOST_TEST(read->counter == 0x0102030405060708u);
+  BOOST_TEST(read->client_iss.raw == 0x11121314u);
+  BOOST_TEST(read->server_iss.raw == 0x21222324u);
   BOOST_TEST(read->stream_index == 2);
   BOOST_TEST(read->stream_count == 5);
   BOOST_TEST(read->capabilities == 0xdeadbeef);
   BOOST_TEST(read->keepalive.count() == 20);
   BOOST_TEST(read->mtu == 1'420);
+  BOOST_TEST((read->secret == secret));
+  BOOST_TEST(proves(*read, secret));
+}
+
+BOOST_AUTO_TEST_CASE(the_secret_is_carried_by_an_introduction_alone) {
+  auto h = example();
+  h.introduces = false;
+  const auto bytes = encoded(h);
+  BOOST_TEST(
+      (std::search(bytes.begin(), bytes.end(), secret.begin(), secret.begin() + 4) == bytes.end()));
+  const auto read = parse_hello(bytes);
+  BOOST_REQUIRE(read.has_value());
+  BOOST_TEST(proves(*read, secret));
+  BOOST_TEST(!proves(*read, {1}));
+}
+
+BOOST_AUTO_TEST_CASE(the_tag_covers_every_octet) {
+  for (const bool introduces : {true, false}) {
+    auto h = example();
+    h.introduces = introduces;
+    const auto bytes = encoded(h);
+    for (std::size_t bit = 0; bit < 8 * hello_size; ++bit) {
+      auto spoilt = bytes;
+      spoilt[bit / 8] = static_cast<std::uint8_t>(spoilt[bit / 8] ^ (1u << bit % 8));
+      const auto read = parse_hello(spoilt);
+      BOOST_TEST((!read || !proves(*read, secret)), "bit " << bit);
+    }
+  }
 }
 
 BOOST_AUTO_TEST_CASE(an_interval_too_long_for_its_field_is_cut) {
@@ -76,13 +124,15 @@ BOOST_AUTO_TEST_CASE(a_hello_that_contradicts_itself_is_refused) {
   } table[] = {
       {"magic", [](octets& b) { b[0] ^= 1; }},
       {"end of magic", [](octets& b) { b[7] ^= 1; }},
-      {"version", [](octets& b) { b[8] = 2; }},
+      {"version", [](octets& b) { b[8] = 1; }},
+      {"a flag that is not known", [](octets& b) { b[9] = 0x80; }},
+      {"a tag that another secret made", [](octets& b) { b[75] ^= 1; }},
+      {"a secret that is not introduced", [](octets& b) { b[9] = 0; }},
       {"no streams", [](octets& b) { b[11] = 0; }},
       {"index beyond count", [](octets& b) { b[10] = 5; }},
       {"offset", [](octets& b) { b[13] = 1; }},
       {"control ends before the hello", [](octets& b) { --b[19]; }},
       {"control goes on after it", [](octets& b) { ++b[19]; }},
-      {"a proof that is not there", [](octets& b) { b[45] = 4, b[19] += 4; }},
       {"one octet short", [](octets& b) { b.pop_back(); }},
       {"empty", [](octets& b) { b.clear(); }},
   };
@@ -95,29 +145,28 @@ BOOST_AUTO_TEST_CASE(a_hello_that_contradicts_itself_is_refused) {
   }
 }
 
-BOOST_AUTO_TEST_CASE(a_later_proof_is_skipped) {
-  auto bytes = encoded(example());
-  bytes[45] = 4;
-  bytes[19] = static_cast<std::uint8_t>(bytes[19] + 4);
-  bytes.resize(hello_size + 4 + 10);
-  const auto read = parse_hello(bytes);
-  BOOST_REQUIRE(read.has_value());
-  BOOST_TEST(read->control_length == read->offset + hello_size + 4);
-}
-
 BOOST_AUTO_TEST_CASE(hello_is_found_at_segment_borders) {
   const auto hello = encoded(example());
-  for (const std::uint32_t size : {48u, 100u, 500u}) {
+  for (const std::uint32_t size : {76u, 100u, 500u}) {
     octets payload(2 * size);
     payload.insert(payload.end(), hello.begin(), hello.end());
     const auto found = find_hello(payload, size);
     BOOST_REQUIRE(found.has_value());
     BOOST_TEST(found->at == 2 * size);
+    BOOST_TEST(found->hello.has_value());
     BOOST_TEST(!find_hello(payload, 2 * size + 1).has_value());
+    // What only begins like one is found, too, and can't be read.
     payload.pop_back();
-    BOOST_TEST(!find_hello(payload, size).has_value());
+    const auto cut = find_hello(payload, size);
+    BOOST_REQUIRE(cut.has_value());
+    BOOST_TEST(cut->at == 2 * size);
+    BOOST_TEST(!cut->hello.has_value());
+    // A whole one behind it counts.
+    payload.resize(3 * size);
+    payload.insert(payload.end(), hello.begin(), hello.end());
+    BOOST_TEST(find_hello(payload, size)->at == 3 * size);
   }
-  BOOST_TEST(find_hello(hello, 48)->at == 0u);
+  BOOST_TEST(find_hello(hello, 76)->at == 0u);
   BOOST_TEST(find_hello(hello, 0)->at == 0u);
   BOOST_TEST(!find_hello({}, 0).has_value());
 }

@@ -157,11 +157,11 @@ BOOST_AUTO_TEST_CASE(a_native_syn_finds_out_what_the_server_is) {
       {20ms, "raw SA 40000:1001", "RA 1:35001 | peer is legacy | forgotten"},
   });
   stream_script{s}.run(
-      {{0ms, "open", "S 0:0"}, {20ms, "in SA 0:1", "A 1:1 | PA 1:1(48) | opened"}});
+      {{0ms, "open", "S 0:0"}, {20ms, "in SA 0:1", "A 1:1 | PA 1:1(76) | opened"}});
   s.detect_legacy = false; // --wire native takes what it gets
   stream_script{s}.run(
       {{0ms, "open", "S 0:0"},
-       {20ms, "raw SA 40000:1001", "mtu 536 | A 1:35001 | PA 1:35001(48) | opened"}});
+       {20ms, "raw SA 40000:1001", "mtu 536 | A 1:35001 | PA 1:35001(76) | opened"}});
 }
 
 BOOST_AUTO_TEST_CASE(a_refused_syn_is_refused_whether_it_was_counted_or_not) {

@@ -18,80 +18,80 @@ void run_open(std::initializer_list<row> rows) { run_open_server({}, 0ms, rows);
 BOOST_AUTO_TEST_SUITE(stream_close_test)
 
 BOOST_AUTO_TEST_CASE(fin_is_answered_by_fin) {
-  run_open({{1s, "close", "FA 49:49"},
-            {1050ms, "in FA 49:50", "A 50:50 | ended closed_by_us"},
-            {1100ms, "in FA 49:50", "A 50:50"},
-            {1200ms, "in RA 50:50", ""},
+  run_open({{1s, "close", "FA 77:77"},
+            {1050ms, "in FA 77:78", "A 78:78 | ended closed_by_us"},
+            {1100ms, "in FA 77:78", "A 78:78"},
+            {1200ms, "in RA 78:78", ""},
             {11050ms, "timer", "forgotten"}});
-  run_open({{1s, "in FA 49:49", "FA 49:50 | ended closed_by_peer"},
-            {1050ms, "in A 50:50", "forgotten"},
-            {1060ms, "in A 50:50", "drop no_stream"}});
+  run_open({{1s, "in FA 77:77", "FA 77:78 | ended closed_by_peer"},
+            {1050ms, "in A 78:78", "forgotten"},
+            {1060ms, "in A 78:78", "drop no_stream"}});
 }
 
 BOOST_AUTO_TEST_CASE(fin_is_repeated_and_then_forgotten) {
-  run_open({{1s, "close", "FA 49:49"},
-            {2s, "timer", "FA 49:49"},
-            {3s, "timer", "FA 49:49"},
-            {5s, "timer", "FA 49:49"},
+  run_open({{1s, "close", "FA 77:77"},
+            {2s, "timer", "FA 77:77"},
+            {3s, "timer", "FA 77:77"},
+            {5s, "timer", "FA 77:77"},
             {9s, "timer", "ended closed_by_us | forgotten"}});
-  run_open({{1s, "in FA 49:49", "FA 49:50 | ended closed_by_peer"},
-            {1500ms, "in FA 49:49", "FA 49:50"},
-            {2s, "timer", "FA 49:50"},
-            {3s, "timer", "FA 49:50"},
-            {5s, "timer", "FA 49:50"},
+  run_open({{1s, "in FA 77:77", "FA 77:78 | ended closed_by_peer"},
+            {1500ms, "in FA 77:77", "FA 77:78"},
+            {2s, "timer", "FA 77:78"},
+            {3s, "timer", "FA 77:78"},
+            {5s, "timer", "FA 77:78"},
             {9s, "timer", "forgotten"}});
 }
 
 BOOST_AUTO_TEST_CASE(fin_at_exit_waits_for_a_second_and_a_half) {
-  run_open({{1s, "exit", "FA 49:49"},
-            {1500ms, "timer", "FA 49:49"},
+  run_open({{1s, "exit", "FA 77:77"},
+            {1500ms, "timer", "FA 77:77"},
             {2500ms, "timer", "ended closed_by_us | forgotten"}});
-  run_open({{1s, "exit", "FA 49:49"},
-            {1050ms, "in FA 49:50", "A 50:50 | ended closed_by_us | forgotten"}});
+  run_open({{1s, "exit", "FA 77:77"},
+            {1050ms, "in FA 77:78", "A 78:78 | ended closed_by_us | forgotten"}});
 }
 
 BOOST_AUTO_TEST_CASE(both_ends_may_close_at_once) {
-  run_open({{1s, "close", "FA 49:49"},
-            {1050ms, "in FA 49:49", "A 50:50 | ended closed_by_us"},
+  run_open({{1s, "close", "FA 77:77"},
+            {1050ms, "in FA 77:77", "A 78:78 | ended closed_by_us"},
             {11050ms, "timer", "forgotten"}});
 }
 
 BOOST_AUTO_TEST_CASE(datagrams_under_way_at_close_still_arrive) {
-  run_open({{1s, "close", "FA 49:49"},
-            {1010ms, "in A 49:49(100)", "deliver 0+100"},
+  run_open({{1s, "close", "FA 77:77"},
+            {1010ms, "in A 77:77(100)", "deliver 0+100"},
             {1010ms, "send 10", "full"},
-            {2s, "timer", "FA 49:149"},
-            {2050ms, "in FA 149:50", "A 50:150 | ended closed_by_us"},
+            {2s, "timer", "FA 77:177"},
+            {2050ms, "in FA 177:78", "A 78:178 | ended closed_by_us"},
             {12050ms, "timer", "forgotten"}});
-  run_open({{1s, "in PFA 49:49(30)", "deliver 0+30 | FA 49:80 | ended closed_by_peer"},
-            {1050ms, "in A 80:50", "forgotten"}});
+  run_open({{1s, "in PFA 77:77(30)", "deliver 0+30 | FA 77:108 | ended closed_by_peer"},
+            {1050ms, "in A 108:78", "forgotten"}});
 }
 
 BOOST_AUTO_TEST_CASE(fin_counts_at_exactly_the_next_octet_or_once_the_peer_has_said_how_far_it_is) {
   // It may overtake datagrams, which then are read.
-  run_open({{1s, "in FA 149:49", "A 48:49"},
-            {1001ms, "in A 49:49(100)", "deliver 0+100"},
-            {1010ms, "in A 150:49 =", "FA 49:150 | ended closed_by_peer"},
-            {1050ms, "in A 150:50", "forgotten"}});
-  run_open({{1s, "in FA 149:49", "A 48:49"},
+  run_open({{1s, "in FA 177:77", "A 76:77"},
+            {1001ms, "in A 77:77(100)", "deliver 0+100"},
+            {1010ms, "in A 178:77 =", "FA 77:178 | ended closed_by_peer"},
+            {1050ms, "in A 178:78", "forgotten"}});
+  run_open({{1s, "in FA 177:77", "A 76:77"},
             // Not the answer that was asked for.
-            {1010ms, "in A 150:49", ""},
+            {1010ms, "in A 178:77", ""},
             // Once more, when what it waited for is here.
-            {1020ms, "in A 49:49(100)", "deliver 0+100"},
-            {2s, "in FA 149:49", "FA 49:150 | ended closed_by_peer"},
-            {2050ms, "in A 150:50", "forgotten"}});
-  run_open({{1s, "in PFA 149:49(30)", "deliver 0+30 | A 48:179"},
-            {1010ms, "in A 180:49 =", "FA 49:180 | ended closed_by_peer"},
-            {1050ms, "in A 180:50", "forgotten"}});
+            {1020ms, "in A 77:77(100)", "deliver 0+100"},
+            {2s, "in FA 177:77", "FA 77:178 | ended closed_by_peer"},
+            {2050ms, "in A 178:78", "forgotten"}});
+  run_open({{1s, "in PFA 177:77(30)", "deliver 0+30 | A 76:207"},
+            {1010ms, "in A 208:77 =", "FA 77:208 | ended closed_by_peer"},
+            {1050ms, "in A 208:78", "forgotten"}});
   // Far ahead, and with a forger's next guess behind it.
-  run_open({{1s, "in FA 100000000:49", "drop out_of_window | A 48:49"},
-            {1010ms, "in FA 200000000:49", "drop out_of_window"},
-            {1020ms, "in A 49:49 =", ""},
-            {1030ms, "in A 49:49(100)", "deliver 0+100"},
-            {2030ms, "timer", "A 49:149"}});
-  run_open({{1s, "close", "FA 49:49"},
-            {1050ms, "in FA 149:50", "A 49:49"},
-            {1060ms, "in A 150:50 =", "A 50:150 | ended closed_by_us"},
+  run_open({{1s, "in FA 100000028:77", "drop out_of_window | A 76:77"},
+            {1010ms, "in FA 200000028:77", "drop out_of_window"},
+            {1020ms, "in A 77:77 =", ""},
+            {1030ms, "in A 77:77(100)", "deliver 0+100"},
+            {2030ms, "timer", "A 77:177"}});
+  run_open({{1s, "close", "FA 77:77"},
+            {1050ms, "in FA 177:78", "A 77:77"},
+            {1060ms, "in A 178:78 =", "A 78:178 | ended closed_by_us"},
             {11060ms, "timer", "forgotten"}});
 }
 
@@ -101,23 +101,23 @@ BOOST_AUTO_TEST_CASE(closing_before_the_handshake_is_over_is_silent) {
 }
 
 BOOST_AUTO_TEST_CASE(reset_counts_at_exactly_the_next_octet) {
-  run_open({{1s, "in RA 49:49", "ended reset | forgotten"}});
-  run_open({{1s, "in R 49:0", "ended reset | forgotten"}});
-  run_open({{1s, "in RA 50:49", "drop out_of_window | A 49:49"},
+  run_open({{1s, "in RA 77:77", "ended reset | forgotten"}});
+  run_open({{1s, "in R 77:0", "ended reset | forgotten"}});
+  run_open({{1s, "in RA 78:77", "drop out_of_window | A 77:77"},
             // One challenge per 5 s.
-            {2s, "in RA 60:49", "drop out_of_window | drop rst_limited"},
-            {2s, "in RA 48:49", "drop out_of_window"},
-            {2s, "in RA 1073741873:49", "drop out_of_window"},
-            {6s, "in RA 1073741872:49", "drop out_of_window | A 49:49"},
-            {6s, "in RA 49:49", "ended reset | forgotten"}});
-  run_open({{1s, "close", "FA 49:49"}, {2s, "in RA 49:50", "ended closed_by_us | forgotten"}});
+            {2s, "in RA 88:77", "drop out_of_window | drop rst_limited"},
+            {2s, "in RA 76:77", "drop out_of_window"},
+            {2s, "in RA 1073741901:77", "drop out_of_window"},
+            {6s, "in RA 1073741900:77", "drop out_of_window | A 77:77"},
+            {6s, "in RA 77:77", "ended reset | forgotten"}});
+  run_open({{1s, "close", "FA 77:77"}, {2s, "in RA 77:78", "ended closed_by_us | forgotten"}});
 }
 
 BOOST_AUTO_TEST_CASE(syn_for_a_live_stream_is_challenged) {
-  run_open({{1s, "in S 7000:0", "A 49:49"},
-            {2s, "in S 7000:0", "drop rst_limited"},
-            {3s, "in SA 7000:1", "drop rst_limited"},
-            {6s, "in S 7000:0", "A 49:49"}});
+  run_open({{1s, "in S 7028:0", "A 77:77"},
+            {2s, "in S 7028:0", "drop rst_limited"},
+            {3s, "in SA 7028:1", "drop rst_limited"},
+            {6s, "in S 7028:0", "A 77:77"}});
 }
 
 BOOST_AUTO_TEST_CASE(a_new_connection_is_answered_by_the_one_that_ends) {
@@ -181,38 +181,38 @@ BOOST_AUTO_TEST_CASE(a_shared_limit_allows_more_challenges) {
 }
 
 BOOST_AUTO_TEST_CASE(own_reset_is_followed_by_ten_seconds_of_answers) {
-  run_open({{1s, "send 100", "A 49:49(100)"},
-            {2s, "reset", "RA 149:49 | ended closed_by_us"},
+  run_open({{1s, "send 100", "A 77:77(100)"},
+            {2s, "reset", "RA 177:77 | ended closed_by_us"},
             // The challenge names what the peer has received: our data was lost.
-            {2050ms, "in A 49:49", "RA 49:49"},
-            {2060ms, "in A 49:49(10)", ""},
-            {2200ms, "in A 59:149", "RA 149:49"},
+            {2050ms, "in A 77:77", "RA 77:77"},
+            {2060ms, "in A 77:77(10)", ""},
+            {2200ms, "in A 87:177", "RA 177:77"},
             // Never below the highest ack: trackers call that invalid.
-            {2400ms, "in A 59:100", "RA 149:49"},
-            {2600ms, "in A 59:5000", "RA 149:49"},
-            {2800ms, "in RA 59:149", ""},
+            {2400ms, "in A 87:128", "RA 177:77"},
+            {2600ms, "in A 87:5028", "RA 177:77"},
+            {2800ms, "in RA 87:177", ""},
             {2900ms, "reset", ""},
             {12000ms, "timer", "forgotten"}});
 }
 
 BOOST_AUTO_TEST_CASE(a_new_connection_does_not_wait_for_the_old_ones_memory) {
-  run_open({{1s, "reset", "RA 49:49 | ended closed_by_us"}, {2s, "in S 9:0", "forgotten"}});
-  run_open({{1s, "in FA 49:49", "FA 49:50 | ended closed_by_peer"}, {2s, "in S 9:0", "forgotten"}});
+  run_open({{1s, "reset", "RA 77:77 | ended closed_by_us"}, {2s, "in S 9:0", "forgotten"}});
+  run_open({{1s, "in FA 77:77", "FA 77:78 | ended closed_by_peer"}, {2s, "in S 9:0", "forgotten"}});
 }
 
 BOOST_AUTO_TEST_CASE(superseded_stream_reads_on_for_three_seconds) {
   run_open({{1s, "supersede", ""},
             {1s, "send 10", "full"},
-            {2s, "in A 49:49(10)", "deliver 0+10"},
-            {3s, "timer", "A 49:59"},
-            {4s, "timer", "RA 49:59 | ended superseded"},
-            {4050ms, "in A 59:49", "RA 49:59"},
+            {2s, "in A 77:77(10)", "deliver 0+10"},
+            {3s, "timer", "A 77:87"},
+            {4s, "timer", "RA 77:87 | ended superseded"},
+            {4050ms, "in A 87:77", "RA 77:87"},
             {14s, "timer", "forgotten"}});
 }
 
 BOOST_AUTO_TEST_CASE(flags_that_contradict_each_other_are_dropped) {
   for (const char* event :
-       {"in SFA 49:49", "in SRA 49:49", "in FRA 49:49", "in P 49:0(10)", "in F 49:0"}) {
+       {"in SFA 77:77", "in SRA 77:77", "in FRA 77:77", "in P 77:0(10)", "in F 77:0"}) {
     run_open({{1s, event, "drop bad_flags"}});
   }
 }

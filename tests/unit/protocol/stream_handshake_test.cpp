@@ -12,10 +12,10 @@ BOOST_AUTO_TEST_SUITE(stream_handshake_test)
 BOOST_AUTO_TEST_CASE(handshake_sends_ack_and_hello_and_opens_at_once) {
   run_everywhere({}, {
                          {0ms, "open", "S 0:0"},
-                         {50ms, "in SA 0:1", "A 1:1 | PA 1:1(48) | opened"},
-                         {60ms, "send 100 !", "PA 49:1(100)"},
-                         {90ms, "hello PA 1:49(48)", "greeted"},
-                         {1090ms, "timer", "A 149:49"},
+                         {50ms, "in SA 0:1", "A 1:1 | PA 1:1(76) | opened"},
+                         {60ms, "send 100 !", "PA 77:1(100)"},
+                         {90ms, "hello PA 1:77(76)", "greeted"},
+                         {1090ms, "timer", "A 177:77"},
                      });
 }
 
@@ -56,23 +56,23 @@ BOOST_AUTO_TEST_CASE(last_port_ends_in_a_timeout) {
                          {7s, "timer", "S 0:0"},
                          {15s, "timer", "ended timed_out | forgotten"}});
   run_everywhere(setup, {{0ms, "open", "S 0:0"},
-                         {0ms, "in SA 0:1", "A 1:1 | PA 1:1(48) | opened"},
-                         {1s, "timer", "PA 1:1(48)"},
-                         {2s, "timer", "PA 1:1(48)"},
-                         {4s, "timer", "PA 1:1(48)"},
-                         {8s, "timer", "RA 49:1 | ended timed_out"},
+                         {0ms, "in SA 0:1", "A 1:1 | PA 1:1(76) | opened"},
+                         {1s, "timer", "PA 1:1(76)"},
+                         {2s, "timer", "PA 1:1(76)"},
+                         {4s, "timer", "PA 1:1(76)"},
+                         {8s, "timer", "RA 77:1 | ended timed_out"},
                          {18s, "timer", "forgotten"}});
 }
 
 BOOST_AUTO_TEST_CASE(first_flight_is_repeated_with_the_same_bytes) {
   stream_script s{script_setup{}};
-  s.run({{0ms, "open", "S 0:0"}, {50ms, "in SA 0:1", "A 1:1 | PA 1:1(48) | opened"}});
+  s.run({{0ms, "open", "S 0:0"}, {50ms, "in SA 0:1", "A 1:1 | PA 1:1(76) | opened"}});
   const auto first = s.last_payload();
-  s.run({{1050ms, "timer", "PA 1:1(48)"}});
+  s.run({{1050ms, "timer", "PA 1:1(76)"}});
   BOOST_TEST(s.last_payload() == first);
-  s.run({{2050ms, "timer", "PA 1:1(48)"},
-         {4050ms, "timer", "PA 1:1(48)"},
-         {8050ms, "timer", "RA 49:1 | new port"},
+  s.run({{2050ms, "timer", "PA 1:1(76)"},
+         {4050ms, "timer", "PA 1:1(76)"},
+         {8050ms, "timer", "RA 77:1 | new port"},
          {18050ms, "timer", "forgotten"}});
 }
 
@@ -83,12 +83,12 @@ BOOST_AUTO_TEST_CASE(hello_names_session_length_and_mtu) {
   setup.peer_mss = 1'360;
   stream_script s{setup};
   s.run({{0ms, "open", "S 0:0"},
-         {50ms, "in SA 0:1", "mtu 1360 | A 1:1 | PA 1:1(300) | PA 301:1(48) | opened"}});
+         {50ms, "in SA 0:1", "mtu 1360 | A 1:1 | PA 1:1(300) | PA 301:1(76) | opened"}});
   const auto hello = parse_hello(s.last_payload());
   BOOST_REQUIRE(hello.has_value());
   BOOST_TEST(hello->offset == 300u);
-  BOOST_TEST(hello->control_length == 348u);
-  BOOST_TEST((hello->session == s.config().session));
+  BOOST_TEST(hello->control_length == 376u);
+  BOOST_TEST((hello->session == s.config().session.id));
   BOOST_TEST((hello->keepalive == 20s));
   BOOST_TEST(hello->mtu == 1'400);
 }
@@ -96,61 +96,61 @@ BOOST_AUTO_TEST_CASE(hello_names_session_length_and_mtu) {
 BOOST_AUTO_TEST_CASE(early_data_is_held_until_the_hello_comes) {
   run_everywhere({}, {
                          {0ms, "open", "S 0:0"},
-                         {50ms, "in SA 0:1", "A 1:1 | PA 1:1(48) | opened"},
-                         {100ms, "in A 49:49(100)", "hold"},
-                         {110ms, "in PA 149:49", "hold"},
-                         {250ms, "in A 149:49(60)", "hold | PA 1:209(48)"},
-                         {251ms, "in A 209:49(60)", "hold"},
-                         {449ms, "in A 269:49(60)", "hold"},
-                         {450ms, "in A 329:49(60)", "hold | PA 1:389(48)"},
-                         {460ms, "hello PA 1:49(48)", "greeted | replay"},
-                         {460ms, "in A 49:49(100)", "deliver 0+100"},
-                         {460ms, "in PA 149:49", "deliver 0+0"},
-                         {1460ms, "timer", "A 49:389"},
-                         {3460ms, "timer", "A 48:389"},
+                         {50ms, "in SA 0:1", "A 1:1 | PA 1:1(76) | opened"},
+                         {100ms, "in A 77:77(100)", "hold"},
+                         {110ms, "in PA 177:77", "hold"},
+                         {250ms, "in A 177:77(60)", "hold | PA 1:237(76)"},
+                         {251ms, "in A 237:77(60)", "hold"},
+                         {449ms, "in A 297:77(60)", "hold"},
+                         {450ms, "in A 357:77(60)", "hold | PA 1:417(76)"},
+                         {460ms, "hello PA 1:77(76)", "greeted | replay"},
+                         {460ms, "in A 77:77(100)", "deliver 0+100"},
+                         {460ms, "in PA 177:77", "deliver 0+0"},
+                         {1460ms, "timer", "A 77:417"},
+                         {3460ms, "timer", "A 76:417"},
                      });
 }
 
 BOOST_AUTO_TEST_CASE(early_data_is_held_within_its_bounds) {
   stream_script s{script_setup{}};
   s.run({{0ms, "open", "S 0:0"},
-         {0ms, "in SA 0:1", "A 1:1 | PA 1:1(48) | opened"},
-         {1ms, "in A 49:49(60000)/1000", "hold"},
-         {1ms, "in A 60049:49(6000)/1000", "drop hold_full x6"},
-         {1ms, "in A 66049:49(5536)", "hold"},
-         {1ms, "in A 71585:49(1)", "drop hold_full"}});
+         {0ms, "in SA 0:1", "A 1:1 | PA 1:1(76) | opened"},
+         {1ms, "in A 77:77(60000)/1000", "hold"},
+         {1ms, "in A 60077:77(6000)/1000", "drop hold_full x6"},
+         {1ms, "in A 66077:77(5536)", "hold"},
+         {1ms, "in A 71613:77(1)", "drop hold_full"}});
 
   stream_script many{script_setup{}};
-  many.run({{0ms, "open", "S 0:0"}, {0ms, "in SA 0:1", "A 1:1 | PA 1:1(48) | opened"}});
+  many.run({{0ms, "open", "S 0:0"}, {0ms, "in SA 0:1", "A 1:1 | PA 1:1(76) | opened"}});
   for (int i = 0; i < 64; ++i)
-    many.run({{1ms, "in A 49:49(10)", "hold"}});
-  many.run({{1ms, "in A 49:49(10)", "drop hold_full"}});
+    many.run({{1ms, "in A 77:77(10)", "hold"}});
+  many.run({{1ms, "in A 77:77(10)", "drop hold_full"}});
 }
 
 BOOST_AUTO_TEST_CASE(handshake_packet_of_the_peer_is_no_datagram) {
   run_everywhere({}, {
                          {0ms, "open", "S 0:0"},
-                         {0ms, "in SA 0:1", "A 1:1 | PA 1:1(48) | opened"},
-                         {10ms, "in PA 1:49(500)", "hold"},
-                         {11ms, "hello PA 501:49(48)", "greeted | replay"},
-                         {11ms, "in PA 1:49(500)", ""},
-                         {12ms, "in A 549:49(20)", "deliver 0+20"},
-                         {1010ms, "timer", "A 49:569"},
-                         {3012ms, "timer", "A 48:569"},
+                         {0ms, "in SA 0:1", "A 1:1 | PA 1:1(76) | opened"},
+                         {10ms, "in PA 1:77(500)", "hold"},
+                         {11ms, "hello PA 501:77(76)", "greeted | replay"},
+                         {11ms, "in PA 1:77(500)", ""},
+                         {12ms, "in A 577:77(20)", "deliver 0+20"},
+                         {1010ms, "timer", "A 77:597"},
+                         {3012ms, "timer", "A 76:597"},
                      });
 }
 
 BOOST_AUTO_TEST_CASE(control_merged_with_data_is_cut_off) {
   const auto before = {row{0ms, "open", "S 0:0"},
-                       row{0ms, "in SA 0:1", "A 1:1 | PA 1:1(48) | opened"}};
+                       row{0ms, "in SA 0:1", "A 1:1 | PA 1:1(76) | opened"}};
   const row table[] = {
-      {10ms, "hello PA 1:49(68)/48", "greeted | deliver 48+20"},
-      {10ms, "hello PA 1:49(168)", "greeted | deliver 48+120"},
-      {10ms, "hello PA 1:49(168)/60", "greeted | deliver 48+12 | deliver 60+108"},
-      {10ms, "hello PA 1:49(596)/500@500", "greeted | deliver 548+48"},
+      {10ms, "hello PA 1:77(96)/76", "greeted | deliver 76+20"},
+      {10ms, "hello PA 1:77(196)", "greeted | deliver 76+120"},
+      {10ms, "hello PA 1:77(196)/88", "greeted | deliver 76+12 | deliver 88+108"},
+      {10ms, "hello PA 1:77(624)/500@500", "greeted | deliver 576+48"},
       // Found at a border only, and only where it says to be.
-      {10ms, "hello PA 1:49(596)/400@500", "hold"},
-      {10ms, "hello PA 1:49(48)", "greeted"},
+      {10ms, "hello PA 1:77(624)/400@500", "hold"},
+      {10ms, "hello PA 1:77(76)", "greeted"},
   };
   for (const auto& r : table) {
     stream_script s{script_setup{}};
@@ -158,20 +158,20 @@ BOOST_AUTO_TEST_CASE(control_merged_with_data_is_cut_off) {
     s.run({r});
   }
   run_everywhere({}, {{0ms, "open", "S 0:0"},
-                      {0ms, "in SA 0:1", "A 1:1 | PA 1:1(48) | opened"},
-                      {1ms, "hello PA 1:49(48)", "greeted"},
-                      {2ms, "in A 1:49(148)/48", "deliver 48+100"},
-                      {2ms, "in A 25:49(124)/100", "deliver 24+76 | deliver 100+24"}});
+                      {0ms, "in SA 0:1", "A 1:1 | PA 1:1(76) | opened"},
+                      {1ms, "hello PA 1:77(76)", "greeted"},
+                      {2ms, "in A 1:77(176)/76", "deliver 76+100"},
+                      {2ms, "in A 25:77(152)/128", "deliver 52+76 | deliver 128+24"}});
 }
 
 BOOST_AUTO_TEST_CASE(another_syn_ack_gets_an_ack_of_the_first) {
   run_everywhere({}, {
                          {0ms, "open", "S 0:0"},
-                         {50ms, "in SA 0:1", "A 1:1 | PA 1:1(48) | opened"},
-                         {51ms, "in SA 0:1", "A 49:1"},
-                         {52ms, "in SA 777777:1", "A 49:1"},
-                         {90ms, "hello PA 1:49(48)", "greeted"},
-                         {91ms, "in SA 0:1", "A 49:49"},
+                         {50ms, "in SA 0:1", "A 1:1 | PA 1:1(76) | opened"},
+                         {51ms, "in SA 0:1", "A 77:1"},
+                         {52ms, "in SA 777805:1", "A 77:1"},
+                         {90ms, "hello PA 1:77(76)", "greeted"},
+                         {91ms, "in SA 0:1", "A 77:77"},
                      });
 }
 
@@ -186,9 +186,9 @@ BOOST_AUTO_TEST_CASE(syn_sent_takes_only_what_answers_its_syn) {
                          {1ms, "in SRA 0:1", "drop bad_flags"},
                          {1ms, "in F 0:1", "drop bad_flags"},
                          // A challenge ACK of an older connection: reset it, and try again.
-                         {2ms, "in A 9000:7000", "drop out_of_window | R 7000:0 | S 0:0"},
-                         {3ms, "in A 9000:7000", "drop out_of_window"},
-                         {202ms, "in SA 0:7000", "drop out_of_window | R 7000:0 | S 0:0"},
+                         {2ms, "in A 9028:7028", "drop out_of_window | R 7028:0 | S 0:0"},
+                         {3ms, "in A 9028:7028", "drop out_of_window"},
+                         {202ms, "in SA 0:7028", "drop out_of_window | R 7028:0 | S 0:0"},
                          {300ms, "in RA 0:1", "ended refused | forgotten"},
                          {300ms, "in SA 0:1", "drop no_stream"},
                      });
@@ -216,22 +216,24 @@ BOOST_AUTO_TEST_CASE(mtu_is_the_least_that_either_end_names) {
     s.step("open");
     s.step("in SA 0:1");
     BOOST_TEST(s.under_test().max_datagram() == t.after_syn);
-    s.step("hello PA 1:49(48)");
+    s.step("hello PA 1:77(76)");
     BOOST_TEST(s.under_test().max_datagram() == t.after_hello);
   }
 }
 
-BOOST_AUTO_TEST_CASE(server_answers_hello_and_each_repeat_with_its_own) {
+BOOST_AUTO_TEST_CASE(server_answers_hello_and_its_repeats_with_its_own) {
   script_setup setup;
   setup.client = false;
   run_everywhere(setup, {
-                            {0ms, "hello PA 1:1(48)", "PA 1:49(48)"},
-                            {10ms, "in A 49:1(100)", "deliver 0+100"},
-                            {20ms, "hello PA 1:1(48)", "PA 1:149(48)"},
-                            {30ms, "send 10", "A 49:149(10)"},
-                            {40ms, "hello PA 1:1(48)", "PA 1:149(48)"},
-                            {50ms, "in A 149:59(1)", "deliver 0+1"},
-                            {1050ms, "timer", "A 59:150"},
+                            {0ms, "hello PA 1:1(76)", "PA 1:77(76)"},
+                            {10ms, "in A 77:1(100)", "deliver 0+100"},
+                            {199ms, "hello PA 1:1(76)", ""},
+                            {200ms, "hello PA 1:1(76)", "PA 1:177(76)"},
+                            {230ms, "send 10", "A 77:177(10)"},
+                            {399ms, "hello PA 1:1(76)", ""},
+                            {400ms, "hello PA 1:1(76)", "PA 1:177(76)"},
+                            {450ms, "in A 177:87(1)", "deliver 0+1"},
+                            {1450ms, "timer", "A 87:178"},
                         });
 }
 
@@ -241,31 +243,92 @@ BOOST_AUTO_TEST_CASE(servers_hello_repeats_session_and_interval) {
   setup.keepalive = 17s;
   setup.peer_mtu = 1'300;
   stream_script s{setup};
-  s.run({{0ms, "hello PA 1:1(48)", "PA 1:49(48)"}});
+  s.run({{0ms, "hello PA 1:1(76)", "PA 1:77(76)"}});
   const auto hello = parse_hello(s.last_payload());
   BOOST_REQUIRE(hello.has_value());
-  BOOST_TEST(hello->control_length == 48u);
-  BOOST_TEST((hello->session == s.config().session));
+  BOOST_TEST(hello->control_length == 76u);
+  BOOST_TEST((hello->session == s.config().session.id));
   BOOST_TEST((hello->keepalive == 17s));
   BOOST_TEST(hello->mtu == 1'500);
   BOOST_TEST(s.under_test().max_datagram() == 1'260u);
   BOOST_TEST(s.under_test().is_open());
 }
 
-BOOST_AUTO_TEST_CASE(a_hello_of_another_session_is_not_believed) {
+/// A client that has sent its hello, and what comes in place of the server's.
+struct greeted_by {
   stream_script s{script_setup{}};
-  s.run({{0ms, "open", "S 0:0"}, {0ms, "in SA 0:1", "A 1:1 | PA 1:1(48) | opened"}});
   hello_repr hello;
-  hello.control_length = hello_size;
-  hello.session.fill(0x11);
-  const auto payload = encode_hello(hello);
+
+  greeted_by() {
+    s.run({{0ms, "open", "S 0:0"}, {0ms, "in SA 0:1", "A 1:1 | PA 1:1(76) | opened"}});
+    hello.control_length = hello_size;
+    hello.mtu = 1'500;
+    hello.session = s.config().session.id;
+    hello.counter = s.config().session.counter;
+  }
+  std::string answer(const session_secret& secret) {
+    const auto payload = encode_hello(hello, secret);
+    return give({payload.begin(), payload.end()});
+  }
+  std::string give(const std::vector<std::uint8_t>& payload) {
+    segment_repr in;
+    in.tuple = s.config().tuple;
+    in.seq = {5'001};
+    in.ack = {1'077};
+    in.flags = flag::ack | flag::psh;
+    in.window = 65'535;
+    in.payload_length = in.datagram_size = static_cast<std::uint32_t>(payload.size());
+    return s.describe(s.under_test().on_segment(in, payload, s.now()));
+  }
+};
+
+BOOST_AUTO_TEST_CASE(a_hello_that_is_not_of_this_stream_ends_it) {
+  using change = void (*)(hello_repr&);
+  const change table[] = {
+      [](hello_repr& h) { h.session.fill(0x11); },
+      [](hello_repr& h) { ++h.counter; },
+      [](hello_repr& h) { h.stream_index = 1, h.stream_count = 2; },
+      [](hello_repr& h) { h.introduces = true; },
+  };
+  BOOST_TEST(greeted_by{}.answer(stream_script{{}}.config().session.secret) == "greeted");
+  for (const auto& spoil : table) {
+    greeted_by t;
+    spoil(t.hello);
+    BOOST_TEST(t.answer(t.s.config().session.secret) == "drop bad_hello | RA 77:77 | ended reset");
+  }
+  BOOST_TEST(greeted_by{}.answer({1}) == "drop bad_hello | RA 77:77 | ended reset");
+}
+
+BOOST_AUTO_TEST_CASE(what_only_begins_like_a_hello_is_refused_at_once_where_the_hello_has_to_be) {
+  greeted_by t;
+  const auto whole = encode_hello(t.hello, {});
+  std::vector<std::uint8_t> payload{whole.begin(), whole.end()};
+  payload[8] = 9; // of a version to come
+  BOOST_TEST(t.give(payload) == "drop bad_hello | RA 77:77 | ended reset");
+  greeted_by other;
+  payload.resize(20);
+  BOOST_TEST(other.give(payload) == "drop bad_hello | RA 77:21 | ended reset");
+  // Further on it may be a datagram.
+  greeted_by early;
   segment_repr in;
-  in.tuple = s.config().tuple;
-  in.seq = {5'001};
-  in.ack = {1'049};
-  in.flags = flag::ack | flag::psh;
-  in.payload_length = in.datagram_size = hello_size;
-  BOOST_TEST(s.describe(s.under_test().on_segment(in, payload, s.now())) == "drop bad_hello");
+  in.tuple = early.s.config().tuple;
+  in.seq = {5'077};
+  in.ack = {1'077};
+  in.flags = flag::ack;
+  in.payload_length = in.datagram_size = 20;
+  const auto did = early.s.under_test().on_segment(in, payload, early.s.now());
+  BOOST_TEST(early.s.describe(did) == "hold");
+}
+
+BOOST_AUTO_TEST_CASE(repeated_hellos_draw_one_flight_in_200_ms) {
+  script_setup setup;
+  setup.client = false;
+  setup.handshake_packet = 1'200;
+  stream_script s{setup};
+  std::size_t flights = 0;
+  for (int i = 0; i < 1'000; ++i)
+    flights += s.step("hello PA 1:1(76)") != "" ? 1 : 0;
+  BOOST_TEST(flights == 1u);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -29,7 +29,9 @@ stream_config config_of(const script_setup& s) {
   c.ip_id = 100;
   c.seed = 4'711;
   c.mtu = s.mtu;
-  c.session.fill(0x5e);
+  c.session.id.fill(0x5e);
+  c.session.secret.fill(0x5e);
+  c.session.counter = 7;
   c.keepalive = s.keepalive;
   c.idle_timeout = s.idle_timeout;
   c.last_port = s.last_port;
@@ -48,6 +50,11 @@ hello_repr peer_hello(const script_setup& s, std::uint32_t offset) {
   h.offset = offset;
   h.control_length = offset + hello_size;
   h.session.fill(0x5e);
+  h.secret.fill(0x5e);
+  h.introduces = !s.client;
+  h.counter = 7;
+  h.client_iss = {s.client ? s.iss : s.irs};
+  h.server_iss = {s.client ? s.irs : s.iss};
   h.keepalive = s.keepalive;
   h.mtu = s.peer_mtu;
   return h;
@@ -187,7 +194,7 @@ effects stream_script::receive(const std::string& event, bool hello) {
   if (hello) {
     const auto at = static_cast<std::uint32_t>(number_after(event, "@", 0));
     const auto relative = static_cast<std::uint32_t>(seq) - 1 + at;
-    const auto encoded = encode_hello(peer_hello(setup_, relative));
+    const auto encoded = encode_hello(peer_hello(setup_, relative), config_.session.secret);
     std::copy(encoded.begin(), encoded.end(), payload.begin() + at);
   }
   return stream_.on_segment(in, payload, now_);
@@ -269,7 +276,7 @@ void run_everywhere(const script_setup& setup, std::initializer_list<row> openin
 void run_open_server(script_setup setup, std::chrono::milliseconds open_at,
                      std::initializer_list<row> rows) {
   setup.client = false;
-  run_everywhere(setup, {{{}, "hello PA 1:1(48)", "PA 1:49(48)"}, {open_at, "in A 49:49", ""}},
+  run_everywhere(setup, {{{}, "hello PA 1:1(76)", "PA 1:77(76)"}, {open_at, "in A 77:77", ""}},
                  rows);
 }
 

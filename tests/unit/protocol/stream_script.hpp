@@ -20,7 +20,7 @@ namespace tonel::test {
 ///                              with the window of the last keepalive, as its answer has; " -":
 ///                              without window scale
 ///   raw FLAGS SEQ:ACK(LEN)     a segment with absolute numbers; behind it " native" for a SYN of Linux
-///   hello FLAGS SEQ:ACK(LEN)   the peer's hello at the start of LEN octets; "@N": at offset N
+///   hello FLAGS SEQ:ACK(LEN)   the peer's hello at the start of LEN octets (76 or more); "@N": at offset N
 ///   send LEN                   one datagram, if admitted; "!" behind it: last of its batch
 ///   run LEN COUNT              COUNT datagrams of LEN
 ///   timer                      the deadline, which must be exactly now

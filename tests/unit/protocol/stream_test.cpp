@@ -25,35 +25,35 @@ void run_open(std::initializer_list<row> rows) { run_open_server(server, 0ms, ro
 BOOST_AUTO_TEST_SUITE(stream_test)
 
 BOOST_AUTO_TEST_CASE(ack_is_the_highest_end_received_and_never_goes_back) {
-  run_open({{1ms, "in A 149:49(100)", "deliver 0+100"},
-            {2ms, "in A 49:49(100)", "deliver 0+100"},
-            {3ms, "send 10", "A 49:249(10)"},
-            {4ms, "in A 1049:49(1)", "deliver 0+1"},
-            {5ms, "in A 249:59(1)", "deliver 0+1"},
-            {6ms, "send 10", "A 59:1050(10)"}});
+  run_open({{1ms, "in A 177:77(100)", "deliver 0+100"},
+            {2ms, "in A 77:77(100)", "deliver 0+100"},
+            {3ms, "send 10", "A 77:277(10)"},
+            {4ms, "in A 1077:77(1)", "deliver 0+1"},
+            {5ms, "in A 277:87(1)", "deliver 0+1"},
+            {6ms, "send 10", "A 87:1078(10)"}});
 }
 
 BOOST_AUTO_TEST_CASE(zero_length_datagrams_carry_psh_and_no_octet) {
-  run_open({{1ms, "send 0", "PA 49:49"},
-            {1ms, "send 0", "PA 49:49"},
-            {1ms, "send 5", "A 49:49(5)"},
-            {2ms, "in PA 49:54", "deliver 0+0"},
+  run_open({{1ms, "send 0", "PA 77:77"},
+            {1ms, "send 0", "PA 77:77"},
+            {1ms, "send 5", "A 77:77(5)"},
+            {2ms, "in PA 77:82", "deliver 0+0"},
             // One that was overtaken is none the less one.
-            {3ms, "in A 49:54(10)", "deliver 0+10"},
-            {4ms, "in PA 49:54", "deliver 0+0"},
+            {3ms, "in A 77:82(10)", "deliver 0+10"},
+            {4ms, "in PA 77:82", "deliver 0+0"},
             // Inside control there is none.
-            {5ms, "in PA 20:54", "drop out_of_window"}});
+            {5ms, "in PA 20:82", "drop out_of_window"}});
 }
 
 BOOST_AUTO_TEST_CASE(ip_id_counts_segments) {
   stream_script s{server};
-  s.run({{0ms, "hello PA 1:1(48)", "PA 1:49(48)"}});
+  s.run({{0ms, "hello PA 1:1(76)", "PA 1:77(76)"}});
   BOOST_TEST(s.last_header().ip_id == 100);
-  s.run({{0ms, "run 100 10", "A 49:49(1000)"}});
+  s.run({{0ms, "run 100 10", "A 77:77(1000)"}});
   BOOST_TEST(s.last_header().ip_id == 101);
-  s.run({{0ms, "send 100 !", "PA 1049:49(100)"}});
+  s.run({{0ms, "send 100 !", "PA 1077:77(100)"}});
   BOOST_TEST(s.last_header().ip_id == 111);
-  s.run({{0ms, "in A 48:49", "A 1149:49"}});
+  s.run({{0ms, "in A 76:77", "A 1177:77"}});
   BOOST_TEST(s.last_header().ip_id == 112);
   BOOST_TEST(s.last_header().window == 65'535);
 }
@@ -61,22 +61,22 @@ BOOST_AUTO_TEST_CASE(ip_id_counts_segments) {
 BOOST_AUTO_TEST_CASE(sixty_thousand_octets_until_the_peer_has_spoken) {
   run_everywhere({}, {{0ms, "open", "S 0:0"},
                       {0ms, "send 10", "full"},
-                      {1ms, "in SA 0:1", "A 1:1 | PA 1:1(48) | opened"},
-                      {2ms, "run 1000 59", "A 49:1(59000)"},
+                      {1ms, "in SA 0:1", "A 1:1 | PA 1:1(76) | opened"},
+                      {2ms, "run 1000 59", "A 77:1(59000)"},
                       {2ms, "send 953", "full"},
-                      {2ms, "send 952", "A 59049:1(952)"},
+                      {2ms, "send 924", "A 59077:1(924)"},
                       {2ms, "send 1", "full"},
                       {2ms, "send 0", "PA 60001:1"},
                       // Another SYN-ACK opens nothing.
                       {3ms, "in SA 0:1", "A 60001:1"},
                       {3ms, "send 1", "full"},
-                      {4ms, "hello PA 1:1(48)", "greeted"},
-                      {4ms, "run 1000 60", "A 60001:49(60000)"}});
+                      {4ms, "hello PA 1:1(76)", "greeted"},
+                      {4ms, "run 1000 60", "A 60001:77(60000)"}});
   script_setup narrow;
   narrow.peer_window = 20'000;
   run_everywhere(narrow, {{0ms, "open", "S 0:0"},
-                          {1ms, "in SA 0:1", "A 1:1 | PA 1:1(48) | opened"},
-                          {2ms, "run 1000 60", "A 49:1(19000)"}});
+                          {1ms, "in SA 0:1", "A 1:1 | PA 1:1(76) | opened"},
+                          {2ms, "run 1000 60", "A 77:1(19000)"}});
 }
 
 BOOST_AUTO_TEST_CASE(at_768_mib_one_datagram_in_100_ms_goes_through) {
@@ -84,7 +84,7 @@ BOOST_AUTO_TEST_CASE(at_768_mib_one_datagram_in_100_ms_goes_through) {
     auto setup = server;
     setup.iss = iss;
     stream_script s{setup};
-    s.run({{0ms, "hello PA 1:1(48)", "PA 1:49(48)"}, {0ms, "in A 49:49", ""}});
+    s.run({{0ms, "hello PA 1:1(76)", "PA 1:77(76)"}, {0ms, "in A 77:77", ""}});
     auto& stream = s.under_test();
     const auto now = s.now();
     std::uint64_t sent = 0;
@@ -103,46 +103,46 @@ BOOST_AUTO_TEST_CASE(at_768_mib_one_datagram_in_100_ms_goes_through) {
     BOOST_TEST(stream.admit(1'000, 5, now + 99ms) == 0u);
     BOOST_TEST(stream.admit(1'000, 5, now + 100ms) == 1u);
     BOOST_TEST(stream.admit(1'000, 5, now + 100ms) == 0u);
-    s.step(("in A 49:" + std::to_string(49 + sent)).c_str());
+    s.step(("in A 77:" + std::to_string(77 + sent)).c_str());
     BOOST_TEST(stream.admit(1'000, 5, now + 100ms) == 5u);
   }
 }
 
 BOOST_AUTO_TEST_CASE(what_cannot_belong_to_the_stream_is_challenged) {
-  run_open({{1ms, "in A 49:50(10)", "drop out_of_window | A 49:49"},
-            {2ms, "in A 1073741874:49(1000)/100", "drop out_of_window x10 | drop rst_limited"},
-            {3ms, "in A 0:49(10)", "drop out_of_window | drop rst_limited"},
-            {4ms, "in A 49:0(10)", "drop out_of_window | drop rst_limited"},
-            {5ms, "in A -1:49", "drop out_of_window | drop rst_limited"},
+  run_open({{1ms, "in A 77:78(10)", "drop out_of_window | A 77:77"},
+            {2ms, "in A 1073741902:77(1000)/100", "drop out_of_window x10 | drop rst_limited"},
+            {3ms, "in A 0:77(10)", "drop out_of_window | drop rst_limited"},
+            {4ms, "in A 77:0(10)", "drop out_of_window | drop rst_limited"},
+            {5ms, "in A -1:77", "drop out_of_window | drop rst_limited"},
             // Older than what any late segment acknowledges.
-            {6ms, "send 1000", "A 49:49(1000)"},
-            {7ms, "in A 49:1049", ""},
-            {8ms, "in A 49:49(10)", "deliver 0+10"}});
+            {6ms, "send 1000", "A 77:77(1000)"},
+            {7ms, "in A 77:1077", ""},
+            {8ms, "in A 77:77(10)", "deliver 0+10"}});
 }
 
 BOOST_AUTO_TEST_CASE(a_jump_ahead_is_believed_once_the_peer_confirms_it) {
-  run_open({{1ms, "in A 1048625:49(10)", "deliver 0+10"}});
-  run_open({{1ms, "in A 1048626:49(1000)/100", "drop out_of_window x10 | A 48:49"},
-            {2ms, "in A 1049626:49(10)", "drop out_of_window"},
+  run_open({{1ms, "in A 1048653:77(10)", "deliver 0+10"}});
+  run_open({{1ms, "in A 1048654:77(1000)/100", "drop out_of_window x10 | A 76:77"},
+            {2ms, "in A 1049654:77(10)", "drop out_of_window"},
             // The right place, but nobody who has seen the question.
-            {10ms, "in A 1073741873:49", "drop out_of_window"},
-            {51ms, "in A 1049636:49(10)", "drop out_of_window | A 48:49"},
-            {60ms, "in A 1049646:49 =", ""},
-            {61ms, "in A 1049646:49(10)", "deliver 0+10"},
+            {10ms, "in A 1073741901:77", "drop out_of_window"},
+            {51ms, "in A 1049664:77(10)", "drop out_of_window | A 76:77"},
+            {60ms, "in A 1049674:77 =", ""},
+            {61ms, "in A 1049674:77(10)", "deliver 0+10"},
             // Late ones are late as before.
-            {62ms, "in A 1049636:49(10)", "deliver 0+10"},
+            {62ms, "in A 1049664:77(10)", "deliver 0+10"},
             // An answer counts once.
-            {70ms, "in A 9049656:49 =", "drop out_of_window"}});
+            {70ms, "in A 9049684:77 =", "drop out_of_window"}});
 }
 
 BOOST_AUTO_TEST_CASE(a_keepalives_window_is_repeated_by_its_answer_alone) {
   stream_script s{server};
-  s.run({{0ms, "hello PA 1:1(48)", "PA 1:49(48)"}, {0ms, "in A 49:49", ""}});
+  s.run({{0ms, "hello PA 1:1(76)", "PA 1:77(76)"}, {0ms, "in A 77:77", ""}});
   segment_repr in;
   in.tuple = s.config().tuple;
   in.flags = flag::ack;
-  in.seq = seq_num{5'048};
-  in.ack = seq_num{1'049};
+  in.seq = seq_num{5'076};
+  in.ack = seq_num{1'077};
   for (const std::uint16_t window :
        {std::uint16_t{0x8000}, std::uint16_t{0xfffe}, std::uint16_t{0xffff}}) {
     in.window = window;
@@ -154,31 +154,31 @@ BOOST_AUTO_TEST_CASE(a_keepalives_window_is_repeated_by_its_answer_alone) {
   in.window = 0x7fff;
   BOOST_TEST(s.under_test().on_segment(in, {}, s.now()).find<send_segment>()->header.window ==
              65'535);
-  s.run({{0ms, "send 10", "A 49:49(10)"}});
+  s.run({{0ms, "send 10", "A 77:77(10)"}});
   BOOST_TEST(s.last_header().window == 65'535);
 }
 
 BOOST_AUTO_TEST_CASE(without_window_scale_sixty_thousand_octets_are_under_way_at_most) {
   run_everywhere({}, {{0ms, "open", "S 0:0"},
-                      {1ms, "in SA 0:1 -", "unscaled | A 1:1 | PA 1:1(48) | opened"},
-                      {2ms, "hello PA 1:49(48)", "greeted"},
-                      {2ms, "run 1000 80", "A 49:49(60000)"},
+                      {1ms, "in SA 0:1 -", "unscaled | A 1:1 | PA 1:1(76) | opened"},
+                      {2ms, "hello PA 1:77(76)", "greeted"},
+                      {2ms, "run 1000 80", "A 77:77(60000)"},
                       {2ms, "send 1000", "full"},
-                      {30ms, "in A 49:16049", ""},
-                      {30ms, "run 1000 80", "A 60049:49(16000)"},
-                      {40ms, "in A 49:32049", ""},
+                      {30ms, "in A 77:16077", ""},
+                      {30ms, "run 1000 80", "A 60077:77(16000)"},
+                      {40ms, "in A 77:32077", ""},
                       // What comes is acknowledged soon, as the peer has no more room.
-                      {45ms, "in A 49:32049(16000)", "deliver 0+16000"},
-                      {46ms, "in A 16049:32049(384)", "A 76049:16433 | deliver 0+384"},
-                      {47ms, "in A 16433:32049(10)", "deliver 0+10"},
-                      {97ms, "timer", "A 76049:16443"},
+                      {45ms, "in A 77:32077(16000)", "deliver 0+16000"},
+                      {46ms, "in A 16077:32077(384)", "A 76077:16461 | deliver 0+384"},
+                      {47ms, "in A 16461:32077(10)", "deliver 0+10"},
+                      {97ms, "timer", "A 76077:16471"},
                       // All of a window was lost: only another connection can go on.
-                      {100ms, "run 1000 80", "A 76049:16443(16000)"},
+                      {100ms, "run 1000 80", "A 76077:16471(16000)"},
                       {100ms, "send 1000", "full"},
                       {1100ms, "timer", "silent"}});
   stream_script client{script_setup{}};
   client.run(
-      {{0ms, "open", "S 0:0"}, {1ms, "in SA 0:1 -", "unscaled | A 1:1 | PA 1:1(48) | opened"}});
+      {{0ms, "open", "S 0:0"}, {1ms, "in SA 0:1 -", "unscaled | A 1:1 | PA 1:1(76) | opened"}});
   const auto hello = parse_hello(client.last_payload());
   BOOST_REQUIRE(hello.has_value());
   BOOST_TEST(hello->capabilities == capability::unscaled);
@@ -198,14 +198,14 @@ BOOST_AUTO_TEST_CASE(control_is_control_only_at_the_start_of_the_first_4_gib) {
     auto setup = server;
     setup.irs = irs;
     stream_script s{setup};
-    s.run({{0ms, "hello PA 1:1(48)", "PA 1:49(48)"}});
-    std::uint64_t end = 49;
+    s.run({{0ms, "hello PA 1:1(76)", "PA 1:77(76)"}});
+    std::uint64_t end = 77;
     for (; end < (std::uint64_t{1} << 32) + 100; end += 1'000'000)
-      s.step(("in A " + std::to_string(static_cast<std::uint32_t>(end)) + ":49(1)").c_str());
+      s.step(("in A " + std::to_string(static_cast<std::uint32_t>(end)) + ":77(1)").c_str());
     // The numbers that the hello had, 4 GiB later.
-    s.step("in A 49:49(1000)/100");
-    BOOST_TEST(s.step("in A 1:49(48)") == "deliver 0+48");
-    BOOST_TEST(s.step("in A 0:49(1)") == "deliver 0+1");
+    s.step("in A 77:77(1000)/100");
+    BOOST_TEST(s.step("in A 1:77(76)") == "deliver 0+76");
+    BOOST_TEST(s.step("in A 0:77(1)") == "deliver 0+1");
   }
 }
 
@@ -275,7 +275,8 @@ BOOST_AUTO_TEST_CASE(no_event_breaks_what_a_stream_promises) {
           hello.offset = in.seq.raw - setup.irs - 1;
           hello.control_length = hello.offset + hello_size;
           hello.session.fill(0x5e);
-          const auto encoded = encode_hello(hello);
+          hello.counter = 7;
+          const auto encoded = encode_hello(hello, s.config().session.secret);
           std::copy(encoded.begin(), encoded.end(), payload.begin());
         }
         in.window = static_cast<std::uint16_t>(random());

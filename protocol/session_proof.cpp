@@ -1,0 +1,31 @@
+#include "protocol/session_proof.hpp"
+
+#include <algorithm>
+
+namespace tonel::protocol {
+
+void session_claims::greeted(std::uint64_t counter) noexcept {
+  latest_greeted_ = std::max(latest_greeted_, counter);
+  next_.introduces = false;
+}
+
+void session_claims::was_reset(std::uint64_t counter, bool open) noexcept {
+  // A hello that a later one has overtaken is refused without any loss.
+  if (open || counter > latest_greeted_) next_.introduces = true;
+}
+
+expected<void, errc> session_proof::admit(const hello_repr& hello) {
+  if (hello.stream_count != stream_count_ || hello.stream_index >= stream_count_ ||
+      !proves(hello, secret_))
+    return unexpected{errc::bad_hello};
+  // A later stream of an index takes the place of an earlier one, never the reverse; so the highest
+  // is all that has to be known.
+  if (used_.size() <= hello.stream_index) used_.resize(std::size_t{hello.stream_index} + 1);
+  auto& used = used_[hello.stream_index];
+  if (hello.counter < used || hello.counter == ~std::uint64_t{0})
+    return unexpected{errc::replayed_hello};
+  used = hello.counter + 1;
+  return {};
+}
+
+} // namespace tonel::protocol
