@@ -5,6 +5,7 @@ namespace tonel::actors {
 const char* to_string(counter c) noexcept {
   switch (c) {
   case counter::tun_packets_in: return "tun_packets_in";
+  case counter::tun_packets_joined: return "tun_packets_joined";
   case counter::tun_segments_in: return "tun_segments_in";
   case counter::tun_bytes_in: return "tun_bytes_in";
   case counter::tun_segments_out: return "tun_segments_out";

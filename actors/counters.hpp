@@ -13,12 +13,13 @@ namespace tonel::actors {
 
 /// What a shard counts beside the causes of protocol::errc.
 enum class counter : std::uint8_t {
-  tun_packets_in,    ///< packets read, merged ones counted once
-  tun_segments_in,   ///< TCP segments in them
-  tun_bytes_in,      ///< octets of IP
-  tun_segments_out,  ///< super-segments counted once
-  tun_write_dropped, ///< refused by the device or its queue full
-  datagrams_in,      ///< from applications or upstreams
+  tun_packets_in,     ///< packets read, merged ones counted once
+  tun_packets_joined, ///< from IP fragments
+  tun_segments_in,    ///< TCP segments in them
+  tun_bytes_in,       ///< octets of IP
+  tun_segments_out,   ///< super-segments counted once
+  tun_write_dropped,  ///< refused by the device or its queue full
+  datagrams_in,       ///< from applications or upstreams
   datagram_bytes_in,
   datagrams_out, ///< to applications or upstreams
   datagram_bytes_out,

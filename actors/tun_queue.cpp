@@ -105,12 +105,18 @@ void tun_queue_state::take(sys::received_packet& packet) {
   stats.add(counter::tun_bytes_in, packet.bytes.length);
   const auto parsed = protocol::parse_packet(packet.bytes.bytes(), packet.offload);
   if (!parsed) {
+    if (parsed.error() == protocol::errc::fragment) return take_fragment(packet.bytes);
     stats.add(parsed.error());
     return;
   }
-  const auto* segment = std::get_if<protocol::segment_repr>(&*parsed);
+  sort(*parsed, std::move(packet.bytes));
+}
+
+void tun_queue_state::sort(const protocol::packet_repr& parsed, sys::chunk&& packet) {
+  auto& stats = where->stats;
+  const auto* segment = std::get_if<protocol::segment_repr>(&parsed);
   if (segment == nullptr) {
-    too_big(std::get<protocol::packet_too_big>(*parsed));
+    too_big(std::get<protocol::packet_too_big>(parsed));
     return;
   }
   const auto segments = protocol::datagrams_in(segment->payload_length, segment->datagram_size);
@@ -119,17 +125,45 @@ void tun_queue_state::take(sys::received_packet& packet) {
   read_datagrams += segments;
   auto* known = route_of(segment->tuple);
   if (known == nullptr) {
-    stray(*segment, std::move(packet.bytes));
+    stray(*segment, std::move(packet));
     return;
   }
   auto& r = *known;
-  if (!r.stream) return hold({*segment, std::move(packet.bytes)});
+  if (!r.stream) return hold({*segment, std::move(packet)});
   if (!r.queued) {
     r.queued = true;
     touched.push_back(&r);
     where->spare_inbound.lend(r.inbound);
   }
-  r.inbound.push_back({*segment, std::move(packet.bytes)});
+  r.inbound.push_back({*segment, std::move(packet)});
+}
+
+bool tun_queue_state::is_wanted(const protocol::four_tuple& tuple) {
+  return served.count(tuple.local.port) != 0 || route_of(tuple) != nullptr;
+}
+
+void tun_queue_state::take_fragment(const sys::chunk& packet) {
+  auto& stats = where->stats;
+  const auto part = protocol::parse_fragment(packet.bytes());
+  if (!part || (part->first() && !is_wanted(part->tuple)))
+    return stats.add(protocol::errc::fragment);
+  const auto out = fragments.take(*part, packet.bytes(), self->now());
+  stats.add(protocol::errc::fragment, out.dropped);
+  if (out.packet.empty()) return;
+  stats.add(counter::tun_packets_joined);
+  auto whole = where->slabs.append(out.packet);
+  if (!whole.slab) return stats.add(counter::slab_pool_empty);
+  const auto parsed = protocol::parse_packet(whole.bytes(), {});
+  if (!parsed) return stats.add(parsed.error());
+  const auto* segment = std::get_if<protocol::segment_repr>(&*parsed);
+  if (!told_fragments && segment != nullptr && route_of(segment->tuple) != nullptr) {
+    told_fragments = true;
+    log_warn("packets from ", segment->tuple.remote, " come in IP fragments of at most ", out.piece,
+             " octets: something on the path clears DF and cuts them (pf's scrub no-df, MikroTik's "
+             "clear-df). They are put together; --mtu ",
+             out.piece, " at both ends avoids the work and the loss (said once)");
+  }
+  sort(*parsed, std::move(whole));
 }
 
 void tun_queue_state::hold(const inbound_segment& in) {

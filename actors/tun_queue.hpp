@@ -5,6 +5,7 @@
 #include "actors/read_depth.hpp"
 #include "actors/shard.hpp"
 #include "protocol/acceptor.hpp"
+#include "protocol/reassembler.hpp"
 
 #include <caf/behavior.hpp>
 
@@ -57,6 +58,11 @@ private:
 
   protocol::served_ports serve();
   void take(sys::received_packet& packet);
+  void sort(const protocol::packet_repr& parsed, sys::chunk&& packet);
+  /// Goes on with the whole packet, if this was what it lacked.
+  void take_fragment(const sys::chunk& packet);
+  /// Of a stream, or of what may become one.
+  bool is_wanted(const protocol::four_tuple& tuple);
   /// What overtakes its stream: a copy, since that may take a while, and slabs are few.
   void hold(const inbound_segment& in);
   void stray(const protocol::segment_repr& header, sys::chunk&& packet);
@@ -101,6 +107,8 @@ private:
   std::vector<early_join> joins;
   protocol::time_point joins_at{};
   protocol::time_point sweep_at{};
+  protocol::reassembler fragments;
+  bool told_fragments = false;
   read_depth depth;
   std::size_t read_datagrams = 0; ///< of this pass
   std::vector<route*> touched;

@@ -121,6 +121,29 @@ def oversize():
             top.assert_clean()
 
 
+@case("a path that clears DF and cuts packets: all arrive, and one log line at each end says so")
+def cut_on_the_way():
+    for queues in ("1", "4"):
+        with Topology() as top:
+            top.clear_df(1492)
+            options = ["--tun-queues", queues]
+            tunnel = Tunnel(top, client=options, server=options)
+            with Upstream(tunnel.upstream_socket()) as upstream:
+                for number in range(4):
+                    app = tunnel.application()
+                    for size in (1460, 100, 1453, 1452, 1460):
+                        ask_once(app, bytes([number]) * size)
+                assert len(upstream.received) == 20, upstream.received
+            for end in (tunnel.tonelc, tunnel.tonels):
+                counters = end.counters()
+                assert counters.get("tun_packets_joined") == 12, counters
+                assert "dropped_fragment" not in counters, counters
+                lines = [l for l in end.lines if "fragments of at most 1492 octets" in l]
+                assert 1 <= len(lines) <= int(queues), lines
+            tunnel.stop()
+            top.assert_clean()
+
+
 @case("replies leave from the address that the application used (wildcard listener)")
 def reply_address():
     with Topology() as top:

@@ -221,6 +221,12 @@ class Topology:
         self.router.run(f"ip route replace 10.9.2.0/24 dev rs src 10.9.2.1 {lock};"
                         f"ip -6 route replace fd09:2::/64 dev rs metric 256 {lock}")
 
+    def clear_df(self, mtu):
+        """The router clears DF, as some do against black holes, and cuts what is larger than its MTU."""
+        self._link_rules(["ip protocol tcp ip frag-off set 0"])
+        for net, link in ((1, "rc"), (2, "rs")):
+            self.router.run(f"ip route replace 10.9.{net}.0/24 dev {link} src 10.9.{net}.1 mtu lock {mtu}")
+
     # --- what it saw -------------------------------------------------------------------------
 
     def counters(self):
