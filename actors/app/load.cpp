@@ -3,6 +3,7 @@
 #include "actors/app/config_file.hpp"
 #include "actors/app/encryption.hpp"
 #include "actors/app/handshake_packet.hpp"
+#include "actors/app/known_opening.hpp"
 #include "actors/app/validate.hpp"
 #include "system/private_file.hpp"
 
@@ -67,6 +68,21 @@ expected<settings, std::vector<option_error>> load_settings(role side, const com
   return chosen;
 }
 
+std::vector<std::string> warnings_of(const settings& chosen) {
+  std::vector<std::string> out;
+  for (const auto& tunnel : chosen.run.tunnels) {
+    if (!tunnel->handshake_packet) continue;
+    const auto claimed = known_opening(*tunnel->handshake_packet);
+    if (claimed.empty()) continue;
+    const std::string name{claimed};
+    out.push_back(label(*tunnel) + "the handshake packet starts like " + name +
+                  ", which what follows it is not: firewalls that inspect " + name +
+                  " drop such a connection, where many let pass what they don't know. Better is "
+                  "none, or one that starts like no protocol");
+  }
+  return out;
+}
+
 std::string summary_text(const settings& chosen) {
   const auto& run = chosen.run;
   std::string out{program_name(run.side)};
@@ -87,6 +103,8 @@ std::string summary_text(const settings& chosen) {
       out += ", deadline " + std::to_string(tunnel->deadline.count()) + " s";
     out += '\n';
   }
+  for (const auto& warning : warnings_of(chosen))
+    out += "  warning: " + warning + '\n';
   return out;
 }
 

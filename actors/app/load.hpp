@@ -16,7 +16,10 @@ namespace tonel::actors::app {
 [[nodiscard]] expected<settings, std::vector<option_error>> load_settings(role side,
                                                                           const command_line& line);
 
-/// What --check prints: the tunnels, without their keys.
+/// What works, but not as its user may expect, a line each.
+std::vector<std::string> warnings_of(const settings& chosen);
+
+/// What --check prints: the tunnels, without their keys, and the warnings.
 std::string summary_text(const settings& chosen);
 
 /// The process-wide options that differ, "mtu, tun-queues"; empty: none.

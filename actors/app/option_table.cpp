@@ -99,7 +99,8 @@ std::vector<option_group> make_groups() {
             0,
             0,
             "file whose content goes ahead on every connection, for networks that judge it by its "
-            "first packet; it must fit one packet"},
+            "first packet; it must fit one packet. None is better than one that starts like TLS, "
+            "HTTP or another protocol which the rest is not"},
            {"encryption",
             0,
             "xor:KEY",

@@ -577,6 +577,8 @@ int run(role side, int argc, char** argv) {
       if (!made) return fail(pid_error(made.error()));
       pid.emplace(std::move(*made));
     }
+    for (const auto& warning : warnings_of(*chosen))
+      log_warn(warning);
     runtime process{*chosen, line};
     if (const auto failed = process.open()) return fail(*failed);
     return process.run([&caller] {

@@ -142,6 +142,9 @@ def handshake_packet():
                 assert first[name].size == len(content), (name, first[name].size)
                 # The capture may have cut it.
                 assert first[name].payload and content.startswith(first[name].payload), name
+            # Only one of them claims to be what the rest is not.
+            for end, times in ((tunnel.tonelc, 1), (tunnel.tonels, 0)):
+                assert len([l for l in end.lines if "starts like HTTP" in l]) == times, end.lines
         tunnel.stop()
         top.assert_clean()
 
