@@ -269,6 +269,7 @@ void client_session_state::ended(slot& s, const stream_event& event) {
     announce();
   }
   if (closing) return;
+  if (event.why == protocol::end_reason::path_ends_tcp) return on_proxied_path(s, m);
   if (event.why == protocol::end_reason::closed_by_peer) {
     // Of the session's last stream, it closes the session.
     if (std::none_of(slots.begin(), slots.end(),
@@ -377,7 +378,7 @@ void client_session_state::on_down(const caf::down_msg& down) {
 }
 
 void client_session_state::want() {
-  if (closing || !given.remote) return;
+  if (closing || !given.remote || rests_until) return;
   streamless_since.reset(); // set again if this try is given up
   for (auto& s : slots)
     if (!s.current && !s.next && !s.wanted) retry(s);
@@ -412,6 +413,7 @@ void client_session_state::on_timer() {
     if (s.retry_at && *s.retry_at <= now) open(s, std::exchange(s.retry_port, 1));
   const auto timeout = given.tunnel->idle_timeout;
   if (streamless_since && now - *streamless_since >= timeout) close(false);
+  if (rests_until && now >= *rests_until) close(false);
   if (close_at && now >= *close_at) {
     close_at.reset();
     // A session that lost its stream meanwhile has another made, or waits in vain until it is
@@ -510,6 +512,7 @@ void client_session_state::arm() {
     if (s.retry_at) earlier(*s.retry_at);
   if (streamless_since && !closing) earlier(*streamless_since + given.tunnel->idle_timeout);
   if (close_at && !closing) earlier(*close_at);
+  if (rests_until && !closing) earlier(*rests_until);
   self->arm(at);
 }
 

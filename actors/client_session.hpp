@@ -108,6 +108,7 @@ private:
   void stream_over(caf::actor_id stream);
   void found_legacy(slot& s, const stream_event& event);
   void not_answered(slot& s, const member& m, protocol::end_reason why);
+  void on_proxied_path(slot& s, const member& m);
   void arm();
   bool is_open() const; ///< some stream is
   bool is_idle() const; ///< every open stream is
@@ -134,6 +135,8 @@ private:
   /// Counts pioneers: streams of an older one have another port at the upstream.
   std::uint32_t generation = 0;
   protocol::time_point born{};
+  /// The path can carry nothing: closed then, and the next datagram tries anew.
+  std::optional<protocol::time_point> rests_until;
   bool ever_open = false;
   bool closing = false;
   bool told_too_large = false;

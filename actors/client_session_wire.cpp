@@ -23,6 +23,8 @@ constexpr unsigned legacy_ports = 5;
 constexpr unsigned guess_ports = 2;
 // Longer than a group's first connection takes to be found silent.
 constexpr auto ask_interval = std::chrono::seconds{10};
+// Each try on a path that ends TCP costs a handshake and what waits for it.
+constexpr auto proxy_rest = std::chrono::seconds{10};
 
 const char* program_of(profile p) { return p == profile::phantun ? "phantun" : "tonel 0.6.1"; }
 
@@ -149,6 +151,25 @@ void client_session_state::found_legacy(slot& s, const stream_event& event) {
     log_info("the server at ", m.remote, " speaks the dialect of ", program_of(event.wire));
   wire = event.wire; // in place of native streams that may still seem alive
   open(s);
+}
+
+/// Octets pass, datagrams would be merged and cut: none is sent that way.
+void client_session_state::on_proxied_path(slot& s, const member& m) {
+  auto& dialects = *given.where->process.dialects;
+  dialects.saw_native(m.remote); // its hello was read
+  if (dialects.saw_proxy(m.remote, self->now()))
+    log_warn(
+        "something on the way to ", m.remote,
+        " ends TCP connections (a proxy such as HAProxy or nginx, or the provider's): datagrams "
+        "would be merged and cut, so none is sent. Use another port or path, or a load balancer "
+        "that forwards packets (nftables, IPVS)");
+  obstacle = "something on the way ends TCP connections";
+  if (has_stream()) return give_up(s); // the others may go another way
+  for (auto& each : slots) {
+    each.wanted = false;
+    each.retry_at.reset();
+  }
+  rests_until = self->now() + proxy_rest;
 }
 
 /// SYNs were refused, or had no answer on any port.

@@ -9,6 +9,8 @@ namespace {
 
 // After this an older server may have been replaced.
 constexpr auto memory = std::chrono::minutes{10};
+// Who has not heard of it by then has lost the line.
+constexpr auto remark_interval = std::chrono::hours{1};
 
 } // namespace
 
@@ -46,6 +48,14 @@ bool remote_dialects::saw_legacy(const protocol::endpoint& remote, protocol::pro
 void remote_dialects::forget_legacy(const protocol::endpoint& remote) {
   const std::lock_guard lock{mutex_};
   if (const auto at = known_.find(remote); at != known_.end()) at->second.older.reset();
+}
+
+bool remote_dialects::saw_proxy(const protocol::endpoint& remote, protocol::time_point now) {
+  const std::lock_guard lock{mutex_};
+  auto& said = known_[remote].proxy_remarked;
+  if (said && now - *said < remark_interval) return false;
+  said = now;
+  return true;
 }
 
 bool remote_dialects::remark(const protocol::endpoint& remote) {

@@ -27,6 +27,8 @@ public:
   void forget_legacy(const protocol::endpoint& remote);
   /// True the first time: what a user is to hear of this remote but once.
   bool remark(const protocol::endpoint& remote);
+  /// The path to it ends TCP. True: that is worth a line in the log, as once an hour.
+  bool saw_proxy(const protocol::endpoint& remote, protocol::time_point now);
   /// The same of its path's windows.
   bool remark_window(const protocol::endpoint& remote);
 
@@ -36,6 +38,7 @@ private:
     bool remarked = false, window_remarked = false;
     std::optional<protocol::profile> older;
     protocol::time_point found{};
+    std::optional<protocol::time_point> proxy_remarked;
   };
 
   // Keys are what resolvers say, not what peers choose: no seed is needed.

@@ -204,6 +204,13 @@ void tun_queue_state::answer(protocol::stray_answer&& what, inbound_segment&& in
   } else if (auto* answered = std::get_if<protocol::reply_stray>(&what)) {
     if (answered->reason) where->stats.add(*answered->reason);
     reply(answered->header);
+  } else if (auto* refused = std::get_if<protocol::refuse_path>(&what)) {
+    where->stats.add(protocol::errc::path_ends_tcp);
+    log_warn("a connection from ", in.header.tuple.remote, " to port ", in.header.tuple.local.port,
+             " comes through something that ends TCP connections (a proxy); it is refused, since "
+             "datagrams would be merged and cut");
+    reply(refused->first, refused->hello);
+    reply(refused->last);
   } else if (auto* native = std::get_if<protocol::accept_stream>(&what)) {
     adopt(std::move(*native), std::move(in));
   } else {
@@ -399,9 +406,17 @@ void tun_queue_state::write(segment_batch& batch) {
   }
 }
 
-void tun_queue_state::reply(const protocol::segment_header& header) {
+void tun_queue_state::reply(const protocol::segment_header& header, protocol::byte_view payload) {
   sys::outgoing_segment out;
   out.header = header;
+  if (!payload.empty()) {
+    auto chunk = where->slabs.append(payload);
+    if (!chunk.slab) return where->stats.add(counter::slab_pool_empty); // asked for again
+    out.first = static_cast<std::uint32_t>(replies.chunks.size());
+    out.count = 1;
+    out.length = out.datagram_size = chunk.length;
+    replies.chunks.push_back(std::move(chunk));
+  }
   replies.segments.push_back(out);
 }
 
@@ -409,6 +424,7 @@ void tun_queue_state::flush_replies() {
   if (replies.segments.empty()) return;
   write(replies);
   replies.segments.clear();
+  replies.chunks.clear();
 }
 
 void tun_queue_state::on_timer() {

@@ -77,7 +77,7 @@ private:
   bool lacks_group(const protocol::segment_repr& syn) const;
   bool hold_join(const protocol::segment_repr& syn);
   void retry_joins();
-  void reply(const protocol::segment_header& header);
+  void reply(const protocol::segment_header& header, protocol::byte_view payload = {});
   /// RST in the name of the tuple's stream.
   void reset(const protocol::four_tuple& tuple, const route& r);
   void flush_replies();

@@ -170,11 +170,35 @@ stray_answer acceptor::on_proven(const segment_repr& in, byte_view payload, seq_
     out.iss = iss;
     // Nothing was kept of the SYN: the hello's offset tells where its sender began.
     out.client_iss = in.seq + found->at - out.hello.offset - 1;
+    if (shows_proxy(*found, in.window, out.client_iss, iss))
+      return on_proxied(in, out.hello, out.client_iss, iss, now);
     out.held = release(in.tuple);
     return out;
   }
   if (!hold(in, payload, now)) return ignore_stray{errc::hold_full};
   return ignore_stray{};
+}
+
+/// What the client gets shows it how the server sees the connection: octets do pass.
+stray_answer acceptor::on_proxied(const segment_repr& in, const hello_repr& hello,
+                                  seq_num client_iss, seq_num iss, time_point now) noexcept {
+  release(in.tuple);
+  // Without the secret no hello can be made that the client believes. Refused, it introduces itself.
+  if (!hello.introduces) return refuse(in, errc::path_ends_tcp, now);
+  if (!resets_.take(now)) return ignore_stray{errc::rst_limited};
+  auto ours = hello;
+  ours.introduces = false;
+  ours.tcp_ends = true;
+  ours.capabilities = 0;
+  ours.offset = 0;
+  ours.control_length = hello_size;
+  ours.client_iss = client_iss;
+  ours.server_iss = iss;
+  ours.mtu = config_.mtu;
+  constexpr auto size = static_cast<std::uint32_t>(hello_size);
+  return refuse_path{answer_to(in, iss + 1, in.end(), flag::psh | flag::ack),
+                     encode_hello(ours, hello.secret),
+                     answer_to(in, iss + 1 + size, in.end(), flag::fin | flag::ack)};
 }
 
 bool acceptor::hold(const segment_repr& in, byte_view payload, time_point now) {

@@ -90,8 +90,17 @@ struct accept_legacy {
   std::uint16_t join = 0;          ///< 0: the first connection of a group
   profile shown = profile::legacy; ///< as far as the handshake tells
 };
+/// A hello that something on the way has put together anew, which would befall datagrams, too: send the
+/// first header with the hello, from which its client learns it, then the last, a FIN. To be counted
+/// as path_ends_tcp; nothing is kept.
+struct refuse_path {
+  segment_header first;
+  std::array<std::uint8_t, hello_size> hello;
+  segment_header last;
+};
 /// What to do about a segment that belongs to no stream.
-using stray_answer = std::variant<ignore_stray, reply_stray, accept_stream, accept_legacy>;
+using stray_answer =
+    std::variant<ignore_stray, reply_stray, accept_stream, accept_legacy, refuse_path>;
 
 /// Which profiles a port accepts.
 struct served_port {
@@ -155,6 +164,8 @@ private:
   std::optional<accept_legacy> proven_legacy(const segment_repr& in, const served_port& port,
                                              time_point now) const;
   stray_answer refuse(const segment_repr& in, std::optional<errc> reason, time_point now) noexcept;
+  stray_answer on_proxied(const segment_repr& in, const hello_repr& hello, seq_num client_iss,
+                          seq_num iss, time_point now) noexcept;
   stray_answer on_proven(const segment_repr& in, byte_view payload, seq_num iss, time_point now);
 
   acceptor_config config_;

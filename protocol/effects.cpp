@@ -11,6 +11,7 @@ const char* to_string(end_reason r) noexcept {
   case end_reason::timed_out: return "timed_out";
   case end_reason::dead: return "dead";
   case end_reason::superseded: return "superseded";
+  case end_reason::path_ends_tcp: return "path_ends_tcp";
   }
   return "unknown";
 }

@@ -74,6 +74,7 @@ enum class end_reason : std::uint8_t {
   timed_out,      ///< handshake given up
   dead,           ///< probes unanswered
   superseded,     ///< another stream took its place and the time to drain is over
+  path_ends_tcp,  ///< a proxy on the way carries octets, not segments: no datagram could pass whole
 };
 /// The enumerator's name: "closed_by_us".
 const char* to_string(end_reason r) noexcept;

@@ -21,6 +21,7 @@ const char* to_string(errc e) noexcept {
   case errc::hold_full: return "hold_full";
   case errc::bad_hello: return "bad_hello";
   case errc::replayed_hello: return "replayed_hello";
+  case errc::path_ends_tcp: return "path_ends_tcp";
   case errc::no_session: return "no_session";
   case errc::too_large: return "too_large";
   case errc::window_closed: return "window_closed";

@@ -24,6 +24,7 @@ enum class errc : std::uint8_t {
   hold_full,         ///< early data: no room left to hold it
   bad_hello,         ///< a hello that cannot be read, contradicts itself or proves nothing
   replayed_hello,    ///< a hello whose counter has opened a stream before: a copy, or overtaken
+  path_ends_tcp,     ///< a hello that has come through something that ends TCP connections
   no_session,        ///< a hello that joins a session that is not known (any more)
   too_large,         ///< datagram larger than the session's MTU permits
   window_closed,     ///< datagram over the bound of unacknowledged octets

@@ -29,7 +29,8 @@ constexpr std::size_t secret_at = 52;
 constexpr std::size_t tag_at = 68;
 
 constexpr std::uint8_t introduces_flag = 0x01;
-constexpr std::uint8_t known_flags = introduces_flag;
+constexpr std::uint8_t tcp_ends_flag = 0x02;
+constexpr std::uint8_t known_flags = introduces_flag | tcp_ends_flag;
 
 constexpr std::uint8_t known_version = 2;
 // A handshake packet fits into one segment, so a hello can't start further on.
@@ -48,6 +49,7 @@ expected<hello_repr, errc> parse_hello(byte_view bytes) noexcept {
   hello.version = bytes[version_at];
   const auto flags = bytes[flags_at];
   hello.introduces = (flags & introduces_flag) != 0;
+  hello.tcp_ends = (flags & tcp_ends_flag) != 0;
   hello.stream_index = bytes[index_at];
   hello.stream_count = bytes[count_at];
   hello.offset = load_be32(bytes, offset_at);
@@ -81,7 +83,8 @@ std::array<std::uint8_t, hello_size> encode_hello(const hello_repr& hello,
   const byte_span bytes{out};
   std::copy(magic.begin(), magic.end(), out.begin());
   out[version_at] = hello.version;
-  out[flags_at] = hello.introduces ? introduces_flag : std::uint8_t{0};
+  out[flags_at] = static_cast<std::uint8_t>((hello.introduces ? introduces_flag : 0) |
+                                            (hello.tcp_ends ? tcp_ends_flag : 0));
   out[index_at] = hello.stream_index;
   out[count_at] = hello.stream_count;
   store_be32(bytes, offset_at, hello.offset);
@@ -103,6 +106,22 @@ bool proves(const hello_repr& hello, const session_secret& secret) noexcept {
   return load_be64(encode_hello(hello, secret), tag_at) == hello.tag;
 }
 
+namespace {
+
+/// One that does not start at a border.
+std::optional<found_hello> find_shifted(byte_view payload) noexcept {
+  const auto* at = payload.begin();
+  while ((at = std::search(at, payload.end(), magic.begin(), magic.end())) != payload.end()) {
+    const auto offset = static_cast<std::uint32_t>(at - payload.begin());
+    const auto hello = parse_hello(payload.subview(offset));
+    if (hello && hello->offset == offset) return found_hello{hello, offset, false};
+    ++at;
+  }
+  return std::nullopt;
+}
+
+} // namespace
+
 std::optional<found_hello> find_hello(byte_view payload, std::uint32_t datagram_size) noexcept {
   std::optional<found_hello> out;
   const std::size_t step = datagram_size == 0 ? payload.size() : datagram_size;
@@ -110,10 +129,19 @@ std::optional<found_hello> find_hello(byte_view payload, std::uint32_t datagram_
     const auto rest = payload.subview(at);
     if (!has_magic(rest)) continue;
     const auto hello = parse_hello(rest);
-    if (!out || hello) out = found_hello{hello, static_cast<std::uint32_t>(at)};
-    if (hello) break;
+    const bool alone = std::min(step, rest.size()) == hello_size;
+    if (!out || hello) out = found_hello{hello, static_cast<std::uint32_t>(at), alone};
+    if (hello) return out;
   }
+  if (const auto shifted = find_shifted(payload)) return shifted;
   return out;
+}
+
+bool shows_proxy(const found_hello& found, std::uint16_t window, seq_num client_iss,
+                 seq_num server_iss) noexcept {
+  if (!found.alone) return true;
+  const auto& hello = *found.hello;
+  return hello.client_iss != client_iss && hello.server_iss != server_iss && window != 65'535;
 }
 
 } // namespace tonel::protocol

@@ -30,6 +30,7 @@ inline constexpr std::uint32_t unscaled = 1;
 struct hello_repr {
   std::uint8_t version = 2;
   bool introduces = false; ///< client: it carries the session's secret
+  bool tcp_ends = false;   ///< server: the client's hello has shown that TCP ends on the way
   std::uint8_t stream_index = 0;
   std::uint8_t stream_count = 1;
   std::uint32_t offset = 0;         ///< its own relative sequence number
@@ -63,11 +64,20 @@ encode_hello(const hello_repr& hello, const session_secret& secret) noexcept;
 struct found_hello {
   expected<hello_repr, errc> hello; ///< or why it can be none
   std::uint32_t at = 0;
+  bool alone = true; ///< in its segment, as each is sent
 };
 
 /// The first hello that starts at a segment border of a (super-)segment's payload: the kernel may
-/// have merged it with what came before. Without one, the first that only begins like one.
+/// have merged it with what came before. Without one, a hello that starts elsewhere, as far from the
+/// payload's start as it says itself: something has put segments together. Without that, the first
+/// that only begins like one.
 [[nodiscard]] std::optional<found_hello> find_hello(byte_view payload,
                                                     std::uint32_t datagram_size) noexcept;
+
+/// Something between the ends ends TCP connections, and carries octets, not segments: the hello shares
+/// its segment, or neither end's initial sequence number is what the other one sees and the window is
+/// none of ours. NATs, SYN proxies and firewalls that change sequence numbers do neither.
+[[nodiscard]] bool shows_proxy(const found_hello& found, std::uint16_t window, seq_num client_iss,
+                               seq_num server_iss) noexcept;
 
 } // namespace tonel::protocol

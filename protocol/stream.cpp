@@ -125,7 +125,7 @@ void stream::on_fin_segment(std::int64_t at, std::int64_t end, std::int64_t expe
 
 /// Whatever the peer sends in order shows that it lives.
 void stream::received(time_point now, effects& out) noexcept {
-  peer_spoke_ = true;
+  if (!peer_spoke_) first_word(now, out);
   awaiting_ = false;
   probe_at_ = never;
   probes_ = 0;
@@ -155,7 +155,10 @@ void stream::on_payload(const segment_repr& in, byte_view payload, std::int64_t 
     // Data that overtake the hello may begin like one; at the start of a direction nothing else does.
     const bool readable = found && found->hello;
     if (!found || relative != (readable ? found->hello->offset : 0)) return hold(in, now, out);
-    if (!readable || !is_ours(*found->hello)) return refuse_hello(now, out);
+    if (!readable || !is_ours(*found->hello))
+      return refuse_hello(errc::bad_hello, end_reason::reset, now, out);
+    if (found->hello->tcp_ends || shows_proxy(*found, in.window, config_.iss, irs_))
+      return refuse_hello(errc::path_ends_tcp, end_reason::path_ends_tcp, now, out);
     greet(*found->hello, now, out);
     replay = held_segments_ > 0;
     held_segments_ = 0;

@@ -154,7 +154,7 @@ private:
   void send_flight(time_point now, effects& out) noexcept;
   bool is_ours(const hello_repr& hello) const noexcept;
   void greet(const hello_repr& hello, time_point now, effects& out) noexcept;
-  void refuse_hello(time_point now, effects& out) noexcept;
+  void refuse_hello(errc reason, end_reason why, time_point now, effects& out) noexcept;
   void hold(const segment_repr& in, time_point now, effects& out) noexcept;
   void on_syn_timer(time_point now, effects& out) noexcept;
   bool on_flight_timer(time_point now, effects& out) noexcept;
@@ -171,6 +171,7 @@ private:
                   effects& out) noexcept;
   void deliver_data(const segment_repr& in, std::int64_t at, time_point now, effects& out) noexcept;
   void received(time_point now, effects& out) noexcept;
+  void first_word(time_point now, effects& out) noexcept;
 
   // The older dialects (stream_legacy.cpp).
   void establish_legacy(const segment_repr& in, time_point now, effects& out) noexcept;
@@ -296,6 +297,7 @@ private:
   bool client_ = false;
   bool greeted_ = false;    ///< the peer's hello was read
   bool peer_spoke_ = false; ///< a segment of the peer that is no SYN came
+  bool shut_ = false;       ///< the SYN-ACK's window was 0: `opened` is to be said
   bool awaiting_ = false;   ///< what we sent wants an answer
   bool silent_ = false;     ///< went_silent was said
   bool idle_ = false;       ///< went_idle was said

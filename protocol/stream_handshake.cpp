@@ -3,6 +3,7 @@
 #include "protocol/wire.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace tonel::protocol {
 
@@ -18,6 +19,9 @@ constexpr duration first_port_time = 1s;
 /// Assumed where the peer's SYN has no MSS (RFC 9293 §3.7.1).
 constexpr std::uint16_t default_mss_v4 = 536;
 constexpr std::uint16_t default_mss_v6 = 1'220;
+
+/// Until the peer has spoken, or for good where the window scale is taken away.
+constexpr std::uint32_t most_before_scale = 60'000;
 
 } // namespace
 
@@ -118,8 +122,9 @@ void stream::on_syn_sent(const segment_repr& in, time_point now, effects& out) n
 
 void stream::establish(const segment_repr& in, time_point now, effects& out) noexcept {
   if (!rules().hello) return establish_legacy(in, now, out);
-  if (config_.detect_legacy && !in.sack_permitted) {
-    // Neither tonel nor phantun permits SACK. A RST in the place of our third ACK frees their end.
+  if (config_.detect_legacy && !in.sack_permitted && in.seq.raw <= 65'535) {
+    // Neither tonel nor phantun permits SACK, which firewalls strip from a native SYN-ACK, too; but
+    // that never starts so low. A RST in the place of our third ACK frees their end.
     ended_ = true;
     irs_ = in.seq;
     out.add(send_segment{header(iss_plus_1(), flag::rst | flag::ack), {}});
@@ -141,8 +146,20 @@ void stream::establish(const segment_repr& in, time_point now, effects& out) noe
 
   send_ack(out);
   started_ = now;
-  send_flight(now, out);
   attempt_at_ = next_of(flight_schedule, started_, now);
+  // A SYN proxy answers with a window of 0, and opens it when it has the server's SYN-ACK: until then it
+  // throws away what comes, or takes it for another third ACK.
+  shut_ = in.window == 0;
+  if (shut_) return;
+  send_flight(now, out);
+  out.add(opened{});
+}
+
+void stream::first_word(time_point now, effects& out) noexcept {
+  peer_spoke_ = true;
+  if (!std::exchange(shut_, false)) return;
+  first_window_ = most_before_scale; // what it opens is at least the SYN's of a server
+  if (snd_end_ == 0) send_flight(now, out);
   out.add(opened{});
 }
 
@@ -187,12 +204,12 @@ bool stream::is_ours(const hello_repr& hello) const noexcept {
          proves(hello, config_.session.secret);
 }
 
-/// What stands in the hello's place can't be one of ours: nothing that follows could be read.
-void stream::refuse_hello(time_point now, effects& out) noexcept {
-  out.add(count_drop{errc::bad_hello, 1});
+/// Nothing that follows could be read.
+void stream::refuse_hello(errc reason, end_reason why, time_point now, effects& out) noexcept {
+  out.add(count_drop{reason, 1});
   ended_ = true;
   send_reset(now, out);
-  out.add(ended{end_reason::reset});
+  out.add(ended{why});
 }
 
 void stream::greet(const hello_repr& hello, time_point now, effects& out) noexcept {

@@ -96,6 +96,31 @@ struct stranger final : host {
   std::size_t got = 0;
 };
 
+/// What a client sees of a server that sees a proxy.
+struct behind_a_proxy final : stand_in {
+  explicit behind_a_proxy(world& in) : w(in) {}
+  void receive(const protocol::segment_repr& in, const octets& payload) override {
+    protocol::segment_header out;
+    out.tuple = in.tuple;
+    out.seq = {90'000};
+    out.ack = in.end();
+    out.flags = flag::syn | flag::ack;
+    out.mss = 1'460;
+    if (in.has(flag::syn)) return w.answer(out, {});
+    const auto hello = protocol::parse_hello(payload);
+    if (!hello) return;
+    auto ours = *hello;
+    ours.introduces = false;
+    ours.tcp_ends = true;
+    const auto said = protocol::encode_hello(ours, hello->secret);
+    out.mss = 0;
+    out.seq = out.seq + 1;
+    out.flags = flag::psh | flag::ack;
+    w.answer(out, {said.begin(), said.end()});
+  }
+  world& w;
+};
+
 std::size_t distinct(const std::vector<std::uint16_t>& ports) {
   return std::set<std::uint16_t>{ports.begin(), ports.end()}.size();
 }
@@ -471,6 +496,29 @@ BOOST_AUTO_TEST_CASE(the_servers_deadline_ends_streams_and_the_session_goes_on) 
   BOOST_TEST(w.server().upstreams.size() == 1u);
   BOOST_TEST(w.server().count(counter::streams_opened) >= 6u);
   BOOST_TEST(w.server().count(counter::sessions_opened) == 1u);
+}
+
+BOOST_AUTO_TEST_CASE(a_path_that_ends_tcp_is_said_once_and_tried_again_now_and_then) {
+  for (const std::size_t n : {std::size_t{1}, std::size_t{3}}) {
+    world_options o;
+    o.streams = n;
+    world w{o};
+    behind_a_proxy server{w};
+    w.instead_of_server = &server;
+    const log_tail log;
+    for (int i = 0; i < 250; ++i) {
+      w.client().app_sends(5001, "x");
+      w.pass(100ms);
+    }
+    BOOST_TEST(log.matching("ends TCP connections") == 1u);
+    BOOST_TEST(w.client().app_got(5001).empty());
+    BOOST_TEST(w.client().count(protocol::errc::path_ends_tcp) >= 3u);
+    BOOST_TEST(w.client().count(counter::streams_opened) <= 4 * n);
+    // Once it is taken away, the next try works.
+    w.instead_of_server = nullptr;
+    w.pass(11s);
+    w.echo(5001, "y");
+  }
 }
 
 BOOST_AUTO_TEST_SUITE_END()

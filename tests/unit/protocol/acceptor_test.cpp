@@ -1,4 +1,5 @@
 #include "protocol/acceptor.hpp"
+#include "protocol/siphash.hpp"
 
 #include <boost/test/unit_test.hpp>
 
@@ -21,13 +22,16 @@ acceptor_config server_config() {
   return c;
 }
 
-octets hello_at(std::uint32_t offset) {
+constexpr session_secret secret{7};
+
+octets hello_at(std::uint32_t offset, bool introduces = true) {
   hello_repr h;
+  h.client_iss = {client_iss};
   h.offset = offset;
   h.control_length = offset + hello_size;
   h.session.fill(7);
-  h.introduces = true;
-  const auto bytes = encode_hello(h, {7});
+  h.introduces = introduces;
+  const auto bytes = encode_hello(h, secret);
   return {bytes.begin(), bytes.end()};
 }
 
@@ -37,6 +41,7 @@ struct fixture {
   syn_cookie cookie{server_config().secret};
   four_tuple tuple{{ip_address::v4(192, 0, 2, 1), 443}, {ip_address::v4(198, 51, 100, 7), 4'000}};
   time_point now = start;
+  std::uint16_t window = 65'535;
 
   segment_repr segment(std::uint8_t flags, std::uint32_t seq, std::int64_t ack,
                        std::size_t length = 0) const {
@@ -45,6 +50,7 @@ struct fixture {
     in.flags = flags;
     in.seq = seq_num{client_iss} + seq;
     in.ack = cookie.isn(tuple, start) + static_cast<std::uint32_t>(ack);
+    in.window = window;
     in.payload_length = in.datagram_size = static_cast<std::uint32_t>(length);
     return in;
   }
@@ -203,6 +209,47 @@ BOOST_AUTO_TEST_CASE(hello_behind_a_handshake_packet_makes_a_stream) {
   const auto again = give(A | P, 1, 1, merged, 300);
   BOOST_REQUIRE(std::get_if<accept_stream>(&again));
   BOOST_TEST(std::get_if<accept_stream>(&again)->client_iss.raw == client_iss);
+}
+
+BOOST_AUTO_TEST_CASE(a_proxy_on_the_way_is_told_to_the_client_and_makes_no_stream) {
+  // A connection of its own, whose first number is not the client's, and what it has read together.
+  auto joined = hello_at(0);
+  joined.resize(500);
+  window = 502;
+  const auto proxied = [&](octets payload) {
+    payload[36] ^= 1; // the client's number
+    for (std::size_t i = 0; i < 8; ++i)
+      payload[68 + i] = 0;
+    const auto tag = siphash24(secret, byte_view{payload}.subview(0, 68));
+    store_be64(byte_span{payload}.subview(0, 76), 68, tag);
+    return give(A | P, 1, 1, payload);
+  };
+  for (const auto& answer : {give(A | P, 1, 1, joined), proxied(hello_at(0)), proxied(joined)}) {
+    const auto* refused = std::get_if<refuse_path>(&answer);
+    BOOST_REQUIRE(refused);
+    const auto hello = parse_hello(refused->hello);
+    BOOST_REQUIRE(hello.has_value());
+    BOOST_TEST(hello->tcp_ends);
+    BOOST_TEST(!hello->introduces);
+    BOOST_TEST(proves(*hello, secret));
+    BOOST_TEST((hello->client_iss == seq_num{client_iss})); // as it came
+    BOOST_TEST((hello->server_iss == cookie.isn(tuple, start)));
+    BOOST_TEST((refused->first.seq == hello->server_iss + 1));
+    BOOST_TEST((refused->last.seq == hello->server_iss + 77));
+    BOOST_TEST(int{refused->first.flags} == (P | A));
+    BOOST_TEST(int{refused->last.flags} == (F | A));
+  }
+  // What it can't sign it refuses; the client's next hello introduces.
+  joined = hello_at(0, false);
+  joined.resize(500);
+  BOOST_TEST(tell(give(A | P, 1, 1, joined)) == "RA 1:501 path_ends_tcp");
+  // No more of this than of RSTs.
+  int told = 0;
+  for (int i = 0; i < 5'000; ++i)
+    told +=
+        std::get_if<refuse_path>(&static_cast<const stray_answer&>(proxied(hello_at(0)))) ? 1 : 0;
+  BOOST_TEST(told < 2'000);
+  BOOST_TEST(under_test.held_bytes() == 0u);
 }
 
 BOOST_AUTO_TEST_CASE(data_that_overtakes_the_hello_is_handed_over_in_order) {

@@ -81,6 +81,10 @@ BOOST_AUTO_TEST_CASE(what_is_encoded_is_read_back) {
   BOOST_TEST(read->mtu == 1'420);
   BOOST_TEST((read->secret == secret));
   BOOST_TEST(proves(*read, secret));
+  BOOST_TEST(!read->tcp_ends);
+  auto other = example();
+  other.tcp_ends = true;
+  BOOST_TEST(parse_hello(encoded(other))->tcp_ends);
 }
 
 BOOST_AUTO_TEST_CASE(the_secret_is_carried_by_an_introduction_alone) {
@@ -169,6 +173,59 @@ BOOST_AUTO_TEST_CASE(hello_is_found_at_segment_borders) {
   BOOST_TEST(find_hello(hello, 76)->at == 0u);
   BOOST_TEST(find_hello(hello, 0)->at == 0u);
   BOOST_TEST(!find_hello({}, 0).has_value());
+}
+
+BOOST_AUTO_TEST_CASE(a_hello_that_was_put_together_with_other_octets_is_not_alone) {
+  const auto at = [](std::uint32_t offset) {
+    hello_repr h;
+    h.offset = offset;
+    h.control_length = offset + hello_size;
+    return encoded(h);
+  };
+  const auto lone = at(0);
+  BOOST_TEST(find_hello(lone, 76)->alone);
+  auto with_data = lone;
+  with_data.resize(300);
+  BOOST_TEST(!find_hello(with_data, 300)->alone);
+  BOOST_TEST(find_hello(with_data, 76)->alone); // merged by the kernel, which knows the borders
+  // Behind a handshake packet of 100, each in a segment of its own; and as a proxy sends them on.
+  octets both(100);
+  const auto behind = at(100);
+  both.insert(both.end(), behind.begin(), behind.end());
+  BOOST_TEST(find_hello(both, 100)->alone);
+  const auto joined = find_hello(both, 176);
+  BOOST_REQUIRE(joined.has_value());
+  BOOST_TEST(joined->at == 100u);
+  BOOST_TEST(!joined->alone);
+  // What is carried in a datagram, as in a tunnel of a tunnel, is none.
+  octets inner(40);
+  inner.insert(inner.end(), lone.begin(), lone.end());
+  BOOST_TEST(!find_hello(inner, static_cast<std::uint32_t>(inner.size())).has_value());
+}
+
+BOOST_AUTO_TEST_CASE(only_a_proxy_changes_all_that_a_hello_names) {
+  const seq_num client{1'000}, server{2'000}, other{3'000};
+  hello_repr h;
+  h.client_iss = client;
+  h.server_iss = server;
+  const struct {
+    const char* what;
+    seq_num client, server;
+    std::uint16_t window;
+    bool alone, proxy;
+  } table[] = {
+      {"nothing between", client, server, 65'535, true, false},
+      {"a window that a shaper has changed", client, server, 501, true, false},
+      {"a SYN proxy", client, other, 65'535, true, false},
+      {"a SYN proxy and a shaper", client, other, 501, true, false},
+      {"a firewall that changes one number", other, server, 501, true, false},
+      {"a firewall that changes both", other, other, 65'535, true, false},
+      {"a proxy", other, other, 501, true, true},
+      {"a proxy, which has joined hello and data", other, other, 65'535, false, true},
+      {"something that has joined them", client, server, 65'535, false, true},
+  };
+  for (const auto& t : table)
+    BOOST_TEST(shows_proxy({h, 0, t.alone}, t.window, t.client, t.server) == t.proxy, t.what);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

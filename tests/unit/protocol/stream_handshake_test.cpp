@@ -145,11 +145,11 @@ BOOST_AUTO_TEST_CASE(control_merged_with_data_is_cut_off) {
                        row{0ms, "in SA 0:1", "A 1:1 | PA 1:1(76) | opened"}};
   const row table[] = {
       {10ms, "hello PA 1:77(96)/76", "greeted | deliver 76+20"},
-      {10ms, "hello PA 1:77(196)", "greeted | deliver 76+120"},
-      {10ms, "hello PA 1:77(196)/88", "greeted | deliver 76+12 | deliver 88+108"},
-      {10ms, "hello PA 1:77(624)/500@500", "greeted | deliver 576+48"},
-      // Found at a border only, and only where it says to be.
-      {10ms, "hello PA 1:77(624)/400@500", "hold"},
+      {10ms, "hello PA 1:77(176)/100@100", "greeted"},
+      // Behind a packet of 500, and data behind it: together, as no kernel would put them.
+      {10ms, "hello PA 1:77(624)@500", "drop path_ends_tcp | RA 77:625 | ended path_ends_tcp"},
+      {10ms, "hello PA 1:77(196)", "drop path_ends_tcp | RA 77:197 | ended path_ends_tcp"},
+      {10ms, "hello PA 1:77(196)/88", "drop path_ends_tcp | RA 77:197 | ended path_ends_tcp"},
       {10ms, "hello PA 1:77(76)", "greeted"},
   };
   for (const auto& r : table) {
@@ -258,6 +258,7 @@ BOOST_AUTO_TEST_CASE(servers_hello_repeats_session_and_interval) {
 struct greeted_by {
   stream_script s{script_setup{}};
   hello_repr hello;
+  std::uint16_t window = 65'535;
 
   greeted_by() {
     s.run({{0ms, "open", "S 0:0"}, {0ms, "in SA 0:1", "A 1:1 | PA 1:1(76) | opened"}});
@@ -265,6 +266,8 @@ struct greeted_by {
     hello.mtu = 1'500;
     hello.session = s.config().session.id;
     hello.counter = s.config().session.counter;
+    hello.client_iss = {1'000};
+    hello.server_iss = {5'000};
   }
   std::string answer(const session_secret& secret) {
     const auto payload = encode_hello(hello, secret);
@@ -276,7 +279,7 @@ struct greeted_by {
     in.seq = {5'001};
     in.ack = {1'077};
     in.flags = flag::ack | flag::psh;
-    in.window = 65'535;
+    in.window = window;
     in.payload_length = in.datagram_size = static_cast<std::uint32_t>(payload.size());
     return s.describe(s.under_test().on_segment(in, payload, s.now()));
   }
@@ -297,6 +300,42 @@ BOOST_AUTO_TEST_CASE(a_hello_that_is_not_of_this_stream_ends_it) {
     BOOST_TEST(t.answer(t.s.config().session.secret) == "drop bad_hello | RA 77:77 | ended reset");
   }
   BOOST_TEST(greeted_by{}.answer({1}) == "drop bad_hello | RA 77:77 | ended reset");
+}
+
+BOOST_AUTO_TEST_CASE(a_proxy_on_the_way_ends_the_stream_and_nothing_is_delivered) {
+  const auto secret = stream_script{{}}.config().session.secret;
+  const auto* const ended = "drop path_ends_tcp | RA 77:77 | ended path_ends_tcp";
+  greeted_by proxied;
+  proxied.hello.client_iss = proxied.hello.server_iss = {77'777};
+  proxied.window = 502;
+  BOOST_TEST(proxied.answer(secret) == ended);
+  greeted_by told; // the server has seen it
+  told.hello.tcp_ends = true;
+  BOOST_TEST(told.answer(secret) == ended);
+  BOOST_TEST(told.s.step("in A 77:77(100)") == "RA 77:77"); // of what follows nothing counts
+  // Sequence numbers that a firewall has changed, and a shaper's window.
+  greeted_by changed;
+  changed.hello.client_iss = changed.hello.server_iss = {77'777};
+  BOOST_TEST(changed.answer(secret) == "greeted");
+  greeted_by shaped;
+  shaped.window = 502;
+  BOOST_TEST(shaped.answer(secret) == "greeted");
+}
+
+BOOST_AUTO_TEST_CASE(a_syn_proxy_gets_hello_and_data_when_it_opens_its_window) {
+  script_setup setup;
+  setup.peer_window = 0;
+  run_everywhere(setup, {{0ms, "open", "S 0:0"},
+                         {50ms, "in SA 0:1", "A 1:1"},
+                         {60ms, "send 100", "full"},
+                         {90ms, "in A 1:1", "PA 1:1(76) | opened"},
+                         {91ms, "send 100", "A 77:1(100)"},
+                         {140ms, "hello PA 1:77(76)", "greeted"}});
+  // What opened it was lost; the hello is as good as another third ACK.
+  run_everywhere(setup, {{0ms, "open", "S 0:0"},
+                         {50ms, "in SA 0:1", "A 1:1"},
+                         {1050ms, "timer", "PA 1:1(76)"},
+                         {1100ms, "hello PA 1:77(76)", "opened | greeted"}});
 }
 
 BOOST_AUTO_TEST_CASE(what_only_begins_like_a_hello_is_refused_at_once_where_the_hello_has_to_be) {
