@@ -176,7 +176,7 @@ BOOST_AUTO_TEST_CASE(every_value_counts) {
       [](tunnel_config& t) { t.streams = 2; },
       [](tunnel_config& t) { t.upstream_ports = 2; },
       [](tunnel_config& t) { t.accept_native = false; },
-      [](tunnel_config& t) { t.accept_legacy = false; },
+      [](tunnel_config& t) { t.accept_legacy = true; },
       [](tunnel_config& t) {
         t.handshake_packet = std::make_shared<const std::vector<std::uint8_t>>(1);
       },
