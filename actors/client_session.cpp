@@ -171,6 +171,10 @@ void client_session_state::on_event(const stream_event& event) {
     if (s->current.id == event.stream && !s->next && !closing) open(*s);
     mark_silent(*s, event.stream, true);
     break;
+  case kind::worn:
+    // A group of its own would get nothing until the application speaks, which mends this one, too.
+    if (s->current.id == event.stream && !s->next && !closing && can_join()) open(*s);
+    break;
   case kind::recovered: mark_silent(*s, event.stream, false); break;
   case kind::idle:
     s->idle = true;

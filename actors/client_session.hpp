@@ -102,6 +102,7 @@ private:
   bool group_is_well() const;
   bool is_automatic() const;
   unsigned ports_to_try(protocol::profile of) const;
+  bool can_join() const;
   void legacy_opened(const member& m, const stream_event& event);
   void follow(const slot& pioneers);
   void leave_group(const member& failed);

@@ -26,6 +26,10 @@ constexpr auto ask_interval = std::chrono::seconds{10};
 // Each try on a path that ends TCP costs a handshake and what waits for it.
 constexpr auto proxy_rest = std::chrono::seconds{10};
 
+// A native server that starts again is back by then.
+constexpr auto restart_time = std::chrono::seconds{5};
+constexpr auto refused_by_native = "refused, by a server that was native (see --wire)";
+
 const char* program_of(profile p) { return p == profile::phantun ? "phantun" : "tonel 0.6.1"; }
 
 } // namespace
@@ -83,6 +87,9 @@ bool client_session_state::group_is_well() const {
     if (s.current.id == leader && leader != 0) return s.open && !s.silent;
   return false;
 }
+
+/// What is opened now keeps the upstream's port.
+bool client_session_state::can_join() const { return token != 0 && group_is_well(); }
 
 void client_session_state::stream_over(caf::actor_id stream) {
   if (stream == pioneer) pioneer = 0;
@@ -183,6 +190,15 @@ void client_session_state::not_answered(slot& s, const member& m, protocol::end_
         !dialects.was_native(m.remote)) {
       guessing = true;
       return open(s);
+    }
+    if (m.wire == profile::native && why == protocol::end_reason::refused &&
+        dialects.was_native(m.remote)) {
+      obstacle = refused_by_native;
+      if (s.trying_since && self->now() - *s.trying_since >= restart_time &&
+          dialects.refused_for_long(m.remote))
+        log_warn("the server at ", m.remote,
+                 " refuses the native dialect, which it spoke before, and no other is tried by "
+                 "itself: if phantun has taken its place, --wire phantun is needed");
     }
     if (m.wire != profile::native && !m.joins) {
       guessing = false;

@@ -1,5 +1,7 @@
 #include "actors/group_registry.hpp"
 
+#include "actors/log.hpp"
+
 namespace tonel::actors {
 
 std::optional<group_registry::opening>
@@ -41,6 +43,22 @@ std::vector<protocol::legacy_group>
 group_registry::groups_of(const protocol::ip_address& source) const {
   const std::lock_guard lock{mutex_};
   return groups_.groups_of(source);
+}
+
+bool group_registry::rests(const protocol::ip_address& source, protocol::time_point now) const {
+  const std::lock_guard lock{mutex_};
+  return groups_.rests(source, now);
+}
+
+void group_registry::wrong_guess(const protocol::ip_address& source, std::uint32_t guess,
+                                 protocol::time_point now) {
+  {
+    const std::lock_guard lock{mutex_};
+    if (!groups_.guesses().wrong(source, guess, now)) return;
+  }
+  log_warn("port ", port_, ": ", protocol::guess_limit::per_source,
+           " handshakes of older clients from ", source,
+           " named no number of ours; none is served from there for 10 minutes");
 }
 
 std::size_t group_registry::size() const {

@@ -2,6 +2,7 @@
 
 #include "protocol/address.hpp"
 #include "protocol/legacy_groups.hpp"
+#include "protocol/time.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -42,6 +43,9 @@ public:
                                         std::uint16_t token) const;
   static std::size_t shard_of(std::uint64_t owner) noexcept { return owner >> shard_shift; }
   std::vector<protocol::legacy_group> groups_of(const protocol::ip_address& source) const override;
+  bool rests(const protocol::ip_address& source, protocol::time_point now) const override;
+  void wrong_guess(const protocol::ip_address& source, std::uint32_t guess,
+                   protocol::time_point now) override;
   std::size_t size() const;
 
 private:

@@ -119,6 +119,7 @@ struct stream_event {
     opened,       ///< datagrams may be sent
     greeted,      ///< the peer's hello arrived
     silent,       ///< the first probe went unanswered
+    worn,         ///< client: trackers will close it, as nothing acknowledges what it gets
     recovered,    ///< it was answered after all
     idle,         ///< no datagram for idle-timeout
     active,       ///< a datagram after idle

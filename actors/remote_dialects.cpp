@@ -32,7 +32,13 @@ void remote_dialects::saw_native(const protocol::endpoint& remote) {
   const std::lock_guard lock{mutex_};
   auto& e = known_[remote];
   e.native = true;
+  e.refused = false;
   e.older.reset();
+}
+
+bool remote_dialects::refused_for_long(const protocol::endpoint& remote) {
+  const std::lock_guard lock{mutex_};
+  return !std::exchange(known_[remote].refused, true);
 }
 
 bool remote_dialects::saw_legacy(const protocol::endpoint& remote, protocol::profile shown,

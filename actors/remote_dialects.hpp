@@ -23,6 +23,8 @@ public:
   /// True: not known so far, and worth a line in the log.
   bool saw_legacy(const protocol::endpoint& remote, protocol::profile shown,
                   protocol::time_point now);
+  /// True the first time since its last hello: it refuses the dialect that it spoke.
+  bool refused_for_long(const protocol::endpoint& remote);
   /// The older dialect was not answered.
   void forget_legacy(const protocol::endpoint& remote);
   /// True the first time: what a user is to hear of this remote but once.
@@ -36,6 +38,7 @@ private:
   struct entry {
     bool native = false;
     bool remarked = false, window_remarked = false;
+    bool refused = false;
     std::optional<protocol::profile> older;
     protocol::time_point found{};
     std::optional<protocol::time_point> proxy_remarked;

@@ -48,6 +48,7 @@ void server_session_state::start(const server_session_start& s) {
   group = s.group;
   proof = s.proof;
   legacy = s.group != nullptr;
+  if (legacy) answers = std::make_shared<protocol::answer_limit>();
   born = self->now();
   where->stats.add(counter::sessions_opened);
   if (!sockets.empty()) spawn_endpoint();
@@ -142,6 +143,7 @@ void server_session_state::accept(const protocol::accept_legacy& accepted, adopt
   auto config = config_for(request);
   config.iss = accepted.iss;
   config.wire = accepted.shown;
+  config.answers = answers;
   stream_start start;
   start.machine = protocol::stream::accept_legacy(config, accepted.client_iss, self->now());
   start.context.first = std::move(request.first);
@@ -243,6 +245,7 @@ void server_session_state::on_event(const stream_event& event) {
   case kind::opened:
   case kind::greeted:
   case kind::silent:
+  case kind::worn:
   case kind::recovered:
   case kind::aging:
   case kind::try_new_port:

@@ -92,6 +92,7 @@ private:
   group_registry::lease group;
   std::optional<protocol::session_proof> proof;
   bool legacy = false;
+  std::shared_ptr<protocol::answer_limit> answers; ///< of an older client
   caf::actor endpoint;
   std::vector<member> streams; ///< the actors that have not ended yet, by index
   restart_budget faults{3, std::chrono::seconds{30}};

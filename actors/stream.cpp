@@ -102,7 +102,9 @@ void stream_state::run(const protocol::effects& effects, const inbound_segment* 
                      tell(stream_event::kind::opened);
                    },
                    [&](const p::greeted&) { tell(stream_event::kind::greeted); },
-                   [&](const p::went_silent&) { tell(stream_event::kind::silent); },
+                   [&](const p::went_silent& s) {
+                     tell(s.only_worn ? stream_event::kind::worn : stream_event::kind::silent);
+                   },
                    [&](const p::recovered&) { tell(stream_event::kind::recovered); },
                    [&](const p::went_idle&) { tell(stream_event::kind::idle); },
                    [&](const p::became_active&) { tell(stream_event::kind::active); },
@@ -206,15 +208,13 @@ void stream_state::on(datagram_batch& batch) {
   given.where->spare_outgoing.lend(out.segments);
   const auto before = out.segments.size();
   const auto now = self->now();
-  const bool open = machine().is_open();
   const auto header = machine().tuple().local.address.is_v4() ? 40u : 60u;
   plan_runs(std::move(chunks), protocol::max_ip_packet - header, out.chunks,
             [&](std::uint32_t first, const protocol::run_builder& run) {
               const auto size = run.datagram_size();
               const auto admitted = machine().admit(size, run.datagrams(), now);
               if (admitted < run.datagrams())
-                stats.add(open ? protocol::errc::window_closed : protocol::errc::not_open,
-                          run.datagrams() - admitted);
+                stats.add(machine().withheld(), run.datagrams() - admitted);
               if (admitted == 0) {
                 out.chunks.resize(first);
                 return;

@@ -36,6 +36,15 @@ segment_header reset_for(const segment_repr& in) noexcept {
   return out;
 }
 
+/// The ACK is one more than what an older client's SYN is answered with.
+bool names_token(const segment_repr& in) noexcept {
+  return !in.has(flag::fin) && in.ack.raw >= 2 && in.ack.raw <= 65'536;
+}
+
+bool rests(const served_port& port, const segment_repr& in, time_point now) {
+  return port.groups != nullptr && port.groups->rests(in.tuple.remote.address, now);
+}
+
 } // namespace
 
 acceptor::acceptor(const acceptor_config& config)
@@ -66,14 +75,20 @@ stray_answer acceptor::on_stray(const segment_repr& in, byte_view payload, time_
     if (is_legacy_syn(in)) return on_legacy_syn(in, *port, now);
     return port->native ? stray_answer{syn_ack(in, now)} : refuse(in, errc::no_stream, now);
   }
-  if (port->legacy)
-    if (const auto made = proven_legacy(in, *port, now)) return *made;
+  if (port->legacy) {
+    if (const auto made = proven_legacy(in, *port, now)) {
+      if (rests(*port, in, now)) return refuse(in, errc::guess_limited, now);
+      return *made;
+    }
+  }
 
   if (const auto iss = cookie_.proven(in.tuple, in.ack, now))
     return on_proven(in, payload, *iss, now);
   // The end of a health check: an empty ACK of the FIN that answered its own.
   if (in.payload_length == 0 && !in.has(flag::fin) && cookie_.proven(in.tuple, in.ack - 1, now))
     return ignore_stray{};
+  if (port->legacy && names_token(in))
+    return refuse_guess(in, *port, (in.ack.raw - 1) << 16 | in.tuple.remote.port, now);
   return refuse(in, errc::unproven, now);
 }
 
@@ -84,6 +99,7 @@ reply_stray acceptor::syn_ack(const segment_repr& in, time_point now) const noex
 stray_answer acceptor::on_legacy_syn(const segment_repr& in, const served_port& port,
                                      time_point now) {
   if (!port.legacy) return refuse(in, errc::no_stream, now);
+  if (rests(port, in, now)) return refuse(in, errc::guess_limited, now);
   const auto token = cookie_.token(in.tuple, in.seq, now);
   const auto groups =
       port.groups ? port.groups->groups_of(in.tuple.remote.address) : std::vector<legacy_group>{};
@@ -94,7 +110,7 @@ stray_answer acceptor::on_legacy_syn(const segment_repr& in, const served_port& 
   if (in.seq.raw != 0) {
     // A group that is gone (or of another process): its client starts a new one.
     if (!has(token_in(in.seq), [](const legacy_group&) { return true; }))
-      return refuse(in, errc::unproven, now);
+      return refuse_guess(in, port, in.seq.raw << 16, now);
   } else if (has(token,
                  [&](const legacy_group& g) { return g.first_port != in.tuple.remote.port; })) {
     // Its joins would reach another client's group; from another port it gets another token.
@@ -114,7 +130,7 @@ stray_answer acceptor::on_legacy_syn(const segment_repr& in, const served_port& 
 /// live group's token as its sequence number, of which the nearest below `in` is taken.
 std::optional<accept_legacy>
 acceptor::proven_legacy(const segment_repr& in, const served_port& port, time_point now) const {
-  if (in.has(flag::fin) || in.ack.raw < 2 || in.ack.raw > 65'536) return std::nullopt;
+  if (!names_token(in)) return std::nullopt;
   std::optional<accept_legacy> out;
   auto nearest = static_cast<std::int32_t>(receive_window);
   const auto consider = [&](std::uint16_t join) {
@@ -137,6 +153,13 @@ acceptor::proven_legacy(const segment_repr& in, const served_port& port, time_po
   if (seen.tuple == hash && seen.repeated && now - seen.at <= hold_time + last_repeat)
     out->shown = profile::phantun;
   return out;
+}
+
+/// Answered all the same: it may be a client that a server before us knew.
+stray_answer acceptor::refuse_guess(const segment_repr& in, const served_port& port,
+                                    std::uint32_t guess, time_point now) noexcept {
+  if (port.groups != nullptr) port.groups->wrong_guess(in.tuple.remote.address, guess, now);
+  return refuse(in, errc::wrong_token, now);
 }
 
 stray_answer acceptor::refuse(const segment_repr& in, std::optional<errc> reason,

@@ -106,7 +106,7 @@ using stray_answer =
 struct served_port {
   bool native = true;
   bool legacy = false;
-  const group_lookup* groups = nullptr; ///< where legacy is served; it outlives the acceptor
+  group_lookup* groups = nullptr; ///< where legacy is served; it outlives the acceptor
 };
 /// By port, host byte order.
 using served_ports = std::unordered_map<std::uint16_t, served_port>;
@@ -163,6 +163,8 @@ private:
   stray_answer on_legacy_syn(const segment_repr& in, const served_port& port, time_point now);
   std::optional<accept_legacy> proven_legacy(const segment_repr& in, const served_port& port,
                                              time_point now) const;
+  stray_answer refuse_guess(const segment_repr& in, const served_port& port, std::uint32_t guess,
+                            time_point now) noexcept;
   stray_answer refuse(const segment_repr& in, std::optional<errc> reason, time_point now) noexcept;
   stray_answer on_proxied(const segment_repr& in, const hello_repr& hello, seq_num client_iss,
                           seq_num iss, time_point now) noexcept;

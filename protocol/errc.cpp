@@ -26,6 +26,9 @@ const char* to_string(errc e) noexcept {
   case errc::too_large: return "too_large";
   case errc::window_closed: return "window_closed";
   case errc::not_open: return "not_open";
+  case errc::wrong_token: return "wrong_token";
+  case errc::guess_limited: return "guess_limited";
+  case errc::unacknowledged: return "unacknowledged";
   case errc::count_: break;
   }
   return "unknown";

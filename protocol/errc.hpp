@@ -29,6 +29,9 @@ enum class errc : std::uint8_t {
   too_large,         ///< datagram larger than the session's MTU permits
   window_closed,     ///< datagram over the bound of unacknowledged octets
   not_open,          ///< datagram for a stream that is not open
+  wrong_token,       ///< 16 bits of an older client's handshake that are none of ours
+  guess_limited,     ///< an older client's handshake, where too many were guessed
+  unacknowledged,    ///< datagram for an older client that has not shown that it sees what we send
   count_,
 };
 /// How many there are, for tables of counters.

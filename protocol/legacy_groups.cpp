@@ -53,4 +53,8 @@ std::vector<legacy_group> legacy_groups::groups_of(const ip_address& source) con
   return found == by_address_.end() ? std::vector<legacy_group>{} : found->second;
 }
 
+bool legacy_groups::rests(const ip_address& source, time_point now) const {
+  return guesses_.rests(source, by_address_.find(source) != by_address_.end(), now);
+}
+
 } // namespace tonel::protocol

@@ -1,6 +1,8 @@
 #pragma once
 
 #include "protocol/address.hpp"
+#include "protocol/guess_limit.hpp"
+#include "protocol/time.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -23,6 +25,10 @@ public:
   virtual ~group_lookup() = default;
   /// Those of one source address, at most legacy_groups::most_per_address.
   virtual std::vector<legacy_group> groups_of(const ip_address& source) const = 0;
+  /// Too many tokens were guessed wrong by this source, or by all and it has no group.
+  virtual bool rests(const ip_address& source, time_point now) const = 0;
+  /// A third segment or a join gave a token that is none; see guess_limit.
+  virtual void wrong_guess(const ip_address& source, std::uint32_t guess, time_point now) = 0;
 
 protected:
   group_lookup() = default;
@@ -38,7 +44,8 @@ class legacy_groups final : public group_lookup {
 public:
   static constexpr std::size_t most_per_address = 64;
 
-  legacy_groups(address_hash hash, std::size_t most) : most_(most), by_address_(0, hash) {}
+  legacy_groups(address_hash hash, std::size_t most)
+      : most_(most), by_address_(0, hash), guesses_(hash) {}
 
   /// False: full, or another client behind the address has this token; the stream is to be refused
   /// with a RST, and its client comes back from another port. A group of the same token and port is
@@ -48,12 +55,18 @@ public:
   void remove(const ip_address& source, std::uint16_t token, std::uint64_t owner);
   std::optional<legacy_group> find(const ip_address& source, std::uint16_t token) const;
   std::vector<legacy_group> groups_of(const ip_address& source) const override;
+  bool rests(const ip_address& source, time_point now) const override;
+  void wrong_guess(const ip_address& source, std::uint32_t guess, time_point now) override {
+    (void)guesses_.wrong(source, guess, now);
+  }
+  guess_limit& guesses() noexcept { return guesses_; }
   std::size_t size() const noexcept { return size_; }
 
 private:
   std::size_t most_;
   std::size_t size_ = 0;
   std::unordered_map<ip_address, std::vector<legacy_group>, address_hash> by_address_;
+  guess_limit guesses_;
 };
 
 } // namespace tonel::protocol

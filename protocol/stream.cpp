@@ -219,6 +219,10 @@ std::uint64_t stream::send_bound(time_point now) const noexcept {
 
 std::uint32_t stream::admit(std::uint32_t size, std::uint32_t datagrams, time_point now) noexcept {
   if (!is_open()) return 0;
+  if (unproven()) {
+    const auto fit = config_.answers->room() / (size + header_size(is_v4()));
+    datagrams = static_cast<std::uint32_t>(std::min<std::uint64_t>(datagrams, fit));
+  }
   if (size == 0) return datagrams;
   const auto bound = send_bound(now);
   const auto in_flight = snd_end_ - acked_;
@@ -240,6 +244,7 @@ segment_header stream::data_header(std::uint32_t length, std::uint32_t datagrams
   const bool push = has_push() && (last_of_batch || length == 0);
   auto out = header(snd_nxt(), static_cast<std::uint8_t>(flag::ack | (push ? flag::psh : 0)));
   ip_id_ = static_cast<std::uint16_t>(ip_id_ + datagrams - 1); // header() counted one
+  if (unproven()) note_sent(length, datagrams);
   snd_end_ += length;
   last_datagram_ = last_sent_ = now;
   if (idle_) {

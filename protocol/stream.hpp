@@ -1,5 +1,6 @@
 #pragma once
 
+#include "protocol/answer_limit.hpp"
 #include "protocol/effects.hpp"
 #include "protocol/hello.hpp"
 #include "protocol/packet.hpp"
@@ -59,6 +60,9 @@ struct stream_config {
   /// Server: answers the SYN of a peer that starts anew from the same port; without one a native
   /// peer's has to be repeated. It outlives the stream.
   const syn_cookie* cookie = nullptr;
+  /// Server, older dialects: what the session may be told before its client has shown that it is there;
+  /// none: all.
+  std::shared_ptr<answer_limit> answers;
 };
 
 /// One stream of any profile, client's or server's, as a pure state machine: events and time in, effects
@@ -115,6 +119,10 @@ public:
     return state_ == state::open && superseded_at_ == never && (rules().hello || greeted_);
   }
   const four_tuple& tuple() const noexcept { return config_.tuple; }
+  /// Why admit() took less than all.
+  errc withheld() const noexcept {
+    return !is_open() ? errc::not_open : unproven() ? errc::unacknowledged : errc::window_closed;
+  }
   /// What the peer is known to speak; legacy streams may learn more as they go.
   profile wire() const noexcept { return config_.wire; }
   /// PSH may be set on the last segment of a batch.
@@ -200,6 +208,11 @@ private:
   bool has_packet() const noexcept {
     return config_.handshake_packet && !config_.handshake_packet->empty();
   }
+  /// An older client that has not shown that it sees what we send.
+  bool unproven() const noexcept { return config_.answers && !config_.answers->proven(); }
+  void note_sent(std::uint32_t length, std::uint32_t datagrams) noexcept;
+  void judge_ack(const segment_repr& in, std::int64_t ack) noexcept;
+  void on_wrong_ack(time_point now, effects& out) noexcept;
   /// Data goes when a tonel server's handshake packet has come.
   bool awaits_packet() const noexcept {
     return client_ && has_packet() && rules().asks_before_data;
@@ -303,9 +316,13 @@ private:
   bool idle_ = false;       ///< went_idle was said
   bool woke_ = false;       ///< became_active is to be said
   bool at_exit_ = false;
-  bool ended_ = false;       ///< ended or try_new_port was said
-  bool fresh_ = false;       ///< legacy server: nothing was handled yet
-  bool third_seen_ = false;  ///< legacy server: the handshake's third segment came
+  bool ended_ = false;      ///< ended or try_new_port was said
+  bool fresh_ = false;      ///< legacy server: nothing was handled yet
+  bool third_seen_ = false; ///< legacy server: the handshake's third segment came
+  /// Of an unproven client: where the first segments that it was sent end, and what it acknowledged
+  /// that was none of it.
+  std::array<std::uint16_t, 8> ends_{};
+  std::uint8_t ends_known_ = 0, wrong_acks_ = 0;
   bool opener_sent_ = false; ///< legacy: the segment that opens trackers' windows went out
   bool rotate_ = false;      ///< legacy client: went_silent is to be said for want of acks
   bool rotated_up_ = false, rotated_down_ = false; ///< it was, of what we sent or received

@@ -43,6 +43,8 @@ constexpr std::uint64_t rotate_after = std::uint64_t{512} << 20;
 /// phantun sends an ACK without payload where its ack has moved by 128 MiB since the last; nobody
 /// else acknowledges that much at once without data.
 constexpr std::int64_t phantun_ack = std::int64_t{96} << 20;
+/// Of a client that has proven nothing but its handshake.
+constexpr std::uint8_t most_wrong_acks = 16;
 /// Datagrams in front of a RST may have been lost.
 constexpr std::int32_t reset_room = 65'535;
 
@@ -214,8 +216,10 @@ void stream::on_legacy(const segment_repr& in, time_point now, effects& out) noe
   const bool spoilt = in.ack.raw <= 1;
   if (!seq_ok || (!ack_ok && !spoilt)) {
     out.add(count_drop{errc::out_of_window, datagrams_in(in.payload_length, in.datagram_size)});
+    if (unproven() && !ack_ok && !spoilt) on_wrong_ack(now, out);
     return;
   }
+  if (unproven() && ack_ok) judge_ack(in, ack);
   received(now, out);
   const auto newly_acked = ack_ok ? ack - static_cast<std::int64_t>(acked_) : 0;
   if (newly_acked > 0) acked_ = static_cast<std::uint64_t>(ack);
@@ -248,6 +252,39 @@ void stream::on_opening_payload(const segment_repr& in, std::int64_t at, bool ac
   if (greeted_ || now - answered_at_ < wait) return;
   answered_at_ = now;
   send_packet(out);
+}
+
+/// Before data_header's octets count.
+void stream::note_sent(std::uint32_t length, std::uint32_t datagrams) noexcept {
+  config_.answers->sent(length + std::uint64_t{datagrams} * header_size(is_v4()));
+  const auto size = datagrams == 0 ? 0 : (length + datagrams - 1) / datagrams;
+  for (std::uint32_t at = 0; at < length && ends_known_ < ends_.size();) {
+    at = std::min(at + size, length);
+    if (snd_end_ + at > 65'535) return;
+    ends_[ends_known_++] = static_cast<std::uint16_t>(snd_end_ + at);
+  }
+}
+
+/// Those programs acknowledge the end of the last segment that came. What acknowledges the handshake
+/// alone shows 16 bits, and less where they are spoilt.
+void stream::judge_ack(const segment_repr& in, std::int64_t ack) noexcept {
+  const auto position = static_cast<std::uint64_t>(ack);
+  const auto* first = ends_.data();
+  const auto* last = first + ends_known_;
+  const bool end = position == snd_end_ || std::find(first, last, position) != last;
+  if (ack > 0 && end) config_.answers->prove();
+  if (ack == 0 || end)
+    config_.answers->received(in.payload_length +
+                              std::uint64_t{datagrams_in(in.payload_length, in.datagram_size)} *
+                                  header_size(is_v4()));
+}
+
+/// No client says that it got what was never sent: somebody guesses.
+void stream::on_wrong_ack(time_point now, effects& out) noexcept {
+  if (++wrong_acks_ < most_wrong_acks) return;
+  ended_ = true;
+  send_reset(now, out);
+  out.add(ended{end_reason::dead});
 }
 
 void stream::on_legacy_payload(const segment_repr& in, std::int64_t at, bool acknowledges,

@@ -217,15 +217,17 @@ void our_server::on_stray(const segment_repr& in, const datagram& payload, time_
   } else if (const auto* made = std::get_if<accept_legacy>(&answer)) {
     config.iss = made->iss;
     config.wire = made->shown;
-    auto& e = add(stream::accept_legacy(config, made->client_iss, now), in.tuple.remote.port);
     const auto& address = in.tuple.remote.address;
-    if (made->join != 0) {
-      e.session = groups_->find(address, made->join)->owner;
-    } else {
-      e.session = next_session_++;
-      const auto token = token_in(made->iss);
-      sessions_[e.session] = {false, token, address};
-      if (!groups_->add(address, {token, in.tuple.remote.port, e.session})) e.ended = true;
+    const auto number =
+        made->join != 0 ? groups_->find(address, made->join)->owner : next_session_++;
+    auto& of = sessions_[number];
+    config.answers = of.answers;
+    auto& e = add(stream::accept_legacy(config, made->client_iss, now), in.tuple.remote.port);
+    e.session = number;
+    if (made->join == 0) {
+      of.token = token_in(made->iss);
+      of.address = address;
+      if (!groups_->add(address, {of.token, in.tuple.remote.port, number})) e.ended = true;
     }
     run(e, e.machine.on_segment(in, payload, now), &in, payload, now);
   }

@@ -116,6 +116,7 @@ private:
     bool had_datagram = false;
     std::uint16_t token = 0;
     protocol::ip_address address;
+    std::shared_ptr<protocol::answer_limit> answers = std::make_shared<protocol::answer_limit>();
   };
   void on_stray(const protocol::segment_repr& in, const datagram& payload, time_point now) override;
   void on_event(entry& e, const protocol::effect& what, time_point now) override;

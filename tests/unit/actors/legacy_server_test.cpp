@@ -285,6 +285,41 @@ BOOST_AUTO_TEST_CASE(who_is_not_accepted_is_refused_by_rst) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(who_guesses_numbers_rests_and_others_are_served) {
+  world w;
+  const log_tail log;
+  raw_host h{w, 9}, other{w, 10};
+  for (std::uint32_t guess = 0; guess < 70; ++guess)
+    h.send(41'000, flag::ack, 1, 65'536 - guess, "forged");
+  BOOST_TEST(h.open(41'001) == 0u);
+  BOOST_TEST(log.matching("none is served from there for 10 minutes") == 1u);
+  BOOST_TEST(w.server().count(protocol::errc::wrong_token) == 70u);
+  BOOST_TEST(w.server().count(protocol::errc::guess_limited) >= 1u);
+  BOOST_TEST(w.upstream_got().empty());
+  BOOST_TEST(other.open(41'000) != 0u);
+  w.pass(10min);
+  BOOST_TEST(h.open(41'002) != 0u);
+}
+
+BOOST_AUTO_TEST_CASE(the_upstream_says_little_to_a_client_that_acknowledges_nothing) {
+  world w;
+  raw_host h{w, 9};
+  const auto token = h.open(41'000);
+  BOOST_REQUIRE(token != 0u);
+  h.send(41'000, flag::ack, 1, token + 1u, std::string(100, 'x'));
+  BOOST_TEST_REQUIRE(w.server().upstreams.size() == 1u);
+  h.got.clear();
+  for (int i = 0; i < 50; ++i) {
+    upstream_sends(w, 0, std::string(200, 'y')); // 240 octets each, of 3 * (40 + 140)
+    h.send(41'000, flag::ack, 101, 0, std::string(1'000, 'x')); // a forged ack earns nothing
+  }
+  BOOST_TEST(h.got.size() == 2u);
+  BOOST_TEST(w.server().count(protocol::errc::unacknowledged) == 48u);
+  h.send(41'000, flag::ack, 101, token + 1u + 400, "I see");
+  upstream_sends(w, 0, std::string(1'400, 'y'));
+  BOOST_TEST(h.got.size() == 3u);
+}
+
 BOOST_AUTO_TEST_CASE(an_address_has_64_groups_and_the_next_is_refused) {
   world w;
   raw_host h{w, 9};

@@ -195,6 +195,34 @@ BOOST_AUTO_TEST_CASE(our_handshake_packet_is_repeated_where_the_client_has_not_g
   });
 }
 
+BOOST_AUTO_TEST_CASE(a_client_that_has_shown_nothing_is_told_three_times_what_it_said) {
+  auto s = unknown;
+  s.limited_answers = true;
+  stream_script{s}.run({
+      {0ms, "raw A 1:30001", ""},                   // 40 octets with its header
+      {1ms, "raw A 1:30001(100)", "deliver 0+100"}, // 140
+      {2ms, "send 400", "A 1:101(400)"},            // of 540, 440
+      {3ms, "send 61", "full"},
+      {4ms, "raw A 101:1(1000)", "deliver 0+1000"}, // spoilt, or forged: earns nothing
+      {5ms, "send 61", "full"},
+      {6ms, "send 60", "A 401:1101(60)"},
+      {7ms, "raw A 1101:30301(10)", "deliver 0+10"}, // no segment ended there
+      {8ms, "send 0", "full"},
+      {9ms, "raw A 1111:30401(10)", "deliver 0+10"}, // it has the first answer
+      {10ms, "run 1000 60", "A 461:1121(60000)"},
+  });
+}
+
+BOOST_AUTO_TEST_CASE(who_guesses_what_we_sent_loses_the_stream) {
+  auto s = unknown;
+  s.limited_answers = true;
+  stream_script guessing{s};
+  guessing.run({{0ms, "raw A 1:30001(100)", "deliver 0+100"}, {1ms, "send 200", "A 1:101(200)"}});
+  for (int i = 0; i < 15; ++i)
+    guessing.run({{2ms, "raw A 101:40000(10)", "drop out_of_window"}});
+  guessing.run({{3ms, "raw A 101:40000(10)", "drop out_of_window | RA 201:101 | ended dead"}});
+}
+
 BOOST_AUTO_TEST_CASE(late_answers_and_foreign_keepalives_are_no_datagrams) {
   stream_script{unknown}.run({
       {0ms, "raw A 1:30001(100)", "deliver 0+100"},

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstring>
+#include <memory>
 #include <stdexcept>
 #include <variant>
 
@@ -39,6 +40,7 @@ stream_config config_of(const script_setup& s) {
   c.wire = s.wire;
   c.detect_legacy = s.detect_legacy;
   c.cookie = s.cookie;
+  if (s.limited_answers) c.answers = std::make_shared<answer_limit>();
   if (s.client) c.join_token = static_cast<std::uint16_t>(s.iss);
   if (s.handshake_packet > 0)
     c.handshake_packet = std::make_shared<std::vector<std::uint8_t>>(s.handshake_packet, 'h');

@@ -52,6 +52,7 @@ struct script_setup {
   protocol::profile wire = protocol::profile::native;
   bool detect_legacy = false;
   const protocol::syn_cookie* cookie = nullptr;
+  bool limited_answers = false;
 };
 
 class stream_script {
