@@ -20,6 +20,9 @@ namespace {
 constexpr auto give_up_time = 30s;
 // One of several that could not be opened is tried again after this; the others carry the session.
 constexpr auto lost_one_wait = 60s;
+// Octets of what has waited that go before the server's first word, which is a round trip away: until
+// then trackers hold a sender to a window that is not scaled, and the stream to 60,000.
+constexpr std::size_t before_greeting = std::size_t{48} << 10;
 // One FIN of the server's is followed by those of the session's other streams, if it closes that.
 constexpr auto fins_wait = 1s;
 
@@ -75,7 +78,7 @@ void client_session_state::draw_claims() {
 
 client_session_state::slot* client_session_state::slot_of(std::uint64_t stream) {
   for (auto& s : slots)
-    if (s.current.id == stream || s.next.id == stream) return &s;
+    if (s.current.id == stream || s.next.id == stream || is_rival(s, stream)) return &s;
   return nullptr;
 }
 
@@ -92,6 +95,7 @@ client_session_state::member client_session_state::connect(const slot& s, unsign
   kept.path = given.path;
   kept.session = caf::actor_cast<caf::actor>(self);
   kept.used = last_use;
+  if (s.attempts) kept.race = s.attempts->winner;
   kept.port = given.where->take_port();
   if (!kept.port) return {};
   if (const auto deadline = given.tunnel->deadline; deadline.count() != 0) {
@@ -139,6 +143,7 @@ client_session_state::member client_session_state::connect(const slot& s, unsign
 void client_session_state::open(slot& s, unsigned port) {
   if (closing) return;
   s.retry_at.reset();
+  drop_rivals(s);
   if (pioneer == 0 && !has_stream()) choose_wire();
   if (must_wait()) {
     s.wanted = true;
@@ -149,9 +154,12 @@ void client_session_state::open(slot& s, unsigned port) {
   if (!s.trying_since) s.trying_since = self->now();
   const bool first = decides_for_all();
   if (first) ++generation;
+  // The older servers remember every SYN: there one port is tried at a time.
+  if (wire == protocol::profile::native) s.attempts = std::make_unique<race>();
   s.next = connect(s, port);
   if (first) pioneer = s.next.id;
-  if (s.next) return;
+  if (s.next) return start_race(s);
+  s.attempts.reset();
   given.where->stats.add(counter::session_refused);
   obstacle = "no TCP port is free";
   retry(s);
@@ -159,17 +167,22 @@ void client_session_state::open(slot& s, unsigned port) {
 
 void client_session_state::on_event(const stream_event& event) {
   using kind = stream_event::kind;
+  auto* s = slot_of(event.stream);
+  if (s != nullptr && (event.what == kind::opened || event.what == kind::legacy))
+    settle(*s, event.stream);
   if (event.what == kind::ended || event.what == kind::legacy || event.what == kind::try_new_port)
     stream_over(event.stream);
-  auto* s = slot_of(event.stream);
   if (s == nullptr) return; // of a stream that was replaced
+  if ((event.what == kind::ended || event.what == kind::try_new_port) &&
+      rival_over(*s, event.stream))
+    return;
   switch (event.what) {
   case kind::opened: opened(*s, event); break;
   case kind::greeted: greeted(*s, event); break;
   case kind::silent:
+    mark_silent(*s, event.stream, true);
     // The path may be lost: prepare another before this one is given up.
     if (s->current.id == event.stream && !s->next && !closing) open(*s);
-    mark_silent(*s, event.stream, true);
     break;
   case kind::worn:
     // A group of its own would get nothing until the application speaks, which mends this one, too.
@@ -229,7 +242,11 @@ void client_session_state::greeted(slot& s, const stream_event& event) {
     claims->greeted(m.hello);
     given.where->process.dialects->saw_native(m.remote);
   }
-  if (s.next.id == event.stream) promote(s);
+  if (s.next.id == event.stream)
+    promote(s);
+  else
+    announce();
+  hurry(s);
   if (pioneer == event.stream) {
     pioneer = 0;
     follow(s);
@@ -253,7 +270,9 @@ void client_session_state::promote(slot& s) {
 void client_session_state::try_new_port(slot& s, std::uint64_t stream) {
   const bool is_next = s.next.id == stream;
   const auto m = std::exchange(is_next ? s.next : s.current, {}); // it ends by itself
-  if (!is_next) {
+  if (is_next) {
+    drop_rivals(s);
+  } else {
     s.open = false;
     announce();
   }
@@ -268,7 +287,9 @@ void client_session_state::try_new_port(slot& s, std::uint64_t stream) {
 void client_session_state::ended(slot& s, const stream_event& event) {
   const bool was_next = s.next.id == event.stream;
   const auto m = std::exchange(was_next ? s.next : s.current, {});
-  if (!was_next) {
+  if (was_next) {
+    drop_rivals(s);
+  } else {
     s.open = false;
     announce();
   }
@@ -362,10 +383,14 @@ void client_session_state::on_down(const caf::down_msg& down) {
   const auto stream = down.source.id();
   if (alive.erase(stream) == 0) return;
   stream_over(stream);
-  if (auto* s = slot_of(stream)) { // it did not say that it ended: a fault of ours
+  auto* s = slot_of(stream);
+  if (s != nullptr && !rival_over(*s, stream)) { // it did not say that it ended: a fault of ours
     const bool was_next = s->next.id == stream;
     (was_next ? s->next : s->current) = {};
-    if (!was_next) s->open = false;
+    if (was_next)
+      drop_rivals(*s);
+    else
+      s->open = false;
     announce();
     if (!s->current && s->next.opened) promote(*s);
     if (!closing && !s->current && !s->next) {
@@ -413,8 +438,10 @@ void client_session_state::probe() {
 
 void client_session_state::on_timer() {
   const auto now = self->now();
-  for (auto& s : slots)
+  for (auto& s : slots) {
     if (s.retry_at && *s.retry_at <= now) open(s, std::exchange(s.retry_port, 1));
+    if (s.attempts && s.attempts->at && *s.attempts->at <= now) join_race(s);
+  }
   const auto timeout = given.tunnel->idle_timeout;
   if (streamless_since && now - *streamless_since >= timeout) close(false);
   if (rests_until && now >= *rests_until) close(false);
@@ -443,6 +470,7 @@ void client_session_state::close(bool at_exit) {
   for (auto& s : slots) {
     s.wanted = false;
     s.retry_at.reset();
+    drop_rivals(s);
     if (s.current) self->send(s.current.stream, close_stream{at_exit});
     if (s.next) self->send(s.next.stream, reset_stream{});
   }
@@ -472,17 +500,19 @@ void client_session_state::tell_status(const ask_status& question) const {
 }
 
 void client_session_state::announce() {
-  streams_changed now{given.path, self->id(), {}};
+  streams_changed now{given.path, self->id(), {}, 0, wire != protocol::profile::native};
   // One port at the upstream at a time: streams of an older group are on their way out.
   std::uint32_t newest = 0;
   for (const auto& s : slots)
     if (s.open && s.current) newest = std::max(newest, s.current.generation);
-  // Those that seem dead are left out, unless they are all there is.
-  for (const bool silent : {false, true}) {
-    if (!now.streams.empty()) break;
+  // Those that seem dead, or have not shown yet that more than SYNs passes, are left out unless they
+  // are all there is.
+  constexpr auto standing = [](const slot& s) { return s.silent ? 2 : s.current.greeted ? 0 : 1; };
+  for (int wanted = 0; wanted <= 2 && now.streams.empty(); ++wanted) {
     for (const auto& s : slots)
-      if (s.open && s.current && s.current.generation == newest && s.silent == silent)
+      if (s.open && s.current && s.current.generation == newest && standing(s) == wanted)
         now.streams.push_back(caf::actor_cast<caf::actor>(s.current.stream));
+    now.room = wanted == 1 ? before_greeting : 0;
   }
   self->send(as<udp_listener_actor>(given.listener), std::move(now));
 }
@@ -512,8 +542,10 @@ void client_session_state::arm() {
   const auto earlier = [&](protocol::time_point t) {
     if (!at || t < *at) at = t;
   };
-  for (const auto& s : slots)
+  for (const auto& s : slots) {
     if (s.retry_at) earlier(*s.retry_at);
+    if (s.attempts && s.attempts->at) earlier(*s.attempts->at);
+  }
   if (streamless_since && !closing) earlier(*streamless_since + given.tunnel->idle_timeout);
   if (close_at && !closing) earlier(*close_at);
   if (rests_until && !closing) earlier(*rests_until);

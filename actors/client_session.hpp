@@ -61,6 +61,13 @@ private:
     bool greeted = false;    ///< it was answered
     explicit operator bool() const noexcept { return id != 0; }
   };
+  /// Attempts to open one stream on several ports at once; the first to get an answer is used.
+  struct race {
+    std::shared_ptr<caf::actor_id> winner = std::make_shared<caf::actor_id>(0);
+    std::vector<member> rivals;             ///< of the slot's `next`, the youngest last
+    std::optional<protocol::time_point> at; ///< then others join
+    unsigned rounds = 0;
+  };
   /// One of the session's streams: the one in use, and the one that is to take its place.
   struct slot {
     member current;
@@ -68,7 +75,8 @@ private:
     bool idle = false;
     bool silent = false; ///< a probe of it went unanswered
     member next;
-    bool wanted = false; ///< a replacement is due at retry_at
+    std::unique_ptr<race> attempts; ///< while `next` may still be overtaken by another port
+    bool wanted = false;            ///< a replacement is due at retry_at
     std::optional<protocol::time_point> retry_at;
     unsigned retry_port = 1; ///< the how manieth of its handshake that will be
     std::optional<protocol::time_point> trying_since;
@@ -80,6 +88,17 @@ private:
   void draw_claims();
   slot* slot_of(std::uint64_t stream);
   member connect(const slot& s, unsigned port);
+
+  // Attempts on several ports (client_session_race.cpp).
+  void start_race(slot& s);
+  void join_race(slot& s);
+  bool add_rival(slot& s);
+  bool remote_answers() const;
+  void settle(slot& s, std::uint64_t winner);
+  void hurry(const slot& greeted);
+  static bool is_rival(const slot& s, std::uint64_t stream);
+  bool rival_over(slot& s, std::uint64_t stream);
+  void drop_rivals(slot& s);
   void open(slot& s, unsigned port = 1);
   void lost(slot& s, bool replace_now);
   void retry(slot& s);

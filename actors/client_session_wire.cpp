@@ -46,6 +46,7 @@ unsigned client_session_state::ports_to_try(profile of) const {
 void client_session_state::choose_wire() {
   no_groups = false;
   leader = token = 0;
+  const auto before = wire;
   switch (given.tunnel->wire) {
   case wire_choice::native: wire = profile::native; break;
   case wire_choice::tonel: wire = profile::tonel; break;
@@ -58,6 +59,7 @@ void client_session_state::choose_wire() {
                  .value_or(profile::native);
     break;
   }
+  if (wire != before) announce(); // how long datagrams may wait
 }
 
 bool client_session_state::single() const {
@@ -135,6 +137,7 @@ void client_session_state::follow(const slot& pioneers) {
         s.current = {};
         s.open = false;
       }
+      drop_rivals(s);
       if (s.next) self->send(std::exchange(s.next, {}).stream, reset_stream{});
     } else if (s.waits() || (old && !s.next)) {
       open(s);
@@ -157,6 +160,7 @@ void client_session_state::found_legacy(slot& s, const stream_event& event) {
   if (dialects.saw_legacy(m.remote, event.wire, self->now()))
     log_info("the server at ", m.remote, " speaks the dialect of ", program_of(event.wire));
   wire = event.wire; // in place of native streams that may still seem alive
+  announce();
   open(s);
 }
 

@@ -28,10 +28,10 @@ struct limits {
   std::size_t max_sessions_per_source = 16'384;
   std::size_t max_opening_sessions = 4'096;
   std::size_t max_new_sessions_per_second = 10'000;
-  std::size_t pending_datagrams = 64;
-  std::size_t pending_bytes = 65'536;
+  std::size_t pending_bytes = 262'144;
   std::size_t pending_total_bytes = 16'777'216;
-  std::chrono::seconds pending_age{3};
+  std::chrono::seconds pending_age{1};
+  std::chrono::seconds pending_age_older{3}; ///< for a server of an older dialect
   std::size_t pool_mib = 16; ///< packet buffers of each shard: the one bound that is not shared out
 };
 

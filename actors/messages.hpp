@@ -106,6 +106,10 @@ struct streams_changed {
   sys::datagram_path path;
   caf::actor_id session = 0;
   std::vector<caf::actor> streams;
+  /// Client: more octets of those that were held must not go before this comes again; 0: no bound.
+  std::size_t room = 0;
+  /// Client: an older dialect, in which a lost SYN costs a second, so that what is held waits longer.
+  bool older = false;
 };
 /// Datagrams wait and the session has no stream.
 struct stream_wanted {};

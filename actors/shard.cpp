@@ -11,6 +11,8 @@ namespace tonel::actors {
 namespace {
 
 constexpr std::uint32_t max_challenges = 1'000; // a second
+// A server that is slow for its load must not get the SYNs of all its clients twice, and four times.
+constexpr std::uint32_t max_rivals = 200; // a second
 // To end a session takes each end some 25 us of processor time, and its FIN is one packet in a queue
 // with the others' datagrams: where thousands fall silent together, that is an eighth of the time. The
 // timers' ticks make it 50 sessions every 10 ms.
@@ -39,7 +41,7 @@ void reader_gate::resume() {
 }
 
 port_pool::port_pool(std::size_t shard, std::size_t shards)
-    : shard_(shard), shards_(shards), taken_(in_all / shards), free_(taken_.size()) {}
+    : shard_(shard), taken_(in_all / shards), free_(taken_.size()) {}
 
 port_pool::lease port_pool::take(std::uint32_t random) {
   if (free_ == 0 && !wake_oldest()) return nullptr;
@@ -48,7 +50,7 @@ port_pool::lease port_pool::take(std::uint32_t random) {
     i = (i + 1) % taken_.size();
   taken_[i] = true;
   --free_;
-  const auto port = static_cast<std::uint16_t>(first_port + i * shards_ + shard_);
+  const auto port = static_cast<std::uint16_t>(first_port + shard_ * taken_.size() + i);
   return {new std::uint16_t{port}, [this, i](const std::uint16_t* p) {
             delete p;
             resting_.push_back(i);
@@ -68,8 +70,8 @@ shard::shard(std::size_t number, const process_context& context, reactor& r, sys
              sys::packet_device& device)
     : index(number), process(context), loop(r), pool(p), slabs(p), tun(device), gate(r),
       ports(number, context.shards), streams(session_bounds(), *context.stream_sources),
-      challenges(max_challenges, own_seed(context, number)), endings(ending_interval),
-      cookie(context.cookie_secret) {
+      challenges(max_challenges, own_seed(context, number)), rivals(max_rivals),
+      endings(ending_interval), cookie(context.cookie_secret) {
   pool.on_available([this] { gate.resume(); });
   loop.set_coalescing(context.settings.coalesce);
   loop.set_between_passes([this] { pool.collect(); });

@@ -65,7 +65,8 @@ private:
 /// The TCP ports of a client's own connections, so that no two of a shard share one: with random ones
 /// alone, two of 200 sessions would. What comes back rests: the server, and trackers, remember a
 /// connection for some seconds after its end.
-/// Shape:  Linux' default range for such ports, dealt out to the shards in turn
+/// Shape:  Linux' default range for such ports, in as many equal parts as there are shards: in turn,
+///         one of two shards would have no port but odd ones, which may share a path
 /// Thread: the shard's; outlives its leases
 class port_pool {
 public:
@@ -78,9 +79,11 @@ public:
   port_pool(std::size_t shard, std::size_t shards);
   /// The first free one from a random start; null when none is.
   lease take(std::uint32_t random);
+  /// Most of them are free.
+  bool has_plenty() const noexcept { return free_ + resting_.size() > taken_.size() / 2; }
 
 private:
-  std::size_t shard_, shards_;
+  std::size_t shard_;
   bool wake_oldest();
   std::vector<bool> taken_; ///< leased, or at rest
   std::size_t free_;
@@ -108,8 +111,9 @@ struct shard {
   port_pool ports;                        ///< client
   stream_limits streams;                  ///< server
   protocol::random_rate_limit challenges; ///< challenge ACKs of all streams together (RFC 5961 §7)
-  protocol::turns endings;                ///< of idle sessions
-  protocol::syn_cookie cookie;            ///< server: as the acceptors of all queues have it
+  protocol::rate_limit rivals; ///< client: attempts beside another that has no answer yet
+  protocol::turns endings;     ///< of idle sessions
+  protocol::syn_cookie cookie; ///< server: as the acceptors of all queues have it
 
   /// The tunnel's entry, or null.
   shard_tunnel* find(const tunnel_ptr& tunnel) noexcept;

@@ -65,6 +65,8 @@ void stream_state::set_sink(const caf::actor& to) {
 }
 
 void stream_state::on(inbound_batch& batch) {
+  // Too late: two hellos for one place would have the server end the one that is in use.
+  if (given.race && *given.race != 0) return reset();
   given.where->spare_chunks.lend(in);
   for (const auto& segment : batch.segments)
     take(segment);
@@ -97,6 +99,7 @@ void stream_state::run(const protocol::effects& effects, const inbound_segment* 
                    [&](const p::hold_segment&) { hold(*segment); },
                    [&](const p::replay_held&) { replay(); },
                    [&](const p::opened&) {
+                     if (const auto race = std::exchange(given.race, nullptr)) *race = self->id();
                      if (given.side == role::client)
                        given.where->stats.add(counter::streams_opened);
                      tell(stream_event::kind::opened);
@@ -113,7 +116,9 @@ void stream_state::run(const protocol::effects& effects, const inbound_segment* 
                    [&](const p::window_unscaled&) { tell(stream_event::kind::unscaled); },
                    [&](const p::count_drop& d) { given.where->stats.add(d.reason, d.datagrams); },
                    [&](const p::ended& end) {
-                     given.where->stats.add(counter::streams_ended);
+                     // One of several attempts that another made needless never was a stream.
+                     if (!given.race || end.why != p::end_reason::closed_by_us)
+                       given.where->stats.add(counter::streams_ended);
                      said_ended = true;
                      tell(stream_event::kind::ended, end.why);
                    },

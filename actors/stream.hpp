@@ -24,6 +24,9 @@ struct stream_context {
   std::optional<protocol::time_point> ends_at; ///< then it is reset, if it still is there
   /// Client: when a datagram last passed; the session's.
   std::shared_ptr<protocol::time_point> used;
+  /// Client: which of several attempts on as many ports got an answer first, once one has; the
+  /// others end without a word then. Shared by these.
+  std::shared_ptr<caf::actor_id> race;
   port_pool::lease port;       ///< client: that of the tuple
   stream_limits::lease place;  ///< server
   group_registry::lease first; ///< server: of the first of an older client's group

@@ -16,6 +16,8 @@ namespace {
 
 // Datagrams read in one wake-up; merged ones count each.
 constexpr std::size_t max_datagrams = 512;
+// What a datagram that waits costs beside its octets; without it, empty ones would cost nothing.
+constexpr std::size_t bookkeeping = 64;
 
 } // namespace
 
@@ -84,7 +86,7 @@ void udp_listener_state::take(sys::received_datagrams& datagrams) {
     entry = last_entry = &*found;
   }
   auto& p = entry->second;
-  if (p.streams.empty()) {
+  if (p.holds()) {
     hold(*entry, datagrams.bytes);
     return;
   }
@@ -118,7 +120,8 @@ void udp_listener_state::waiting_line::pop_front() {
 }
 
 protocol::time_point udp_listener_state::due_time(const peer& p) const noexcept {
-  return p.pending.front().since + where->process.settings.bounds.pending_age;
+  const auto& bounds = where->process.settings.bounds;
+  return p.pending.front().since + (p.older ? bounds.pending_age_older : bounds.pending_age);
 }
 
 void udp_listener_state::hold(peer_entry& entry, const sys::chunk& datagrams) {
@@ -131,16 +134,16 @@ void udp_listener_state::hold(peer_entry& entry, const sys::chunk& datagrams) {
   for (std::uint32_t i = 0; i < count; ++i) {
     const auto from = std::size_t{i} * datagrams.datagram_size;
     const auto size = std::min<std::size_t>(datagrams.datagram_size, datagrams.length - from);
-    if (p.pending.size() >= bounds.pending_datagrams ||
-        p.pending_bytes + size > bounds.pending_bytes ||
-        given.bounds->pending_total + size > total) {
+    const auto cost = size + bookkeeping;
+    if (p.pending_bytes + cost > bounds.pending_bytes ||
+        given.bounds->pending_total + cost > total) {
       where->stats.add(counter::pending_dropped, count - i);
       break;
     }
     const auto datagram = bytes.subview(from, size);
     p.pending.push_back({self->now(), {datagram.begin(), datagram.end()}});
-    p.pending_bytes += size;
-    given.bounds->pending_total += size;
+    p.pending_bytes += cost;
+    given.bounds->pending_total += cost;
   }
   if (!p.asked && p.session) {
     p.asked = true;
@@ -160,21 +163,33 @@ void udp_listener_state::forward(peer& p) {
   where->spare_chunks.take_back(batch.chunks);
 }
 
-void udp_listener_state::flush_pending(peer_entry& entry) {
+void udp_listener_state::flush_pending(peer_entry& entry, std::size_t room) {
   auto& p = entry.second;
-  if (!p.pending.empty()) due.erase({due_time(p), &entry});
+  if (p.pending.empty()) return;
+  due.erase({due_time(p), &entry});
+  std::size_t sent = 0;
   while (!p.pending.empty()) {
     const auto& oldest = p.pending.front();
+    const auto size = oldest.octets.size();
+    if (room != 0 && sent + size > room) break;
+    sent += size;
     auto chunk = where->slabs.append(oldest.octets);
     if (chunk.slab || oldest.octets.empty())
       p.inbound.push_back(std::move(chunk));
     else
       where->stats.add(counter::pending_dropped);
-    given.bounds->pending_total -= oldest.octets.size();
-    p.pending.pop_front();
+    forget_oldest(p);
   }
-  p.pending_bytes = 0;
+  if (!p.pending.empty()) due.emplace(due_time(p), &entry);
+  self->arm(due.empty() ? std::nullopt : std::optional{due.begin()->first});
   forward(p);
+}
+
+void udp_listener_state::forget_oldest(peer& p) {
+  const auto cost = p.pending.front().octets.size() + bookkeeping;
+  p.pending_bytes -= cost;
+  given.bounds->pending_total -= cost;
+  p.pending.pop_front();
 }
 
 void udp_listener_state::session(const session_changed& changed) {
@@ -198,22 +213,27 @@ void udp_listener_state::streams(streams_changed& changed) {
   if (found == peers->end()) return;
   auto& p = found->second;
   if (p.session_id != changed.session) return;
+  if (p.older != changed.older) {
+    if (!p.pending.empty()) due.erase({due_time(p), &*found});
+    p.older = changed.older;
+    if (!p.pending.empty()) due.emplace(due_time(p), &*found);
+    self->arm(due.empty() ? std::nullopt : std::optional{due.begin()->first});
+  }
   p.streams.clear();
   for (const auto& s : changed.streams)
     p.streams.emplace_back(as<stream_actor>(s), self->loop());
   if (p.streams.empty()) {
-    p.asked = false;
+    p.asked = p.early = false;
     return;
   }
   p.place.opened();
-  flush_pending(*found);
+  const bool early = changed.room != 0;
+  if (!early || !std::exchange(p.early, true)) flush_pending(*found, changed.room);
 }
 
 void udp_listener_state::drop_oldest(peer& p) {
   where->stats.add(counter::pending_dropped);
-  p.pending_bytes -= p.pending.front().octets.size();
-  given.bounds->pending_total -= p.pending.front().octets.size();
-  p.pending.pop_front();
+  forget_oldest(p);
 }
 
 void udp_listener_state::on_timer() {

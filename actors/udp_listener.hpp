@@ -85,10 +85,14 @@ private:
     std::size_t next = 0; ///< the stream that the next batch goes to
     session_limits::place place;
     bool asked = false; ///< the session knows that datagrams wait
+    bool older = false; ///< an older dialect is spoken to the server
+    bool early = false; ///< some went before the server's first word: no more until that
     waiting_line pending;
     std::size_t pending_bytes = 0;
     std::vector<sys::chunk> inbound; ///< of this wake-up
     bool queued = false;
+    /// What comes now has to wait, or would overtake what does.
+    bool holds() const noexcept { return streams.empty() || !pending.empty(); }
   };
   using peer_map = std::unordered_map<sys::datagram_path, peer, path_hash>;
   using peer_entry = peer_map::value_type;
@@ -97,8 +101,9 @@ private:
   peer_map::iterator admit(const sys::datagram_path& path);
   void hold(peer_entry& entry, const sys::chunk& datagrams);
   void forward(peer& p);
-  void flush_pending(peer_entry& entry);
+  void flush_pending(peer_entry& entry, std::size_t room);
   void drop_oldest(peer& p);
+  void forget_oldest(peer& p);
   /// When the peer's oldest has waited too long.
   protocol::time_point due_time(const peer& p) const noexcept;
 

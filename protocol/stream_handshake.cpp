@@ -12,7 +12,7 @@ namespace {
 using namespace std::chrono_literals;
 
 // Times since the first flight; the last one is where the port is given up.
-constexpr std::array<duration, 4> flight_schedule{1s, 2s, 4s, 8s};
+constexpr std::array<duration, 5> flight_schedule{250ms, 1s, 2s, 4s, 8s};
 /// A SYN that is not repeated: with the handshake that follows on another port, less than datagrams
 /// wait for a session.
 constexpr duration first_port_time = 1s;

@@ -216,10 +216,8 @@ std::vector<option_group> make_groups() {
             1'000'000,
             {"of these, not yet answered by the server", "of these, not yet open"}},
            {"max-new-sessions", 0, "N", "10000", 1, 1'000'000, "new sessions a second"},
-           {"pending-datagrams", 0, "N", "64", 1, 65'536,
-            "datagrams of one session that wait until it is open"},
            // Less would not even hold one ordinary datagram.
-           {"pending-bytes", 0, "BYTES", "65536", 1'500, 16'777'216,
+           {"pending-bytes", 0, "BYTES", "262144", 2'048, 16'777'216,
             "bytes of one session that wait until it is open"},
            {"pending-total-mib", 0, "MIB", "16", 1, 65'536, "the same for all sessions together"},
            {"pool-mib", 0, "MIB", "16", 1, 4'096, "packet buffers of each queue"},

@@ -362,7 +362,6 @@ void read_limits(reader& in, limits& out) {
   out.max_sessions_per_source = in.size("max-sessions-per-source");
   out.max_opening_sessions = in.size("max-opening");
   out.max_new_sessions_per_second = in.size("max-new-sessions");
-  out.pending_datagrams = in.size("pending-datagrams");
   out.pending_bytes = in.size("pending-bytes");
   out.pending_total_bytes = in.size("pending-total-mib") * 1024 * 1024;
   out.pool_mib = in.size("pool-mib");

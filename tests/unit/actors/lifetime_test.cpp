@@ -213,7 +213,7 @@ BOOST_AUTO_TEST_CASE(a_syn_without_an_answer_is_repeated_on_another_port_and_giv
   w.lose = [](const auto&) { return true; };
   w.client().app_sends(5001, "a");
   w.pass(40s);
-  BOOST_TEST(w.sent_with(flag::syn, true).size() == 8u);
+  BOOST_TEST(w.sent_with(flag::syn, true).size() == 2 * 4 * 4u); // two times four ports
   BOOST_TEST(w.sent_with(flag::syn, true).front().header.tuple.local.port !=
              w.sent_with(flag::syn, true).back().header.tuple.local.port);
   BOOST_TEST(w.client().count(counter::sessions_closed) == 1u);
@@ -235,7 +235,7 @@ BOOST_AUTO_TEST_CASE(datagrams_wait_for_the_remotes_name) {
   w.client().app_sends(5001, "b");
   w.pass(1'100ms);
   BOOST_TEST(w.client().resolve_calls == 3);
-  BOOST_TEST(w.upstream_got() == (texts{"a", "b"}), boost::test_tools::per_element());
+  BOOST_TEST(w.upstream_got() == texts{"b"}, boost::test_tools::per_element()); // "a" is too old
 }
 
 BOOST_AUTO_TEST_CASE(sessions_without_a_remote_end_after_the_idle_timeout) {

@@ -78,7 +78,6 @@ BOOST_AUTO_TEST_CASE(defaults_are_those_of_the_configuration) {
     BOOST_TEST(run.bounds.max_sessions_per_source == fresh.bounds.max_sessions_per_source);
     BOOST_TEST(run.bounds.max_opening_sessions == fresh.bounds.max_opening_sessions);
     BOOST_TEST(run.bounds.max_new_sessions_per_second == fresh.bounds.max_new_sessions_per_second);
-    BOOST_TEST(run.bounds.pending_datagrams == fresh.bounds.pending_datagrams);
     BOOST_TEST(run.bounds.pending_bytes == fresh.bounds.pending_bytes);
     BOOST_TEST(run.bounds.pending_total_bytes == fresh.bounds.pending_total_bytes);
     BOOST_TEST(run.bounds.pool_mib == fresh.bounds.pool_mib);
@@ -118,7 +117,6 @@ BOOST_AUTO_TEST_CASE(given_values_arrive) {
                          "--max-sessions-per-source=10",
                          "--max-opening=9",
                          "--max-new-sessions=8",
-                         "--pending-datagrams=7",
                          "--pending-bytes=60000",
                          "--pending-total-mib=2",
                          "--pool-mib=5",
@@ -151,7 +149,6 @@ BOOST_AUTO_TEST_CASE(given_values_arrive) {
   BOOST_TEST(run.bounds.max_sessions_per_source == 10u);
   BOOST_TEST(run.bounds.max_opening_sessions == 9u);
   BOOST_TEST(run.bounds.max_new_sessions_per_second == 8u);
-  BOOST_TEST(run.bounds.pending_datagrams == 7u);
   BOOST_TEST(run.bounds.pending_bytes == 60000u);
   BOOST_TEST(run.bounds.pending_total_bytes == 2u * 1024 * 1024);
   BOOST_TEST(run.bounds.pool_mib == 5u);
@@ -166,13 +163,19 @@ BOOST_AUTO_TEST_CASE(given_values_arrive) {
 
 BOOST_AUTO_TEST_CASE(numbers_are_strict_and_bounded) {
   const number_row table[] = {
-      {"--idle-timeout", 1, 604'800},     {"--keepalive", 0, 3'600},
-      {"--tun-queues", 1, 256},           {"--mtu", 1'280, 65'535},
-      {"--txqueuelen", 1, 65'536},        {"--max-new-sessions", 1, 1'000'000},
-      {"--pending-datagrams", 1, 65'536}, {"--pending-bytes", 1'500, 16'777'216},
-      {"--pending-total-mib", 1, 65'536}, {"--pool-mib", 1, 4'096},
-      {"--max-sessions", 1, 1'000'000},   {"--tcp-connections", 1, 255},
-      {"--udp-connections", 1, 255},      {"--deadline", 1, 31'536'000},
+      {"--idle-timeout", 1, 604'800},
+      {"--keepalive", 0, 3'600},
+      {"--tun-queues", 1, 256},
+      {"--mtu", 1'280, 65'535},
+      {"--txqueuelen", 1, 65'536},
+      {"--max-new-sessions", 1, 1'000'000},
+      {"--pending-bytes", 2'048, 16'777'216},
+      {"--pending-total-mib", 1, 65'536},
+      {"--pool-mib", 1, 4'096},
+      {"--max-sessions", 1, 1'000'000},
+      {"--tcp-connections", 1, 255},
+      {"--udp-connections", 1, 255},
+      {"--deadline", 1, 31'536'000},
   };
   for (const auto& row : table) {
     check_taken(role::client, row.option, std::to_string(row.least));

@@ -222,8 +222,10 @@ BOOST_AUTO_TEST_CASE(resume_probes_at_once) {
                       {7200s, "resume", "S 0:0"},
                       {7201s, "timer", "S 0:0"},
                       {7201100ms, "in SA 0:1", "A 1:1 | PA 1:1(76) | opened"},
+                      {7201350ms, "timer", "PA 1:1(76)"},
+                      {7202100ms, "timer", "PA 1:1(76)"},
                       {9000s, "resume", "PA 1:1(76)"},
-                      {9001s, "timer", "PA 1:1(76)"}});
+                      {9000250ms, "timer", "PA 1:1(76)"}});
   run_open_server(server_with(20s),
                   {{7200s, "resume", ""}, {7270s, "timer", "ended dead | forgotten"}});
 }
