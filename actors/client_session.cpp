@@ -60,6 +60,7 @@ void client_session_state::start(const client_session_start& s) {
   last_use = std::make_shared<protocol::time_point>(self->now());
   given.where->stats.add(counter::sessions_opened);
   slots.resize(given.tunnel->streams);
+  if (slots.size() > 1) fellows = std::make_shared<protocol::fellows>();
   if (given.remote)
     for (auto& each : slots)
       open(each);
@@ -116,6 +117,7 @@ client_session_state::member client_session_state::connect(const slot& s, unsign
   machine.last_port = port >= ports_to_try(wire);
   machine.first_port = port == 1;
   machine.wire = wire;
+  if (wire == protocol::profile::native) machine.fellows = fellows;
   // Always: what a native stream says to an older server would be a datagram to that.
   machine.detect_legacy = true;
   machine.join_token = token;

@@ -5,6 +5,7 @@
 #include "actors/shard.hpp"
 #include "actors/supervision.hpp"
 #include "protocol/session_proof.hpp"
+#include "protocol/stream.hpp"
 
 #include <caf/behavior.hpp>
 
@@ -161,7 +162,8 @@ private:
   bool closing = false;
   bool told_too_large = false;
   static constexpr const char* no_answer = "no answer";
-  const char* obstacle = no_answer; ///< why there was no stream when one was last tried
+  const char* obstacle = no_answer;           ///< why there was no stream when one was last tried
+  std::shared_ptr<protocol::fellows> fellows; ///< of several native streams
   /// When a datagram of any stream passed; the streams write it, on the same thread.
   std::shared_ptr<protocol::time_point> last_use;
 };

@@ -124,6 +124,10 @@ void server_session_state::accept(protocol::accept_stream& accepted, adopt_strea
   auto config = config_for(request);
   config.iss = accepted.iss;
   config.session.secret = proof->secret();
+  if (greeting.stream_count > 1) {
+    if (!fellows) fellows = std::make_shared<protocol::fellows>();
+    config.fellows = fellows;
+  }
   stream_start start;
   start.machine = protocol::stream::accept(config, greeting, accepted.client_iss, self->now());
   start.held = std::move(accepted.held);
@@ -242,11 +246,14 @@ void server_session_state::on_event(const stream_event& event) {
                " octets does not fit and was dropped; the largest that does has ", event.limit);
     break;
   case kind::sink_wanted: open_upstreams(); break;
-  case kind::opened:
-  case kind::greeted:
   case kind::silent:
   case kind::worn:
   case kind::recovered:
+    found->silent = event.what == kind::silent;
+    announce();
+    break;
+  case kind::opened:
+  case kind::greeted:
   case kind::aging:
   case kind::try_new_port:
   case kind::unscaled:
@@ -323,9 +330,10 @@ void server_session_state::tell_status(const ask_status& question) const {
   for (const auto& m : streams)
     if (m.current)
       answer.streams.push_back({m.tuple,
-                                closing  ? "closing"
-                                : m.idle ? "idle"
-                                         : "open",
+                                closing    ? "closing"
+                                : m.silent ? "silent"
+                                : m.idle   ? "idle"
+                                           : "open",
                                 m.wire, now - m.since});
   self->send(as<status_actor>(question.answer_to), std::move(answer));
 }
@@ -333,8 +341,13 @@ void server_session_state::tell_status(const ask_status& question) const {
 void server_session_state::announce() {
   if (!endpoint) return;
   streams_changed now;
-  for (const auto& m : streams)
-    if (m.current) now.streams.push_back(caf::actor_cast<caf::actor>(m.stream));
+  // What falls silent alone is left out; all of them may only have a client that is.
+  for (const bool silent : {false, true}) {
+    if (!now.streams.empty()) break;
+    for (const auto& m : streams)
+      if (m.current && m.silent == silent)
+        now.streams.push_back(caf::actor_cast<caf::actor>(m.stream));
+  }
   self->send(as<udp_endpoint_actor>(endpoint), std::move(now));
 }
 

@@ -60,6 +60,7 @@ private:
     std::uint8_t index = 0;
     bool current = true; ///< false: replaced, or ended; it drains, or answers late segments
     bool idle = false;
+    bool silent = false; ///< its fellows are answered and it is not
   };
 
   void spawn_endpoint();
@@ -92,6 +93,7 @@ private:
   group_registry::lease group;
   std::optional<protocol::session_proof> proof;
   bool legacy = false;
+  std::shared_ptr<protocol::fellows> fellows;      ///< of several native streams
   std::shared_ptr<protocol::answer_limit> answers; ///< of an older client
   caf::actor endpoint;
   std::vector<member> streams; ///< the actors that have not ended yet, by index

@@ -38,7 +38,8 @@ struct opened {};
 struct greeted {
   hello_repr hello;
 };
-/// The first probe went unanswered: a client's session opens another stream on a new port.
+/// The first probe went unanswered, or several while the fellows of the stream are answered: the session
+/// leaves it out, and a client's opens another on a new port.
 struct went_silent {
   /// Nothing is wrong, but the connection carries a download that is acknowledged by nothing, and
   /// trackers will close it: to be replaced where that keeps the upstream's port, and only there.

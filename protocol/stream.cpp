@@ -68,6 +68,10 @@ void stream::on_open(const segment_repr& in, byte_view payload, time_point now,
     return ask(now, out);
   }
 
+  if (compare_at_ != never) {
+    const bool bare = length == 0 && !in.has(flag::psh) && at >= rcv_end;
+    if (bare || ack > static_cast<std::int64_t>(acked_)) proven(now);
+  }
   recent_.note(now, rcv_end_, acked_);
   received(now, out);
   if (static_cast<std::uint64_t>(ack) > acked_) {
@@ -136,7 +140,7 @@ void stream::received(time_point now, effects& out) noexcept {
       dead_at_ = now + config_.keepalive * 7 / 2;
   }
   if (!client_ && rules().probes_end_server) await_answer(now);
-  if (silent_) {
+  if (silent_ && !behind_) {
     silent_ = false;
     out.add(recovered{});
   }
@@ -252,6 +256,7 @@ segment_header stream::data_header(std::uint32_t length, std::uint32_t datagrams
     woke_ = true; // said by the next on_timer, which is due at once
   }
   await_answer(now);
+  if (config_.fellows) compare_later(now);
   if (!rules().hello && client_) watch_window();
   return out;
 }

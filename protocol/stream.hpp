@@ -23,6 +23,17 @@ namespace tonel::protocol {
 
 class syn_cookie;
 
+/// What the streams of one session know of each other: that of one alone nothing comes back is found
+/// out far sooner than that of all.
+/// Thread: that of its streams, which share it
+struct fellows {
+  time_point answered =
+      time_point::min(); ///< when one of them last learnt that what it sends arrives
+  duration trip{};       ///< the longest round trip of late
+
+  void measured(duration sample) noexcept { trip = sample > trip ? sample : trip - trip / 8; }
+};
+
 /// What a stream is started with; randomness is among it.
 struct stream_config {
   four_tuple tuple;
@@ -48,6 +59,9 @@ struct stream_config {
   random_rate_limit* challenge_limit = nullptr;
   /// Random and secret: what the stream asks its peer to repeat is drawn from it.
   std::uint64_t seed = 0;
+
+  /// Native, one of several of its session: what these share. None: it is the only one.
+  std::shared_ptr<protocol::fellows> fellows;
 
   /// Client: the dialect to speak; legacy: tonel's SYN, and the SYN-ACK tells which of the two.
   /// Server: what the acceptor said.
@@ -233,6 +247,11 @@ private:
   bool quotes_what_is_under_way(const packet_too_big& icmp) const noexcept;
   void update_mtu(effects* out) noexcept;
 
+  // Among its fellows (stream_fellows.cpp).
+  void compare_later(time_point now) noexcept;
+  void proven(time_point now) noexcept;
+  void on_compare_timer(time_point now, effects& out) noexcept;
+
   // Closing (stream_close.cpp).
   void on_reset(const segment_repr& in, time_point now, effects& out) noexcept;
   void on_fin(time_point now, effects& out) noexcept;
@@ -288,6 +307,9 @@ private:
   time_point asked_last_ = time_point::min();  ///< its last
   /// Legacy: when the segment that opens trackers' windows should have done so. Unscaled: the end of patience with a full one.
   time_point window_at_ = never;
+  time_point compare_at_ = never; ///< with its fellows; set: some datagram is unproven
+  time_point unproven_since_{};   ///< that datagram
+  time_point compared_at_{};      ///< the first question asked for that
   time_point syn_again_at_ = time_point::min(); ///< legacy server: a SYN of a new connection came
 
   seq_num irs_;
@@ -306,7 +328,9 @@ private:
   std::uint16_t peer_mtu_ = 65'535; ///< least of what SYN-ACK and hello said
   std::uint16_t icmp_mtu_ = 65'535;
   state state_ = state::syn_sent;
-  std::uint8_t probes_ = 0; ///< unanswered
+  std::uint8_t probes_ = 0;         ///< unanswered
+  std::uint8_t compared_times_ = 0; ///< questions of compared_at_
+  bool behind_ = false;             ///< its fellows are answered and it is not
   bool client_ = false;
   bool greeted_ = false;    ///< the peer's hello was read
   bool peer_spoke_ = false; ///< a segment of the peer that is no SYN came

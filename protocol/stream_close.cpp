@@ -64,7 +64,7 @@ effects stream::supersede(time_point now) noexcept {
   if (!is_open()) return {};
   superseded_at_ = now + drain;
   awaiting_ = false;
-  probe_at_ = keepalive_at_ = check_at_ = never;
+  probe_at_ = keepalive_at_ = check_at_ = compare_at_ = never;
   return {};
 }
 

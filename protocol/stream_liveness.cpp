@@ -72,6 +72,7 @@ void stream::on_open_timer(time_point now, effects& out) noexcept {
   }
   if (on_flight_timer(now, out)) return;
   if (on_probe_timer(now, out)) return;
+  on_compare_timer(now, out);
   if (on_window_timer(now, out)) return;
 
   if (now >= keepalive_at_ || now >= check_at_) {
@@ -180,6 +181,7 @@ void stream::answer(const segment_repr& in, effects& out) noexcept {
 /// RFC 6298 §2, but for the first: nothing is sent again too early here, so that one sample need not
 /// stand for its double.
 void stream::measured(duration round_trip) noexcept {
+  if (config_.fellows) config_.fellows->measured(round_trip);
   const auto us = static_cast<std::uint32_t>(std::clamp<duration>(round_trip, 1us, 1min) /
                                              std::chrono::microseconds{1});
   if (round_trip_ == 0) {
@@ -246,7 +248,7 @@ std::optional<time_point> stream::deadline() const noexcept {
   case state::open:
     if (woke_ || rotate_) return last_datagram_;
     at = std::min({attempt_at_, ack_at_, keepalive_at_, check_at_, probe_at_, dead_at_, larger_at_,
-                   superseded_at_, window_at_, idle_at()});
+                   superseded_at_, window_at_, compare_at_, idle_at()});
     break;
   case state::time_wait:
   case state::reset_sent: at = linger_until_; break;

@@ -1,10 +1,14 @@
 #!/usr/bin/env python3
 """Datagrams both ways: IPv4 and IPv6, one and four queues, three kinds of sender, offloads on and
-off at either end and on the path. Contents, borders and numbers are checked by tonel-traffic."""
+off at either end and on the path, some of the paths dead. Contents, borders and numbers are checked by tonel-traffic."""
 
 import itertools
+import re
+import select
+import time
 
 import harness
+from apps import Upstream
 from harness import case
 from processes import Tunnel, joined, result_of, traffic
 from topology import Topology
@@ -75,6 +79,43 @@ for _client, _server, _path in (("off", "auto", True), ("auto", "off", True),
                                 ("off", "auto", False)):
     case(f"offload: client {_client}, server {_server}, path {'on' if _path else 'off'}")(
         with_offload(_client, _server, _path))
+
+
+@case("half of the source ports' paths die: nine of ten datagrams pass in the first 10 s")
+def half_of_the_ports_die():
+    with Topology() as top:
+        tunnel = Tunnel(top, client=["--tcp-connections", "4"])
+        with Upstream(tunnel.upstream_socket()) as upstream:
+            app = tunnel.application()
+            app.setblocking(False)
+
+            def passed(count):
+                """So many datagrams, 20 a second; how many came back."""
+                got = set()
+                for n in range(count):
+                    app.send(b"%d of %d" % (n, count))
+                    until = time.monotonic() + 0.05
+                    while (left := until - time.monotonic()) > 0:
+                        if select.select([app], [], [], left)[0]:
+                            got.add(app.recv(100))
+                return sum(1 for text in got if text.endswith(b" of %d" % count))
+
+            assert passed(41) == 41
+            used = sorted({int(port) for port in re.findall(
+                r"sport=(\d+) dport=4567", top.client.run("conntrack -L -p tcp 2>/dev/null"))})
+            assert len(used) == 4, used
+            # Two of the four die, and of all other ports the odd ones.
+            dead, alive = used[:2], used[2:]
+            top._link_rules(
+                f'iifname "{link}" tcp {port} {which} counter drop'
+                for link, port in (("rc", "sport"), ("rs", "dport"))
+                for which in (f"{{ {dead[0]}, {dead[1]} }}",
+                              f"!= {{ {alive[0]}, {alive[1]} }} tcp {port} & 1 == 1"))
+            first, then = passed(200), passed(100)
+            assert first >= 180 and then >= 99, f"{first} of 200, then {then} of 100"
+            assert len(upstream.sources()) == 1, upstream.sources()
+        tunnel.stop()
+
 
 if __name__ == "__main__":
     harness.main()

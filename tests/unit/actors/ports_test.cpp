@@ -3,7 +3,9 @@
 #include <boost/test/unit_test.hpp>
 
 #include <algorithm>
+#include <random>
 #include <set>
+#include <utility>
 
 // A client's connection is tried on several ports at once where the first gets no answer.
 
@@ -38,6 +40,41 @@ std::size_t send_for(world& w, protocol::duration time, std::size_t size) {
   }
   return sent;
 }
+
+/// An upstream that answers each datagram, and the application that asks.
+class echo_upstream {
+public:
+  explicit echo_upstream(world& w) : world_(w) {}
+  /// Asks so many times, one every `gap`; how many were answered.
+  std::size_t pass(std::size_t count, protocol::duration gap) const {
+    const auto before = world_.client().app_got(5001).size();
+    for (std::size_t i = 0; i < count; ++i) {
+      const auto start = world_.now;
+      world_.client().app_sends(5001, "ask");
+      while (world_.now < start + gap) {
+        answer();
+        world_.until([&] { return unanswered(); }, start + gap - world_.now);
+      }
+    }
+    answer();
+    return world_.client().app_got(5001).size() - before;
+  }
+
+private:
+  bool unanswered() const {
+    const auto& all = world_.server().upstreams;
+    return std::any_of(all.begin(), all.end(),
+                       [](const auto& u) { return !u->memory.sent.empty(); });
+  }
+  void answer() const {
+    world_.run();
+    for (const auto& u : world_.server().upstreams)
+      for (auto n = std::exchange(u->memory.sent, {}).size(); n > 0; --n)
+        u->memory.push({{}, bytes_of("answer"), 6});
+    world_.run();
+  }
+  world& world_;
+};
 
 } // namespace
 
@@ -162,6 +199,65 @@ BOOST_AUTO_TEST_CASE(a_lost_hello_is_said_again_after_a_quarter_of_a_second) {
   w.pass(300ms);
   BOOST_TEST(lost);
   BOOST_TEST(w.upstream_got() == texts{"a"}, boost::test_tools::per_element());
+}
+
+BOOST_AUTO_TEST_CASE(half_of_the_paths_die_and_nine_of_ten_datagrams_pass) {
+  std::size_t with_a_survivor = 0;
+  for (int seed = 0; seed < 12; ++seed) {
+    world_options o;
+    o.streams = 4;
+    world w{o};
+    const echo_upstream echo{w};
+    BOOST_TEST(echo.pass(20, 50ms) == 20u);
+    std::set<std::uint16_t> before;
+    for (const auto& t : w.trace)
+      before.insert(client_port(t));
+    const auto dead = [](std::uint16_t port) { return port % 2 == 1; };
+    if (std::all_of(before.begin(), before.end(), dead)) continue;
+    ++with_a_survivor;
+    w.lose = [&](const traced& t) { return dead(client_port(t)); };
+    const auto at_first = echo.pass(200, 50ms);
+    BOOST_TEST(at_first >= 180u, at_first << " of 200");
+    const auto later = echo.pass(200, 50ms);
+    BOOST_TEST(later >= 198u, later << " of 200");
+    BOOST_TEST(w.server().upstreams.size() == 1u);
+    BOOST_TEST(w.server().count(counter::sessions_opened) == 1u);
+  }
+  BOOST_TEST(with_a_survivor >= 6u);
+}
+
+BOOST_AUTO_TEST_CASE(a_stream_of_which_one_direction_dies_is_replaced_within_a_second) {
+  for (const bool up : {true, false}) {
+    world_options o;
+    o.streams = 4;
+    world w{o};
+    const echo_upstream echo{w};
+    BOOST_TEST(echo.pass(20, 50ms) == 20u);
+    const auto dead = client_port(w.trace.back());
+    const auto opened = w.client().count(counter::streams_opened);
+    w.lose = [&](const traced& t) { return t.from_client == up && client_port(t) == dead; };
+    const auto passed = echo.pass(40, 50ms);
+    BOOST_TEST(passed >= 34u, passed << " of 40, up " << up);
+    BOOST_TEST(w.client().count(counter::streams_opened) == opened + 1);
+    BOOST_TEST(echo.pass(100, 50ms) == 100u);
+    BOOST_TEST(w.server().upstreams.size() == 1u);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(loss_and_an_outage_of_all_paths_replace_no_stream) {
+  world_options o;
+  o.streams = 4;
+  world w{o};
+  const echo_upstream echo{w};
+  echo.pass(20, 50ms);
+  std::mt19937 random{1};
+  w.lose = [&](const traced&) { return random() % 20 == 0; };
+  echo.pass(2'400, 50ms); // two minutes
+  w.lose = [](const traced&) { return true; };
+  echo.pass(30, 50ms);
+  w.lose = nullptr;
+  echo.pass(20, 50ms);
+  BOOST_TEST(w.client().count(counter::streams_opened) == 4u);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

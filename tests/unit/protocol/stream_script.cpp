@@ -37,6 +37,7 @@ stream_config config_of(const script_setup& s) {
   c.idle_timeout = s.idle_timeout;
   c.last_port = s.last_port;
   c.first_port = s.first_port;
+  c.fellows = s.fellows;
   c.wire = s.wire;
   c.detect_legacy = s.detect_legacy;
   c.cookie = s.cookie;

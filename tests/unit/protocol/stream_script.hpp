@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstdint>
 #include <initializer_list>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -48,6 +49,7 @@ struct script_setup {
   std::uint16_t peer_mss = 1'460; ///< in its SYN-ACK
   std::uint16_t peer_window = 64'240;
   bool v6 = false;
+  std::shared_ptr<protocol::fellows> fellows = nullptr;
   // Older dialects. A client's iss is its join token then.
   protocol::profile wire = protocol::profile::native;
   bool detect_legacy = false;
