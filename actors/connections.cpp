@@ -12,6 +12,8 @@ namespace {
 
 // The listener stays readable meanwhile, and the loop would do nothing else.
 constexpr auto no_descriptor_rest = std::chrono::seconds{1};
+// Taken in one wake-up: between two of them those that have asked are read.
+constexpr std::size_t most_at_once = 8;
 
 } // namespace
 
@@ -38,7 +40,8 @@ void connections::on_ready(const fd_event& event) {
 }
 
 void connections::accept() {
-  while (clients_.size() < bounds_.clients) {
+  for (std::size_t taken = 0; has_room(); ++taken) {
+    if (taken == most_at_once) return; // the listener stays readable
     auto next = listener_->accept();
     if (!next) {
       log_warn("a connection has to wait: ", next.error());
@@ -52,9 +55,31 @@ void connections::accept() {
     c.watch = owner_.watch(c.socket->fd(), c.socket);
     pace(c);
     clients_.emplace(++last_id_, std::move(c));
+    make_way();
   }
   full_ = true;
   listen(false);
+}
+
+bool connections::has_room() {
+  return clients_.size() < bounds_.clients ||
+         (bounds_.silent_make_way && oldest_silent() != clients_.end());
+}
+
+void connections::make_way() {
+  while (clients_.size() > bounds_.clients) {
+    const auto at = oldest_silent();
+    if (at == clients_.end()) return;
+    const auto id = at->first;
+    read(at); // it may have asked in this very moment
+    const auto still = clients_.find(id);
+    if (still != clients_.end() && still->second.is_silent()) drop(still);
+  }
+}
+
+connections::client_map::iterator connections::oldest_silent() {
+  return std::find_if(clients_.begin(), clients_.end(),
+                      [](const auto& c) { return c.second.is_silent(); });
 }
 
 void connections::listen(bool on) {

@@ -19,6 +19,8 @@ struct connection_bounds {
   std::size_t clients = 16;                               ///< more wait in the kernel's queue
   std::size_t request = std::size_t{16} << 10;            ///< octets that are no whole request yet
   protocol::duration patience = std::chrono::seconds{10}; ///< for a request, and for its answer
+  /// With no place left the oldest that has not asked yet makes way for the next.
+  bool silent_make_way = false;
 };
 
 /// The connections of one listener: each asks, gets its answer, asks again. What comes while an
@@ -53,10 +55,16 @@ private:
     bool asked = false; ///< its answer is being made
     bool last = false;
     protocol::time_point deadline{};
+    bool is_silent() const noexcept { return !asked && out.empty(); }
   };
   using client_map = std::map<client_id, client>;
 
   void accept();
+  /// Whether one more may come, if need be in the place of a silent one.
+  bool has_room();
+  /// One more than may be is there: the oldest silent one goes.
+  void make_way();
+  client_map::iterator oldest_silent();
   void listen(bool on);
   void read(client_map::iterator at);
   /// Has requests answered as long as there are any and each is answered at once.

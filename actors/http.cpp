@@ -12,7 +12,8 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr connection_bounds bounds{32, std::size_t{8} << 10, 5s};
+// Whoever connects and says nothing keeps no health check from its answer.
+constexpr connection_bounds bounds{32, std::size_t{8} << 10, 5s, true};
 constexpr const char* text_type = "text/plain; charset=utf-8";
 constexpr const char* metrics_type = "text/plain; version=0.0.4; charset=utf-8";
 

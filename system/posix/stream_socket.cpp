@@ -21,7 +21,8 @@ namespace tonel::sys {
 
 namespace {
 
-constexpr int backlog = 16;
+// With the queue full the kernel drops a SYN, and who connects waits a second for the next.
+constexpr int backlog = 128;
 constexpr std::size_t largest_answer = std::size_t{64} << 20;
 
 descriptor owned(int fd) { return {real_kernel(), fd}; }

@@ -9,7 +9,10 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
+#include <string>
+#include <vector>
 
 using namespace tonel;
 using namespace tonel::test;
@@ -91,6 +94,51 @@ BOOST_AUTO_TEST_CASE(without_a_descriptor_they_wait_and_the_loop_rests) {
   BOOST_TEST(s.listens());
   BOOST_TEST((client.read(answer, 100) == sys::io_state::done));
   BOOST_TEST(answer.substr(0, 15) == "HTTP/1.1 200 OK");
+}
+
+BOOST_AUTO_TEST_CASE(those_that_ask_nothing_delay_nobody_and_end_after_5_s) {
+  served_world s;
+  std::vector<sys::stream_connection> silent;
+  while (silent.size() < 80)
+    silent.push_back(s.connect());
+  s.w->run();
+  const auto ask = [&] {
+    auto client = s.connect();
+    std::size_t at = 0;
+    BOOST_TEST((client.write("GET /healthz HTTP/1.1\r\n\r\n", at) == sys::io_state::done));
+    s.w->run();
+    std::string answer;
+    client.read(answer, 100);
+    return answer.substr(0, 15);
+  };
+  for (int i = 0; i < 8; ++i)
+    BOOST_TEST(ask() == "HTTP/1.1 200 OK");
+  const auto open = [&] {
+    return std::count_if(silent.begin(), silent.end(), [](auto& each) {
+      std::string nothing;
+      return each.read(nothing, 1) == sys::io_state::would_block;
+    });
+  };
+  BOOST_TEST(open() > 20); // the youngest
+  BOOST_TEST(open() <= 32);
+  s.w->pass(5'100ms);
+  BOOST_TEST(open() == 0);
+}
+
+BOOST_AUTO_TEST_CASE(one_that_asked_before_it_was_read_is_answered_and_not_ended) {
+  served_world s;
+  std::vector<sys::stream_connection> asking;
+  while (asking.size() < 80) {
+    asking.push_back(s.connect());
+    std::size_t at = 0;
+    BOOST_TEST((asking.back().write("GET /healthz HTTP/1.1\r\n\r\n", at) == sys::io_state::done));
+  }
+  s.w->run();
+  for (auto& each : asking) {
+    std::string answer;
+    each.read(answer, 100);
+    BOOST_TEST(answer.substr(0, 15) == "HTTP/1.1 200 OK");
+  }
 }
 
 BOOST_AUTO_TEST_SUITE_END()
