@@ -57,7 +57,8 @@ void client_session_state::start(const client_session_start& s) {
   given = s;
   born = self->now();
   draw_claims();
-  last_use = std::make_shared<protocol::time_point>(self->now());
+  use = s.use;
+  use->last = born;
   given.where->stats.add(counter::sessions_opened);
   slots.resize(given.tunnel->streams);
   if (slots.size() > 1) fellows = std::make_shared<protocol::fellows>();
@@ -95,7 +96,7 @@ client_session_state::member client_session_state::connect(const slot& s, unsign
   kept.side = role::client;
   kept.path = given.path;
   kept.session = caf::actor_cast<caf::actor>(self);
-  kept.used = last_use;
+  kept.used = use;
   if (s.attempts) kept.race = s.attempts->winner;
   kept.port = given.where->take_port();
   if (!kept.port) return {};
@@ -353,7 +354,7 @@ void client_session_state::aging(slot& s, std::uint64_t stream) {
   if (s.current.id != stream || closing) return;
   // New streams know nothing of the session's age: without this it would never be idle.
   const auto timeout = given.tunnel->idle_timeout;
-  if (self->now() - *last_use >= timeout)
+  if (self->now() - use->last >= timeout)
     close(false);
   else if (!s.next && !s.wanted)
     open(s);
@@ -452,8 +453,8 @@ void client_session_state::on_timer() {
     // A session that lost its stream meanwhile has another made, or waits in vain until it is
     // streamless for too long. A stream says by its next timer alone that it carries datagrams again.
     if (is_idle() && is_open()) {
-      if (now - *last_use < timeout)
-        close_at = *last_use + timeout;
+      if (now - use->last < timeout)
+        close_at = use->last + timeout;
       else
         close(false);
     }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "actors/interfaces.hpp"
+#include "actors/leave_order.hpp"
 #include "actors/reactor_actor.hpp"
 #include "actors/shard.hpp"
 #include "actors/supervision.hpp"
@@ -26,6 +27,7 @@ struct client_session_start {
   sys::datagram_path path;
   std::optional<protocol::endpoint> remote; ///< nothing yet: waits for remote_resolved
   caf::actor queue, listener;
+  std::shared_ptr<session_use> use;
 };
 
 /// One application's session at the client: opens its streams, replaces those that are lost.
@@ -164,8 +166,7 @@ private:
   static constexpr const char* no_answer = "no answer";
   const char* obstacle = no_answer;           ///< why there was no stream when one was last tried
   std::shared_ptr<protocol::fellows> fellows; ///< of several native streams
-  /// When a datagram of any stream passed; the streams write it, on the same thread.
-  std::shared_ptr<protocol::time_point> last_use;
+  std::shared_ptr<session_use> use;           ///< all streams write it
 };
 
 } // namespace tonel::actors

@@ -25,7 +25,7 @@ enum class wire_choice : std::uint8_t { automatic, native, tonel, phantun };
 /// Units: counts, octets, seconds
 struct limits {
   std::size_t max_sessions = 65'536;
-  std::size_t max_sessions_per_source = 16'384;
+  std::size_t max_sessions_per_source = 0; ///< 0: what sessions_per_source() says
   std::size_t max_opening_sessions = 4'096;
   std::size_t max_new_sessions_per_second = 10'000;
   std::size_t pending_bytes = 262'144;
@@ -104,5 +104,10 @@ struct config {
   std::chrono::microseconds coalesce{
       150}; ///< longest rest after a wake-up that found several; 0: none
 };
+
+/// How many sessions one source may have. By default a small share of all at the server, so that it
+/// takes many sources to fill that; at the client more than there can be, since they are its own
+/// applications'.
+std::size_t sessions_per_source(const config& c) noexcept;
 
 } // namespace tonel::actors

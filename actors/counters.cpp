@@ -18,6 +18,7 @@ const char* to_string(counter c) noexcept {
   case counter::udp_send_refused: return "udp_send_refused";
   case counter::pending_dropped: return "pending_dropped";
   case counter::session_refused: return "session_refused";
+  case counter::sessions_displaced: return "sessions_displaced";
   case counter::sessions_opened: return "sessions_opened";
   case counter::sessions_closed: return "sessions_closed";
   case counter::sessions_moved: return "sessions_moved";

@@ -23,10 +23,11 @@ enum class counter : std::uint8_t {
   datagram_bytes_in,
   datagrams_out, ///< to applications or upstreams
   datagram_bytes_out,
-  udp_send_dropped, ///< socket buffer full or too large
-  udp_send_refused, ///< ECONNREFUSED and its like
-  pending_dropped,  ///< waited for a session to open: too many, too old
-  session_refused,  ///< a limit on sessions or streams, or no descriptor or port left
+  udp_send_dropped,   ///< socket buffer full or too large
+  udp_send_refused,   ///< ECONNREFUSED and its like
+  pending_dropped,    ///< waited for a session to open: too many, too old
+  session_refused,    ///< a limit on sessions or streams, or no descriptor or port left
+  sessions_displaced, ///< ended for want of places, so that others could come
   sessions_opened,
   sessions_closed,
   sessions_moved, ///< of the server: a hello came from another address than those before

@@ -32,4 +32,22 @@ inline void provoke_fault([[maybe_unused]] const char* place,
 #endif
 }
 
+#ifdef TONEL_FAULTS
+/// Where the next fault of an actor that sees neither is to be; a test's.
+/// Thread: the tests run all on one
+inline std::string& fault_place() {
+  static std::string place;
+  return place;
+}
+#endif
+
+/// The same for actors that see neither.
+inline void provoke_fault([[maybe_unused]] const char* place) {
+#ifdef TONEL_FAULTS
+  if (fault_place() != place) return;
+  fault_place().clear();
+  throw std::runtime_error(std::string{"provoked at "} + place);
+#endif
+}
+
 } // namespace tonel::actors

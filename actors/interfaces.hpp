@@ -50,16 +50,17 @@ using session_actor =
 
 /// All of one shard.
 using shard_supervisor_actor =
-    caf::typed_actor<caf::reacts_to<adopt_stream>,    // server: to its session
-                     caf::reacts_to<open_session>,    // client: make one
-                     caf::reacts_to<peers_changed>,   // all shards
-                     caf::reacts_to<remote_resolved>, // the remote's address
-                     caf::reacts_to<tunnels_changed>, // after a reload
-                     caf::reacts_to<probe_stream>,    // after suspend
-                     caf::reacts_to<ask_status>,      // shard_status
-                     caf::reacts_to<close_one>,       // session_closed
-                     caf::reacts_to<session_closing>, // its place is another's
-                     caf::reacts_to<stop_shard>>;     // wind down
+    caf::typed_actor<caf::reacts_to<adopt_stream>,     // server: to its session
+                     caf::reacts_to<open_session>,     // client: make one
+                     caf::reacts_to<peers_changed>,    // all shards
+                     caf::reacts_to<remote_resolved>,  // the remote's address
+                     caf::reacts_to<tunnels_changed>,  // after a reload
+                     caf::reacts_to<probe_stream>,     // after suspend
+                     caf::reacts_to<ask_status>,       // shard_status
+                     caf::reacts_to<close_one>,        // session_closed
+                     caf::reacts_to<session_closing>,  // its place is another's
+                     caf::reacts_to<displace_session>, // client: close it
+                     caf::reacts_to<stop_shard>>;      // wind down
 
 /// The rules and sysctls of this process on the host.
 using firewall_actor =

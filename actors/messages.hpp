@@ -158,6 +158,11 @@ struct probe_stream {};
 /// Close all streams by FIN and end.
 struct close_session {
   bool at_exit = false;
+  bool displaced = false; ///< another has its place: what it holds is needed now
+};
+/// Client, to the shard: this session's place is needed.
+struct displace_session {
+  std::uint64_t session = 0; ///< caf::actor_id
 };
 /// Server, to the shard: this session carries no datagrams any more and has no socket; its streams only
 /// answer late segments.
@@ -229,6 +234,7 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::actors::reset_stream)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::actors::supersede_stream)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::actors::probe_stream)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::actors::close_session)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::actors::displace_session)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::actors::remote_resolved)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::actors::tunnels_changed)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::actors::ports_changed)

@@ -33,7 +33,9 @@ caf::behavior server_session(pinned<server_session_state>* self,
       [](timer_event) { state().on_timer(); },
       [](probe_stream) { state().probe(); },
       [](const ask_status& question) { state().tell_status(question); },
-      [](const close_session& how) { state().close(how.at_exit); },
+      [](const close_session& how) {
+        how.displaced ? state().displace() : state().close(how.at_exit);
+      },
   };
   return of_all;
 }
@@ -44,14 +46,13 @@ void server_session_state::start(const server_session_start& s) {
   queue = s.queue;
   supervisor = s.supervisor;
   upstream = s.upstream;
-  sockets = s.sockets;
   group = s.group;
   proof = s.proof;
+  use = s.use;
   legacy = s.group != nullptr;
   if (legacy) answers = std::make_shared<protocol::answer_limit>();
   born = self->now();
   where->stats.add(counter::sessions_opened);
-  if (!sockets.empty()) spawn_endpoint();
 }
 
 void server_session_state::spawn_endpoint() {
@@ -165,6 +166,7 @@ void server_session_state::add(std::uint8_t index, stream_start& start, adopt_st
   kept.side = role::server;
   kept.session = caf::actor_cast<caf::actor>(self);
   kept.place = std::move(request.place);
+  kept.used = use;
   if (const auto deadline = tunnel->deadline; deadline.count() != 0)
     kept.ends_at = self->now() + deadline;
   start.queue = queue;
@@ -311,6 +313,17 @@ void server_session_state::close(bool at_exit) {
   // The older dialects close by RST, after which nothing is read.
   if (legacy) release_upstream();
   finish_if_done();
+}
+
+void server_session_state::displace() {
+  if (closing) return;
+  // Of those that have shown nothing no memory is to be left either; a client that is one after all
+  // begins anew. The others close, so that their clients do not.
+  if (use->sent == 0 || use->got == 0)
+    for (const auto& m : streams)
+      self->send(m.stream, reset_stream{});
+  close(false);
+  release_upstream();
 }
 
 /// No socket, and no other peer, waits for the late segments of what has ended.

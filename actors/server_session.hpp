@@ -1,6 +1,7 @@
 #pragma once
 
 #include "actors/interfaces.hpp"
+#include "actors/leave_order.hpp"
 #include "actors/reactor_actor.hpp"
 #include "actors/shard.hpp"
 #include "actors/stream.hpp"
@@ -26,11 +27,9 @@ struct server_session_start {
   caf::actor queue; ///< its shard's tun_queue
   caf::actor supervisor;
   protocol::endpoint upstream;
-  /// Connected to the upstream; the session's for all its life, so that the upstream sees the same
-  /// peer whatever happens to streams. None: opened when the first datagram comes.
-  upstream_sockets sockets;
   group_registry::lease group; ///< of an older client: released when nobody can join any more
   std::optional<protocol::session_proof> proof = {}; ///< of a native client: for its hellos
+  std::shared_ptr<session_use> use;
 };
 
 /// One peer's session at the server: owns its UDP sockets, takes the streams that join it. That of an
@@ -48,6 +47,7 @@ struct server_session_state {
   void on_timer();
   void probe();
   void close(bool at_exit);
+  void displace();
   void tell_status(const ask_status& question) const;
 
 private:
@@ -89,9 +89,13 @@ private:
   caf::actor queue;
   caf::actor supervisor;
   protocol::endpoint upstream;
+  /// Connected to the upstream, from the first datagram on: a handshake does not cost a socket. The
+  /// session's for the rest of its life, so that the upstream sees the same peer whatever happens to
+  /// streams.
   upstream_sockets sockets;
   group_registry::lease group;
   std::optional<protocol::session_proof> proof;
+  std::shared_ptr<session_use> use; ///< all streams write it
   bool legacy = false;
   std::shared_ptr<protocol::fellows> fellows;      ///< of several native streams
   std::shared_ptr<protocol::answer_limit> answers; ///< of an older client

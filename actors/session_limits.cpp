@@ -1,35 +1,46 @@
 #include "actors/session_limits.hpp"
 
-#include <algorithm>
 #include <utility>
 
 namespace tonel::actors {
 
-bool source_counts::less::operator()(const protocol::ip_address& a,
-                                     const protocol::ip_address& b) const noexcept {
-  // An IPv4 address is 4 octets and zeros, which an IPv6 address may be, too.
-  if (a.is_v4() != b.is_v4()) return a.is_v4();
-  return std::lexicographical_compare(a.data(), a.data() + a.size(), b.data(), b.data() + b.size());
-}
+namespace {
 
-bool source_counts::take(const protocol::ip_address& source, std::size_t most) {
+constexpr std::size_t sources_a_site = 4;
+constexpr unsigned site_bits = 48;
+
+} // namespace
+
+bool source_counts::take(const protocol::ip_address& address, std::size_t most) {
   const std::lock_guard lock{mutex_};
-  auto& count = counts_[source];
-  if (count >= most) return false;
-  ++count;
+  const auto source = source_of(address);
+  const auto known = counts_.find(source);
+  if (known != counts_.end() ? known->second >= most : most == 0) return false;
+  if (address.is_v6()) {
+    auto& of_site = sites_[address.network(site_bits)];
+    if (of_site / sources_a_site >= most) return false;
+    ++of_site;
+  }
+  ++counts_[source];
   return true;
 }
 
-void source_counts::give_back(const protocol::ip_address& source) noexcept {
+void source_counts::drop(count_map& counts, const protocol::ip_address& key) noexcept {
+  const auto found = counts.find(key);
+  if (found != counts.end() && --found->second == 0) counts.erase(found);
+}
+
+void source_counts::give_back(const protocol::ip_address& address) noexcept {
   const std::lock_guard lock{mutex_};
-  const auto found = counts_.find(source);
-  if (found != counts_.end() && --found->second == 0) counts_.erase(found);
+  drop(counts_, source_of(address));
+  if (address.is_v6()) drop(sites_, address.network(site_bits));
 }
 
 session_limits::place::~place() {
   if (limits_ == nullptr) return;
   opened();
   --limits_->sessions_;
+  if (limits_->leaving_ > 0) --limits_->leaving_;
   limits_->sources_->give_back(source_);
 }
 
@@ -41,16 +52,18 @@ void session_limits::place::swap(place& other) noexcept {
   std::swap(limits_, other.limits_);
   std::swap(source_, other.source_);
   std::swap(opened_, other.opened_);
+  std::swap(why_, other.why_);
 }
 
 session_limits::place session_limits::admit(const protocol::ip_address& source,
                                             protocol::time_point now) {
-  if (sessions_ >= bounds_.sessions || opening_ >= bounds_.opening) return {};
-  if (!sources_->take(source, bounds_.per_source)) return {};
+  if (sessions_ - leaving_ >= bounds_.sessions) return place{refusal::all};
+  if (opening_ >= bounds_.opening) return place{refusal::opening};
+  if (!sources_->take(source, bounds_.per_source)) return place{refusal::source};
   // Last, so that a source that has too many uses up nothing of the others'.
   if (!new_.take(now)) {
     sources_->give_back(source);
-    return {};
+    return place{refusal::rate};
   }
   ++sessions_;
   ++opening_;
@@ -76,9 +89,15 @@ private:
 
 stream_limits::lease stream_limits::admit(const protocol::ip_address& source,
                                           protocol::time_point now) {
-  if (streams_ >= most_ || !sources_.take(source, per_source_)) return nullptr;
+  why_ = refusal::none;
+  if (streams_ >= most_)
+    why_ = refusal::all;
+  else if (!sources_.take(source, per_source_))
+    why_ = refusal::source;
+  if (why_ != refusal::none) return nullptr;
   if (!new_.take(now)) {
     sources_.give_back(source);
+    why_ = refusal::rate;
     return nullptr;
   }
   return std::make_shared<const place>(*this, source);

@@ -13,23 +13,40 @@
 
 namespace tonel::actors {
 
-/// How many each address has in the whole process. Chance deals out its sessions to the shards, so
+/// Whom an address is counted with: an IPv6 host has a whole /64 to choose from.
+inline protocol::ip_address source_of(const protocol::ip_address& address) noexcept {
+  return address.is_v6() ? address.network(64) : address;
+}
+
+/// How many each source has in the whole process. Chance deals out its sessions to the shards, so
 /// that with a share of the bound for each shard some would be refused long before it is reached.
+/// Shape:  a source is an IPv4 address or an IPv6 /64; a /48, of which sites have 65,536 of these, may
+///         have four times as many as each
 /// Thread: any
 class source_counts {
 public:
   /// One more of this source; false: it has `most` already.
-  bool take(const protocol::ip_address& source, std::size_t most);
-  void give_back(const protocol::ip_address& source) noexcept;
+  bool take(const protocol::ip_address& address, std::size_t most);
+  void give_back(const protocol::ip_address& address) noexcept;
 
 private:
-  // Ordered: whoever chooses the addresses gains nothing, and no hash needs a seed.
-  struct less {
-    bool operator()(const protocol::ip_address& a, const protocol::ip_address& b) const noexcept;
-  };
+  using count_map = std::map<protocol::ip_address, std::size_t, protocol::address_less>;
+  static void drop(count_map& counts, const protocol::ip_address& key) noexcept;
+
   std::mutex mutex_;
-  std::map<protocol::ip_address, std::size_t, less> counts_;
+  count_map counts_, sites_;
 };
+
+/// Which bound keeps another from being.
+enum class refusal : std::uint8_t {
+  none,
+  all,     ///< there are as many as may be
+  source,  ///< of this source
+  opening, ///< too many are not open yet
+  rate,    ///< too many came within this second
+  ports,   ///< client: no TCP port is left
+};
+inline constexpr std::size_t refusals = 6;
 
 /// Counts a shard's sessions and says whether one more may be.
 /// Shape:  bounds are the shard's share, but for per_source, which is the process'
@@ -56,21 +73,27 @@ public:
     }
     ~place();
     explicit operator bool() const noexcept { return limits_ != nullptr; }
+    /// Of none: why.
+    refusal why() const noexcept { return why_; }
     /// It is none of those that are opening any more.
     void opened() noexcept;
 
   private:
     friend session_limits;
+    explicit place(refusal why) noexcept : why_(why) {}
     place(session_limits& l, const protocol::ip_address& source) : limits_(&l), source_(source) {}
     void swap(place& other) noexcept;
 
     session_limits* limits_ = nullptr;
     protocol::ip_address source_;
     bool opened_ = false;
+    refusal why_ = refusal::none;
   };
 
   /// A place for a session of this source; none: refused.
   [[nodiscard]] place admit(const protocol::ip_address& source, protocol::time_point now);
+  /// One of those that have a place has been told to go: another may come before it is gone.
+  void expect_leave() noexcept { ++leaving_; }
 
 private:
   bounds bounds_;
@@ -78,6 +101,7 @@ private:
   protocol::rate_limit new_;
   std::size_t sessions_ = 0;
   std::size_t opening_ = 0;
+  std::size_t leaving_ = 0;
 };
 
 /// Counts a shard's streams (server) and says whether one more may be: bounds on sessions say nothing
@@ -98,6 +122,8 @@ public:
 
   /// For a stream of this source; null: refused.
   [[nodiscard]] lease admit(const protocol::ip_address& source, protocol::time_point now);
+  /// Why one was refused last.
+  refusal why() const noexcept { return why_; }
   static constexpr std::size_t most(std::size_t sessions) noexcept { return 4 * sessions + 1'024; }
 
 private:
@@ -105,6 +131,7 @@ private:
   source_counts& sources_;
   protocol::rate_limit new_;
   std::size_t streams_ = 0;
+  refusal why_ = refusal::none;
 };
 
 } // namespace tonel::actors

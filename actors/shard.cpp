@@ -18,6 +18,7 @@ constexpr std::uint32_t max_rivals = 200; // a second
 // timers' ticks make it 50 sessions every 10 ms.
 constexpr auto ending_interval = std::chrono::microseconds{200};
 constexpr std::size_t first_port = 32'768;
+constexpr auto limit_silence = std::chrono::minutes{1};
 
 /// Nobody outside knows it, and each shard has another.
 std::uint64_t own_seed(const process_context& context, std::size_t number) {
@@ -97,8 +98,44 @@ port_pool::lease shard::take_port() {
 
 session_limits::bounds shard::session_bounds() const noexcept {
   const auto& most = process.settings.bounds;
-  return {share(most.max_sessions), most.max_sessions_per_source, share(most.max_opening_sessions),
+  return {share(most.max_sessions), sessions_per_source(process.settings),
+          share(most.max_opening_sessions),
           static_cast<std::uint32_t>(share(most.max_new_sessions_per_second))};
+}
+
+void shard::limit_reached(refusal why, const protocol::ip_address& address, bool displaced) {
+  auto& told = told_limit_.at(static_cast<std::size_t>(why));
+  const auto now = loop.now();
+  if (told && now - *told < limit_silence) return;
+  told = now;
+  const auto& most = process.settings.bounds;
+  const auto say = [&](const auto&... what) {
+    log_warn("limit reached: ", what...,
+             displaced ? "; for each new one another makes way" : "; new ones are refused",
+             " (said once a minute)");
+  };
+  switch (why) {
+  case refusal::none: break;
+  case refusal::all:
+    say("there are as many sessions as --max-sessions ", most.max_sessions, " allows");
+    break;
+  case refusal::source:
+    say(source_of(address), address.is_v6() ? "/64, or its /48," : "",
+        " has as many sessions as --max-sessions-per-source ", session_bounds().per_source,
+        " allows");
+    break;
+  case refusal::opening:
+    say("as many sessions wait for the server as --max-opening ", most.max_opening_sessions,
+        " allows");
+    break;
+  case refusal::rate:
+    say("as many sessions came within a second as --max-new-sessions ",
+        most.max_new_sessions_per_second, " allows");
+    break;
+  case refusal::ports:
+    say("all ", port_pool::in_all, " TCP ports of a client are in use or rest");
+    break;
+  }
 }
 
 upstream_sockets shard::open_upstreams(const tunnel_config& tunnel,

@@ -77,6 +77,10 @@ public:
   using lease = std::shared_ptr<const std::uint16_t>;
 
   port_pool(std::size_t shard, std::size_t shards);
+  /// How many are not leased.
+  std::size_t free() const noexcept { return free_ + resting_.size(); }
+  /// Less than one of so many is.
+  bool below(std::size_t part) const noexcept { return free() * part < taken_.size(); }
   /// The first free one from a random start; null when none is.
   lease take(std::uint32_t random);
   /// Most of them are free.
@@ -123,6 +127,9 @@ struct shard {
   port_pool::lease take_port();
   /// Of its sessions. opening: those of a client
   session_limits::bounds session_bounds() const noexcept;
+  /// Logs that a bound keeps another session, of this address, from being; once a minute for each
+  /// bound. displaced: one of less worth has made way
+  void limit_reached(refusal why, const protocol::ip_address& address, bool displaced);
   /// Server: all sockets of one session; none where one could not be had, which is logged once.
   upstream_sockets open_upstreams(const tunnel_config& tunnel, const protocol::endpoint& upstream);
   template <class Integer> Integer random() const {
@@ -136,6 +143,7 @@ struct shard {
 
 private:
   bool told_no_socket_ = false, told_no_port_ = false;
+  std::array<std::optional<protocol::time_point>, refusals> told_limit_;
 };
 
 } // namespace tonel::actors

@@ -1,6 +1,7 @@
 #include "actors/shard_supervisor.hpp"
 
 #include "actors/client_session.hpp"
+#include "actors/faults.hpp"
 #include "actors/log.hpp"
 #include "actors/server_session.hpp"
 #include "actors/tun_queue.hpp"
@@ -23,6 +24,9 @@ namespace {
 
 // For FINs to be answered at exit; the process is to be gone within 2 s.
 constexpr auto stop_grace = 1'600ms;
+// A session that carried something both ways this recently keeps its place against another of its
+// source, which may be many hosts behind one address.
+constexpr auto in_use_time = 10s;
 
 } // namespace
 
@@ -41,6 +45,7 @@ caf::behavior shard_supervisor(pinned<shard_supervisor_state>* self, shard* wher
       [self](const ask_status& question) { self->state.tell_status(question); },
       [self](const close_one& request) { self->state.close_session_of(request); },
       [self](const session_closing& closing) { self->state.release_place(closing); },
+      [self](const displace_session& request) { self->state.displace(request); },
       [self](stop_shard) { self->state.stop(); },
       [self](timer_event) { self->state.on_timer(); },
   };
@@ -63,9 +68,10 @@ void shard_supervisor_state::start(shard* s, const caf::actor& root_supervisor) 
   by_id = std::make_unique<std::unordered_map<session_key, caf::actor, session_hash>>(
       0, session_hash{context.hash.seed});
   auto bounds = s->session_bounds();
-  admits = std::make_shared<admission>(admission{session_limits{bounds, *context.sources}, 0});
+  admits = std::make_shared<admission>(session_limits{bounds, *context.sources});
   bounds.opening = bounds.sessions; // at the server none is
   limits = std::make_unique<session_limits>(bounds, *context.sources);
+  order = std::make_unique<leave_order>(role::server);
   start_children();
 }
 
@@ -151,7 +157,9 @@ void shard_supervisor_state::open(const open_session& request) {
   start.remote = tunnel->remote;
   start.queue = queue;
   start.listener = listener;
+  start.use = std::make_shared<session_use>();
   const auto session = self->spawn<caf::monitored>(client_session, start);
+  admits->order.add(session.id(), {}, start.use, self->now());
   client_sessions.emplace(session.id(), client_entry{session, request.tunnel, request.path});
   self->send(as<udp_listener_actor>(listener), session_changed{request.path, session, 0});
 }
@@ -165,19 +173,49 @@ caf::actor shard_supervisor_state::session_of(const adopt_stream& request) const
   return known == by_owner.end() ? nullptr : known->second;
 }
 
+session_limits::place shard_supervisor_state::place_for(const protocol::ip_address& address) {
+  const auto now = self->now();
+  auto place = limits->admit(address, now);
+  if (place) return place;
+  const auto why = place.why();
+  std::optional<leave_order::candidate> first;
+  if (why == refusal::all) {
+    first = order->first(now);
+    // What one source has is nobody's to take as long as it works.
+    if (first && first->worth != leave_order::merit::unproven) first.reset();
+  } else if (why == refusal::source) {
+    first = order->first_of(source_of(address), now);
+    if (first && first->worth == leave_order::merit::proven && now - first->since < in_use_time)
+      first.reset();
+  }
+  where->limit_reached(why, address, first.has_value());
+  const auto found = first ? server_sessions.find(first->session) : server_sessions.end();
+  if (found == server_sessions.end()) return place;
+  where->stats.add(counter::sessions_displaced);
+  self->send(as<session_actor>(found->second.session), close_session{false, true});
+  release_place({first->session});
+  return limits->admit(address, now);
+}
+
 caf::actor shard_supervisor_state::make_session(const adopt_stream& request,
                                                 const protocol::endpoint& upstream) {
-  auto place = limits->admit(request.tuple.remote.address, self->now());
+  provoke_fault("shard");
+  const auto& source = request.tuple.remote.address;
+  auto place = place_for(source);
   if (!place) return nullptr;
-  const auto* native = std::get_if<protocol::accept_stream>(&request.accepted);
-  server_session_start start{
-      where, request.tunnel, queue, caf::actor_cast<caf::actor>(self), upstream, {}, request.group};
-  // A handshake of the older dialects does not cost a socket: it proves 16 bits at most.
-  if (native != nullptr) start.proof.emplace(native->hello);
-  if (native != nullptr) start.sockets = where->open_upstreams(*request.tunnel, upstream);
-  if (native != nullptr && start.sockets.empty()) return nullptr;
   place.opened();
+  const auto* native = std::get_if<protocol::accept_stream>(&request.accepted);
+  server_session_start start{where,
+                             request.tunnel,
+                             queue,
+                             caf::actor_cast<caf::actor>(self),
+                             upstream,
+                             request.group,
+                             {},
+                             std::make_shared<session_use>()};
+  if (native != nullptr) start.proof.emplace(native->hello);
   auto session = self->spawn<caf::monitored>(server_session, start);
+  order->add(session.id(), source_of(source), start.use, self->now());
   server_entry entry{session, request.tunnel, {}, std::move(place), request.owner};
   if (native != nullptr) {
     entry.key = {request.tunnel.get(), native->hello.session};
@@ -203,6 +241,8 @@ void shard_supervisor_state::adopt(adopt_stream& request) {
       return;
     }
     request.place = where->streams.admit(request.tuple.remote.address, self->now());
+    if (!request.place)
+      where->limit_reached(where->streams.why(), request.tuple.remote.address, false);
     const bool may_make = legacy == nullptr || request.group;
     // The repeat of what another queue has read has overtaken it: that one makes the session.
     if (!session && !may_make && legacy->join == 0) return;
@@ -256,8 +296,16 @@ void shard_supervisor_state::close_session_of(const close_one& request) {
 }
 
 void shard_supervisor_state::release_place(const session_closing& closing) {
+  order->remove(closing.session);
   const auto found = server_sessions.find(closing.session);
   if (found != server_sessions.end()) found->second.place = {};
+}
+
+void shard_supervisor_state::displace(const displace_session& request) {
+  const auto found = client_sessions.find(request.session);
+  if (found == client_sessions.end()) return;
+  where->stats.add(counter::sessions_displaced);
+  self->send(as<session_actor>(found->second.session), close_session{false, true});
 }
 
 void shard_supervisor_state::on_down(const caf::down_msg& down) {
@@ -324,12 +372,14 @@ void shard_supervisor_state::session_ended(const caf::down_msg& down) {
       by_owner.erase(s->second.owner);
     else
       by_id->erase(s->second.key);
+    order->remove(child);
     server_sessions.erase(s);
   } else if (const auto c = client_sessions.find(child); c != client_sessions.end()) {
     where->stats.add(counter::sessions_closed);
     if (const auto listener = listener_of(c->second.tunnel))
       self->send(as<udp_listener_actor>(listener), session_changed{c->second.path, nullptr, child});
     fault = fault && !c->second.dismissed;
+    admits->order.remove(child);
     client_sessions.erase(c);
   } else {
     return;

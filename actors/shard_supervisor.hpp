@@ -1,6 +1,7 @@
 #pragma once
 
 #include "actors/interfaces.hpp"
+#include "actors/leave_order.hpp"
 #include "actors/reactor_actor.hpp"
 #include "actors/session_limits.hpp"
 #include "actors/shard.hpp"
@@ -41,6 +42,7 @@ struct shard_supervisor_state {
   void tell_status(const ask_status& question);
   void close_session_of(const close_one& request);
   void release_place(const session_closing& closing);
+  void displace(const displace_session& request);
   void stop();
   /// Ends all children, unawaited.
   void abandon();
@@ -82,7 +84,9 @@ private:
   void close_tunnel(const shard_tunnel& removed);
   caf::actor listener_of(const tunnel_ptr& tunnel) const;
   caf::actor session_of(const adopt_stream& request) const;
-  /// Null: a limit, or no socket.
+  /// A place for a session of this address, if need be that of one which is worth less.
+  session_limits::place place_for(const protocol::ip_address& address);
+  /// Null: a limit.
   caf::actor make_session(const adopt_stream& request, const protocol::endpoint& upstream);
   void queue_failed();
   void listener_failed(const tunnel_config* key);
@@ -110,6 +114,7 @@ private:
   std::optional<peers_changed> peers;
   // Ahead of what has their places.
   std::unique_ptr<session_limits> limits; ///< server
+  std::unique_ptr<leave_order> order;     ///< server: of those that have a place
   std::shared_ptr<admission> admits;      ///< client: the listeners'
   // Ordered, so that a list of many can be given piece by piece.
   std::map<caf::actor_id, server_entry> server_sessions;

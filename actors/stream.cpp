@@ -245,7 +245,9 @@ void stream_state::on(datagram_batch& batch) {
             });
   // PSH on the last segment of a wake-up alone: on each it would keep GRO from merging.
   if (out.segments.size() == before) return finish();
-  note_use();
+  const auto& first = out.segments[before];
+  const bool several = out.segments.size() > before + 1 || first.length > first.datagram_size;
+  note_use(&session_use::sent, several ? 2 : 1);
   if (machine().has_push()) out.segments.back().header.flags |= protocol::flag::psh;
   finish();
 }
@@ -280,8 +282,10 @@ void stream_state::on(timer_event) {
   run(machine().on_timer(now));
 }
 
-void stream_state::note_use() {
-  if (given.used) *given.used = self->now();
+void stream_state::note_use(std::uint8_t session_use::*way, std::size_t datagrams) {
+  auto& use = *given.used;
+  use.last = self->now();
+  use.*way = static_cast<std::uint8_t>(std::min<std::size_t>(2, use.*way + datagrams));
 }
 
 void stream_state::close(bool at_exit) {
@@ -310,10 +314,11 @@ void stream_state::probe() { run(machine().on_resume(self->now())); }
 void stream_state::finish() {
   auto& spare = given.where->spare_chunks;
   if (!in.empty()) {
-    note_use();
     // Until the answer, which takes no longer than this pass of the shard, they wait here: so none
     // overtakes another.
     if (sink) {
+      const bool several = in.size() > 1 || in.front().length > in.front().datagram_size;
+      note_use(&session_use::got, several ? 2 : 1);
       datagram_batch batch{given.path, std::exchange(in, {})};
       self->pass(sink, batch);
       spare.take_back(batch.chunks);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "actors/interfaces.hpp"
+#include "actors/leave_order.hpp"
 #include "actors/reactor_actor.hpp"
 #include "actors/shard.hpp"
 #include "protocol/stream.hpp"
@@ -22,8 +23,7 @@ struct stream_context {
   caf::actor session;
   std::optional<protocol::time_point> ages_at; ///< client: then it says so
   std::optional<protocol::time_point> ends_at; ///< then it is reset, if it still is there
-  /// Client: when a datagram last passed; the session's.
-  std::shared_ptr<protocol::time_point> used;
+  std::shared_ptr<session_use> used;           ///< the session's
   /// Client: which of several attempts on as many ports got an answer first, once one has; the
   /// others end without a word then. Shared by these.
   std::shared_ptr<caf::actor_id> race;
@@ -79,7 +79,8 @@ private:
   void cipher(const sys::chunk& datagrams) const;
   /// Drops what exceeds the largest datagram; false: nothing is left.
   bool fit(sys::chunk& datagrams);
-  void note_use();
+  /// That so many datagrams have passed.
+  void note_use(std::uint8_t session_use::*way, std::size_t datagrams);
   /// Sends what the event made, and arms the timer.
   void finish();
 

@@ -98,8 +98,33 @@ void udp_listener_state::take(sys::received_datagrams& datagrams) {
   p.inbound.push_back(std::move(datagrams.bytes));
 }
 
+bool udp_listener_state::displace(bool one_shot_alone) {
+  auto& order = given.bounds->order;
+  const auto first = order.first(self->now());
+  if (!first || (one_shot_alone && first->worth != leave_order::merit::one_shot)) return false;
+  order.remove(first->session);
+  given.bounds->sessions.expect_leave();
+  self->send(supervisor, displace_session{first->session});
+  return true;
+}
+
+session_limits::place udp_listener_state::place_for(const protocol::ip_address& application) {
+  auto& sessions = given.bounds->sessions;
+  if (where->ports.free() == 0) {
+    where->limit_reached(refusal::ports, application, false);
+    return {};
+  }
+  // What has ended keeps its port for some seconds, so room is made before none is left.
+  if (where->ports.below(4)) displace(!where->ports.below(16));
+  auto place = sessions.admit(application, self->now());
+  if (place) return place;
+  const bool displaced = place.why() == refusal::all && displace(false);
+  where->limit_reached(place.why(), application, displaced);
+  return displaced ? sessions.admit(application, self->now()) : std::move(place);
+}
+
 udp_listener_state::peer_map::iterator udp_listener_state::admit(const sys::datagram_path& path) {
-  auto place = given.bounds->sessions.admit(path.peer.address, self->now());
+  auto place = place_for(path.peer.address);
   if (!place) return peers->end();
   const auto added = peers->try_emplace(path).first;
   added->second.place = std::move(place);
@@ -193,6 +218,7 @@ void udp_listener_state::forget_oldest(peer& p) {
 }
 
 void udp_listener_state::session(const session_changed& changed) {
+  if (!changed.session) given.bounds->order.remove(changed.ended);
   const auto found = peers->find(changed.path);
   if (found == peers->end()) return;
   auto& p = found->second;

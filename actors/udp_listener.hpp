@@ -1,6 +1,7 @@
 #pragma once
 
 #include "actors/interfaces.hpp"
+#include "actors/leave_order.hpp"
 #include "actors/reactor_actor.hpp"
 #include "actors/session_limits.hpp"
 #include "actors/shard.hpp"
@@ -21,8 +22,10 @@ struct udp_listener_state;
 /// What the listeners of a shard's tunnels have to share.
 /// Thread: the shard's
 struct admission {
+  explicit admission(session_limits limits) : sessions(std::move(limits)) {}
   session_limits sessions;
-  std::size_t pending_total = 0; ///< octets that wait for their sessions
+  leave_order order{role::client}; ///< of those that have a place and do not close
+  std::size_t pending_total = 0;   ///< octets that wait for their sessions
 };
 
 /// What a listener is spawned with.
@@ -99,6 +102,9 @@ private:
 
   void take(sys::received_datagrams& datagrams);
   peer_map::iterator admit(const sys::datagram_path& path);
+  session_limits::place place_for(const protocol::ip_address& application);
+  /// Has the session end that is worth least; false: there is none.
+  bool displace(bool one_shot_alone);
   void hold(peer_entry& entry, const sys::chunk& datagrams);
   void forward(peer& p);
   void flush_pending(peer_entry& entry, std::size_t room);

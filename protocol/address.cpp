@@ -238,6 +238,22 @@ bool ip_address::is_wildcard() const noexcept {
          std::all_of(octets_.begin(), octets_.end(), [](auto o) { return o == 0; });
 }
 
+ip_address ip_address::network(unsigned bits) const noexcept {
+  auto out = *this;
+  for (std::size_t i = 0; i < size(); ++i) {
+    const auto kept = std::min(bits, 8u);
+    out.octets_[i] &= static_cast<std::uint8_t>(0xff00u >> kept);
+    bits -= kept;
+  }
+  return out;
+}
+
+bool address_less::operator()(const ip_address& a, const ip_address& b) const noexcept {
+  // An IPv4 address is 4 octets and zeros, which an IPv6 address may be, too.
+  if (a.is_v4() != b.is_v4()) return a.is_v4();
+  return std::lexicographical_compare(a.data(), a.data() + a.size(), b.data(), b.data() + b.size());
+}
+
 bool ip_address::is_loopback() const noexcept {
   if (is_v4()) return octets_[0] == 127;
   if (!is_v6()) return false;

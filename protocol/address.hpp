@@ -32,6 +32,8 @@ public:
   const std::uint8_t* data() const noexcept { return octets_.data(); }
   std::size_t size() const noexcept { return is_v4() ? 4u : is_v6() ? 16u : 0u; }
   std::string to_string() const;
+  /// The network that it is in: all but the first `bits` are zero.
+  ip_address network(unsigned bits) const noexcept;
 
   friend bool operator==(const ip_address& a, const ip_address& b) noexcept {
     return a.family_ == b.family_ && a.octets_ == b.octets_;
@@ -41,6 +43,11 @@ public:
 private:
   std::array<std::uint8_t, 16> octets_{};
   family family_ = family::none;
+};
+
+/// An order for maps: whoever chooses the addresses gains nothing, and no hash needs a seed.
+struct address_less {
+  bool operator()(const ip_address& a, const ip_address& b) const noexcept;
 };
 
 /// An address and a port (host byte order).

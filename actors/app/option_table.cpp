@@ -207,7 +207,16 @@ std::vector<option_group> make_groups() {
       {"Limits",
        {
            {"max-sessions", 0, "N", "65536", 1, 1'000'000, "sessions at a time"},
-           {"max-sessions-per-source", 0, "N", "16384", 1, 1'000'000, "of these, from one address"},
+           {"max-sessions-per-source",
+            0,
+            "N",
+            "auto",
+            1,
+            1'000'000,
+            {"of these, from one address (IPv6: from one /64). auto: as many as there may be",
+             "of these, from one address (IPv6: from one /64; four times as many from a /48). "
+             "auto: "
+             "a sixteenth, but 64 at least"}},
            {"max-opening",
             0,
             "N",

@@ -347,6 +347,8 @@ std::shared_ptr<process_facts> runtime::facts() const {
   out->options = chosen_.shown;
   for (auto& [name, value] : out->options) {
     if (name == "max-sessions") value = std::to_string(run.bounds.max_sessions);
+    if (name == "max-sessions-per-source")
+      value = std::to_string(std::min(sessions_per_source(run), run.bounds.max_sessions));
     if (name == "control") value = control_ ? control_->path() : "off";
     if (name == "tun") value = tun_->name();
   }

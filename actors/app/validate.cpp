@@ -359,7 +359,8 @@ void read_accept(reader& in, tunnel_config& out) {
 
 void read_limits(reader& in, limits& out) {
   out.max_sessions = in.size("max-sessions");
-  out.max_sessions_per_source = in.size("max-sessions-per-source");
+  if (in.text("max-sessions-per-source") != "auto")
+    out.max_sessions_per_source = in.size("max-sessions-per-source");
   out.max_opening_sessions = in.size("max-opening");
   out.max_new_sessions_per_second = in.size("max-new-sessions");
   out.pending_bytes = in.size("pending-bytes");

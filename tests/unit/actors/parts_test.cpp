@@ -160,6 +160,47 @@ BOOST_AUTO_TEST_CASE(an_address_has_its_sessions_in_all_shards_together) {
   BOOST_TEST(bool{one.admit(protocol::ip_address::v6(octets), t0)});
 }
 
+BOOST_AUTO_TEST_CASE(an_ipv6_source_is_its_64_and_a_48_has_four_times_as_much) {
+  const auto address = [](const std::string& text) { return *protocol::ip_address::parse(text); };
+  source_counts sources;
+  session_limits two{{99, 2, 99, 99}, sources};
+  std::vector<session_limits::place> places;
+  const auto comes = [&](const std::string& text) {
+    places.push_back(two.admit(address(text), t0));
+    return bool{places.back()};
+  };
+  BOOST_TEST(comes("2001:db8:1:1::1"));
+  BOOST_TEST(comes("2001:db8:1:1:ffff::1"));
+  BOOST_TEST(!comes("2001:db8:1:1:8000::1"));
+  BOOST_TEST((places.back().why() == refusal::source));
+  for (const auto* subnet : {"2", "3", "ffff"})
+    for (int i = 0; i < 2; ++i)
+      BOOST_TEST(comes(std::string{"2001:db8:1:"} + subnet + "::1"), subnet);
+  BOOST_TEST(!comes("2001:db8:1:4::1")); // the first of its own, the ninth of the site
+  BOOST_TEST(comes("2001:db8:2:4::1"));
+  // Refused ones have counted nowhere, and what goes is counted no more.
+  places.clear();
+  for (int i = 0; i < 2; ++i)
+    for (const auto* subnet : {"1", "2", "3", "4"})
+      BOOST_TEST(comes(std::string{"2001:db8:1:"} + subnet + "::1"), subnet);
+  BOOST_TEST(!comes("2001:db8:1:5::1"));
+}
+
+BOOST_AUTO_TEST_CASE(another_may_come_before_one_that_was_told_to_go_is_gone) {
+  source_counts sources;
+  session_limits one{{1, 9, 9, 9}, sources};
+  auto first = one.admit(here, t0);
+  BOOST_TEST((one.admit(there, t0).why() == refusal::all));
+  one.expect_leave();
+  auto second = one.admit(there, t0);
+  BOOST_TEST(bool{second});
+  BOOST_TEST(!one.admit(there, t0));
+  first = {};
+  BOOST_TEST(!one.admit(there, t0));
+  second = {};
+  BOOST_TEST(bool{one.admit(there, t0)});
+}
+
 BOOST_AUTO_TEST_CASE(streams_are_bounded_in_all_by_source_and_by_second) {
   const auto count = [](stream_limits& l, const protocol::ip_address& source,
                         std::vector<stream_limits::lease>& out) {
@@ -255,7 +296,7 @@ BOOST_AUTO_TEST_CASE(the_end_of_an_applications_old_session_does_not_touch_its_n
   actors::shard where{0, context, r, pool, tun};
   const auto socket = std::make_shared<test::socket>();
   const auto bounds =
-      std::make_shared<admission>(admission{session_limits{{10, 10, 10, 10}, *context.sources}, 0});
+      std::make_shared<admission>(session_limits{{10, 10, 10, 10}, *context.sources});
   const auto step = [&] {
     for (int i = 0; i < 5; ++i)
       r.run_once(protocol::duration{-1});

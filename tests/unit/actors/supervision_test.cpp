@@ -1,3 +1,4 @@
+#include "actors/faults.hpp"
 #include "actors/supervision.hpp"
 #include "tests/unit/actors/world.hpp"
 
@@ -176,13 +177,10 @@ BOOST_AUTO_TEST_CASE(a_shard_over_its_budget_is_started_again_once_and_then_the_
 
 BOOST_AUTO_TEST_CASE(a_shard_supervisor_that_throws_takes_its_children_along_and_is_started_again) {
   pair_of_processes p;
-  p.w.server().instead_of_upstream = []() -> sys::result<std::shared_ptr<sys::datagram_socket>> {
-    throw std::runtime_error("x");
-  };
+  actors::fault_place() = "shard";
   p.w.client().app_sends(5002, "x");
   p.w.run();
   BOOST_TEST(p.w.server().actors_running() == 1u); // root
-  p.w.server().instead_of_upstream = nullptr;
   p.w.pass(500ms);
   p.w.client().app_sends(5001, "lost");
   p.w.pass(2s);

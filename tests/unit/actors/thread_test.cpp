@@ -247,6 +247,7 @@ BOOST_AUTO_TEST_CASE(stream_runs_on_its_reactor) {
 BOOST_AUTO_TEST_CASE(client_session_runs_on_its_reactor) {
   threads t{role::client};
   client_session_start start;
+  start.use = std::make_shared<session_use>();
   start.where = t.where.get();
   start.tunnel = t.tunnel;
   start.queue = t.nobody();
@@ -277,7 +278,7 @@ BOOST_AUTO_TEST_CASE(server_session_runs_on_its_reactor) {
   start.where = t.where.get();
   start.tunnel = t.tunnel;
   start.queue = t.nobody();
-  start.sockets = {t.socket};
+  start.use = std::make_shared<session_use>();
   start.proof.emplace(std::get<protocol::accept_stream>(first_hello(t).accepted).hello);
   const auto session = t.spawn(server_session, start);
   const auto hello = first_hello(t);
@@ -291,7 +292,7 @@ BOOST_AUTO_TEST_CASE(shard_supervisor_runs_on_its_reactor) {
   caf::anon_send(supervisor, remote_resolved{t.tunnel, tuple().remote});
   const auto hello = first_hello(t);
   caf::anon_send(supervisor, hello);
-  t.all_on_loop(t.upstream, 1);
+  t.all_on_loop(t.random, 1); // of the session that it makes
   caf::anon_send(supervisor, stop_shard{}); // takes its children along
   caf::scoped_actor self{*t.system};
   self->wait_for(supervisor);

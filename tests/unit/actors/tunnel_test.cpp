@@ -291,16 +291,104 @@ BOOST_AUTO_TEST_CASE(an_application_that_sends_on_while_nothing_answers_keeps_it
     BOOST_TEST(got[i] == std::to_string(static_cast<std::size_t>(sent) - got.size() + i));
 }
 
-BOOST_AUTO_TEST_CASE(sessions_over_the_limit_are_refused_and_counted) {
+BOOST_AUTO_TEST_CASE(at_a_client_the_longest_silent_session_makes_way_and_one_shots_before_it) {
   world_options o;
-  o.client_bounds.max_sessions = 2;
+  o.client_bounds.max_sessions = 3;
   world w{o};
+  const log_tail log;
   w.echo(5001, "a");
+  w.echo(5001, "a again"); // the longest silent
+  w.pass(1s);
   w.echo(5002, "b");
+  w.pass(1s);
+  w.echo(5003, "c");
+  w.echo(5003, "c again");
+  w.pass(1s);
+  BOOST_TEST(w.client().count(counter::sessions_displaced) == 0u);
+  w.echo(5004, "d");
+  BOOST_TEST(w.client().count(counter::sessions_displaced) == 1u);
+  BOOST_TEST(w.server().upstreams.size() == 4u);
+  w.echo(5001, "a third time");
+  BOOST_TEST(w.server().upstreams.size() == 4u); // its session is the same
+  w.pass(1s);
+  w.echo(5004, "d again");
+  w.echo(5002, "b again"); // displaces that of port 5003
+  BOOST_TEST(w.server().upstreams.size() == 5u);
+  w.echo(5001, "a to the end");
+  BOOST_TEST(w.server().upstreams.size() == 5u);
+  BOOST_TEST(w.client().count(counter::sessions_displaced) == 2u);
+  BOOST_TEST(w.client().count(counter::session_refused) == 0u);
+  BOOST_TEST(log.matching("--max-sessions 3") == 1u);
+  w.pass(1min); // the server knows of all that ended
+  BOOST_TEST(w.server().count(counter::sessions_closed) == 2u);
+}
+
+BOOST_AUTO_TEST_CASE(a_resolver_with_a_new_port_for_each_question_is_never_refused) {
+  world_options o;
+  o.client_bounds.max_sessions = 40;
+  o.server_bounds.max_sessions_per_source = 20;
+  world w{o};
+  w.echo(5001, "talks");
+  for (std::uint16_t port = 6'000; port < 6'200; ++port) {
+    w.echo(port, "question " + std::to_string(port));
+    w.pass(10ms);
+    if (port % 20 == 0) w.echo(5001, "talks " + std::to_string(port));
+  }
+  BOOST_TEST(w.client().count(counter::session_refused) == 0u);
+  BOOST_TEST(w.server().count(counter::session_refused) == 0u);
+  BOOST_TEST(w.server().upstreams.size() == 201u); // the one that talks kept its own
+}
+
+BOOST_AUTO_TEST_CASE(a_server_full_of_sessions_that_carried_nothing_both_ways_lets_others_in) {
+  world_options o;
+  o.server_bounds.max_sessions = 4;
+  world w{o};
+  const log_tail log;
+  w.echo(5001, "a");
+  for (std::uint16_t port = 6'001; port < 6'010; ++port)
+    w.client().app_sends(port, "nobody answers");
+  w.pass(100ms);
+  BOOST_TEST(w.server().count(counter::session_refused) == 0u);
+  BOOST_TEST(w.server().count(counter::sessions_displaced) >= 6u);
+  w.echo(5002, "b");
+  w.echo(5001, "c"); // its session is the same
+  const auto got = w.server().upstreams.front()->texts();
+  BOOST_TEST(std::count(got.begin(), got.end(), "c") == 1);
+  BOOST_TEST(log.matching("--max-sessions 4") == 1u);
+}
+
+BOOST_AUTO_TEST_CASE(a_source_at_its_bound_is_named_and_keeps_what_it_uses) {
+  world_options o;
+  o.server_bounds.max_sessions_per_source = 2;
+  world w{o};
+  const log_tail log;
+  for (std::uint16_t port = 5'001; port <= 5'002; ++port) {
+    w.echo(port, "a" + std::to_string(port));
+    w.echo(port, "b" + std::to_string(port));
+  }
   w.client().app_sends(5003, "c");
   w.run();
-  BOOST_TEST(w.client().count(counter::session_refused) == 1u);
-  BOOST_TEST(w.server().upstreams.size() == 2u);
+  BOOST_TEST(w.server().count(counter::session_refused) >= 1u);
+  BOOST_TEST(log.matching("has as many sessions as --max-sessions-per-source 2") == 1u);
+  w.pass(11s); // nobody uses them any more
+  w.echo(5004, "d");
+  BOOST_TEST(w.server().count(counter::sessions_displaced) >= 1u);
+}
+
+BOOST_AUTO_TEST_CASE(a_session_at_the_server_takes_its_socket_with_its_first_datagram) {
+  world w;
+  w.lose = [](const traced& t) { return t.from_client && !t.payload.empty(); };
+  w.client().app_sends(5001, "a");
+  w.run();
+  w.lose = [first = true](const traced& t) mutable { // the hello passes, the datagram does not
+    return t.from_client && !t.payload.empty() && !std::exchange(first, false);
+  };
+  w.pass(1'100ms);
+  BOOST_TEST(w.server().count(counter::sessions_opened) == 1u);
+  BOOST_TEST(w.server().upstreams.empty());
+  w.lose = nullptr;
+  w.echo(5001, "b");
+  BOOST_TEST(w.server().upstreams.size() == 1u);
 }
 
 BOOST_AUTO_TEST_CASE(a_session_that_only_answers_late_segments_takes_nobodys_place) {
@@ -342,9 +430,15 @@ BOOST_AUTO_TEST_CASE(an_address_has_as_many_sessions_with_several_queues_as_with
       (client ? o.client_bounds : o.server_bounds).max_sessions_per_source = 3;
       world w{o};
       auto& bounded = client ? w.client() : w.server();
-      for (std::uint16_t i = 0; i < 8; ++i)
+      for (std::uint16_t i = 0; i < 8; ++i) {
         w.client().app_sends(static_cast<std::uint16_t>(5'001 + i), "a", i % 4);
-      w.pass(500ms);
+        w.client().app_sends(static_cast<std::uint16_t>(5'001 + i), "b", i % 4);
+        w.run();
+        for (const auto& upstream : w.server().upstreams)
+          for (int answers = 0; answers < 2; ++answers)
+            upstream->memory.push({}, test::bytes_of("re:"));
+        w.run();
+      }
       BOOST_TEST(bounded.count(counter::sessions_opened) == 3u);
       BOOST_TEST(bounded.count(counter::session_refused) >= 5u);
     }
@@ -458,6 +552,8 @@ BOOST_AUTO_TEST_CASE(a_client_without_a_free_port_says_so_and_goes_on_when_there
   w.pass(2s);
   BOOST_TEST(log.matching("no TCP port is free") == 1u);
   BOOST_TEST(w.trace.empty());
+  BOOST_TEST(w.client().count(counter::session_refused) == 1u); // before there was work in it
+  BOOST_TEST(log.matching("all 28232 TCP ports") == 1u);
   all.clear();
   BOOST_TEST(w.until(
       [&] {
@@ -492,13 +588,6 @@ BOOST_AUTO_TEST_CASE(a_session_that_is_given_up_says_why) {
   };
   world_options o;
   o.wire = actors::wire_choice::native;
-  {
-    world w{o};
-    std::vector<actors::port_pool::lease> all;
-    while (auto port = w.client().shard(0).take_port())
-      all.push_back(std::move(port));
-    BOOST_TEST(said(w) == "no TCP port is free");
-  }
   {
     world w{o};
     w.lose = [](const auto&) { return true; };

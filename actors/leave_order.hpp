@@ -1,0 +1,86 @@
+#pragma once
+
+#include "actors/config.hpp"
+#include "protocol/address.hpp"
+#include "protocol/time.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <tuple>
+#include <unordered_map>
+
+namespace tonel::actors {
+
+/// What a session was good for; its streams write it.
+/// Thread: the shard's
+struct session_use {
+  protocol::time_point last{}; ///< when a datagram last passed
+  std::uint8_t sent = 0;       ///< datagrams into the tunnel; 2: two or more
+  std::uint8_t got = 0;        ///< and out of it
+};
+
+/// Tells which session goes first when places run short. At the server those that have not carried
+/// datagrams both ways, the oldest first: anyone can open them. Then those of one question and one
+/// answer, then the others, the longest silent first. At the client, where nobody but its own
+/// applications opens sessions, one without an answer goes last: it may be about to come.
+/// Shape:  uses change without a word to this class, so a session stands where it was last seen and
+///         is looked at again when it is in front; each addition looks at some
+/// Units:  add, remove and first take O(log n), and a bounded number of looks
+/// Thread: the shard's
+class leave_order {
+public:
+  using id = std::uint64_t;
+  enum class merit : std::uint8_t {
+    unproven, ///< no datagram, or none in one direction
+    one_shot, ///< one each way
+    proven,
+  };
+  struct candidate {
+    id session = 0;
+    merit worth = merit::unproven;
+    protocol::time_point since{}; ///< silent; unproven: there
+  };
+
+  explicit leave_order(role side) noexcept : side_(side) {}
+  /// source: whom first_of() asks for; none: nobody does
+  void add(id session, const protocol::ip_address& source, std::shared_ptr<const session_use> use,
+           protocol::time_point now);
+  void remove(id session) noexcept;
+  std::size_t size() const noexcept { return entries_.size(); }
+  /// Of all.
+  std::optional<candidate> first(protocol::time_point now);
+  /// Of one source.
+  std::optional<candidate> first_of(const protocol::ip_address& source, protocol::time_point now);
+
+private:
+  using key = std::tuple<std::uint8_t, protocol::time_point, id>; ///< the lowest goes first
+  using line = std::set<key>;
+  struct entry {
+    protocol::ip_address source;
+    std::shared_ptr<const session_use> use;
+    protocol::time_point born{};
+    merit worth = merit::unproven;
+    key at;
+  };
+  using entry_map = std::unordered_map<id, entry>;
+
+  static merit merit_of(const session_use& use) noexcept;
+  std::uint8_t rank_of(merit worth) const noexcept;
+  /// Puts it where it belongs now; false: there it was.
+  bool look(entry_map::value_type& each, protocol::time_point now);
+  bool look(line& all, line::iterator from, protocol::time_point now);
+  /// Looks at those that were unproven, the longest ago first.
+  void tidy(line& all, int looks, protocol::time_point now);
+  std::optional<candidate> front(line& all, protocol::time_point now);
+
+  role side_;
+  line all_;
+  std::map<protocol::ip_address, line, protocol::address_less> by_source_;
+  entry_map entries_;
+};
+
+} // namespace tonel::actors
