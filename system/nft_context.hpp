@@ -18,7 +18,7 @@ namespace tonel::sys {
 /// Source: man 8 nft, "flags owner" (Linux 5.12); man 5 libnftables
 class nft_context {
 public:
-  /// How it prints: rules without their counters, as statements; or man 5 libnftables-json.
+  /// How it prints: rules without their counters and sets without what is in them, as statements; or man 5 libnftables-json.
   enum class output : std::uint8_t { stateless, json };
 
   /// Errors: those of the socket: EPROTONOSUPPORT, a kernel without nf_tables; ENOMEM

@@ -94,6 +94,7 @@ public:
   }
 
   std::vector<std::string> write() {
+    if (plan_.server) limit_syns();
     if (plan_.nat == nat_mode::stateless) {
       write_stateless();
     } else {
@@ -136,6 +137,38 @@ private:
   std::string peer(const char* key, bool v6) const {
     return std::string{v6 ? "ip6 " : "ip "} + key + ' ' +
            (v6 ? plan_.peer6 : plan_.peer4).to_string();
+  }
+
+  /// Ahead of connection tracking, where a forged SYN would leave an entry for a minute. A few pass
+  /// each second, so that in quiet times nobody waits. Of the others a source's first is only noted,
+  /// its next one passes: those who mean it repeat it, forged sources don't come again.
+  void limit_syns() {
+    chain("syns", "filter", "prerouting", "-310");
+    // No hook: reached by a jump.
+    out_.push_back("add chain " + table_ + " new_syns");
+    for (const auto& f : flows_)
+      rule("iifname != " + tun_ + ' ' + f.in + " tcp flags & (fin | syn | rst | ack) == syn jump " +
+           "new_syns");
+    chain_ = "new_syns";
+    // A router's clients may have connections of their own to the same port elsewhere.
+    rule("fib daddr type != local accept");
+    rule("limit rate 8/second burst 300 packets accept");
+    note_sources("4", "ipv4_addr", "ip saddr");
+    if (plan_.peer6) note_sources("6", "ipv6_addr", "ip6 saddr & ffff:ffff:ffff:ffff::");
+    rule("drop");
+  }
+
+  void note_sources(const std::string& family, const std::string& type, const std::string& source) {
+    const auto seen = "syn_sources" + family, rates = "syn_rates" + family;
+    // For two seconds of the largest floods that a host takes in.
+    out_.push_back("add set " + table_ + ' ' + seen + " { type " + type +
+                   "; size 524288; flags dynamic,timeout; timeout 2s; gc-interval 1s; }");
+    out_.push_back("add set " + table_ + ' ' + rates + " { type " + type +
+                   "; size 65536; flags dynamic,timeout; timeout 10s; }");
+    rule(source + " @" + seen + " update @" + seen + " { " + source + " timeout 10s } add @" +
+         rates + " { " + source + " limit rate 4000/second burst 4000 packets } accept");
+    rule(source + " @" + seen + " drop");
+    rule("add @" + seen + " { " + source + " }");
   }
 
   /// A packet that connection tracking calls invalid is not translated. Coming in it would reach this

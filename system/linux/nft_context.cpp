@@ -49,8 +49,9 @@ result<nft_context> nft_context::open(output form) {
   // Anything else would go to this program's standard streams.
   if (::nft_ctx_buffer_output(context) != 0 || ::nft_ctx_buffer_error(context) != 0)
     return unexpected{os_error{ENOMEM, "nft_ctx_buffer_output", {}}};
-  ::nft_ctx_output_set_flags(context,
-                             form == output::json ? NFT_CTX_OUTPUT_JSON : NFT_CTX_OUTPUT_STATELESS);
+  ::nft_ctx_output_set_flags(context, form == output::json
+                                          ? NFT_CTX_OUTPUT_JSON
+                                          : NFT_CTX_OUTPUT_STATELESS | NFT_CTX_OUTPUT_TERSE);
   return out;
 }
 

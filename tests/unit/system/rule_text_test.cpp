@@ -159,6 +159,28 @@ BOOST_AUTO_TEST_CASE(many_tunnels_share_rules) {
        "192.168.201.2"});
 }
 
+BOOST_AUTO_TEST_CASE(a_server_limits_syns_before_they_are_tracked) {
+  const auto all = nft_statements(server({8443, 443}));
+  BOOST_TEST(holds(all, "syns { type filter hook prerouting priority -310;"));
+  check_equal(
+      chain_of(all, "tonel_s", "syns"),
+      {"iifname != \"s\" tcp dport { 443, 8443 } tcp flags & (fin | syn | rst | ack) == syn "
+       "jump new_syns"});
+  auto v4 = server({1});
+  v4.peer6 = {};
+  check_equal(chain_of(nft_statements(v4), "tonel_s", "new_syns"),
+              {"fib daddr type != local accept", "limit rate 8/second burst 300 packets accept",
+               "ip saddr @syn_sources4 update @syn_sources4 { ip saddr timeout 10s } add "
+               "@syn_rates4 { ip saddr limit rate 4000/second burst 4000 packets } accept",
+               "ip saddr @syn_sources4 drop", "add @syn_sources4 { ip saddr }", "drop"});
+  BOOST_TEST(holds(all, "add @syn_sources6 { ip6 saddr & ffff:ffff:ffff:ffff:: }"));
+  BOOST_TEST(!holds(nft_statements(v4), "syn_sources6"));
+  auto stateless = server({1});
+  stateless.nat = nat_mode::stateless;
+  BOOST_TEST(holds(nft_statements(stateless), "new_syns"));
+  BOOST_TEST(!holds(nft_statements(client({remote("192.0.2.1", 443)})), "syn"));
+}
+
 BOOST_AUTO_TEST_CASE(a_mark_is_set_in_both_directions) {
   auto plan = client({remote("192.0.2.1", 443)});
   BOOST_TEST(!holds(nft_statements(plan), "mark"));
