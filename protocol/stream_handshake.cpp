@@ -13,6 +13,8 @@ using namespace std::chrono_literals;
 
 // Times since the first flight; the last one is where the port is given up.
 constexpr std::array<duration, 5> flight_schedule{250ms, 1s, 2s, 4s, 8s};
+/// A SYN proxy's own handshake with the server, after which it opens its window, takes no longer.
+constexpr duration proxy_patience = 1s;
 /// A SYN that is not repeated: with the handshake that follows on another port, less than datagrams
 /// wait for a session.
 constexpr duration first_port_time = 1s;
@@ -150,7 +152,10 @@ void stream::establish(const segment_repr& in, time_point now, effects& out) noe
   // A SYN proxy answers with a window of 0, and opens it when it has the server's SYN-ACK: until then it
   // throws away what comes, or takes it for another third ACK.
   shut_ = in.window == 0;
-  if (shut_) return;
+  if (shut_) {
+    attempt_at_ = now + proxy_patience;
+    return;
+  }
   send_flight(now, out);
   out.add(opened{});
 }
