@@ -45,10 +45,12 @@ def help_text():
             assert code == 0 and re.search(r"\d+\.\d+\.\d+", text), (code, text)
 
 
-@case("the README shows the commands that are printed")
-def readme():
-    with open(os.path.join(ROOT, "README.md"), encoding="utf-8") as file:
-        shown = [line[4:].rstrip() for line in file if re.match("    (nft|sysctl) ", line)]
+@case("docs/firewall.md shows the commands that are printed")
+def by_hand():
+    with open(os.path.join(ROOT, "docs/firewall.md"), encoding="utf-8") as file:
+        chapter = file.read().split("## By hand", 1)[1].split("\n## ", 1)[0]
+    shown = [line[4:].rstrip() for line in chapter.splitlines()
+             if re.match("    (nft|sysctl) ", line)]
     with Topology() as top:
         server = processes.Tonel(top.server, ["tonels", "-l", "4567", "-r", "127.0.0.1:51820",
                                               "--tun", "tonel0"])
