@@ -171,7 +171,10 @@ void client_session_state::open(slot& s, unsigned port) {
 void client_session_state::on_event(const stream_event& event) {
   using kind = stream_event::kind;
   auto* s = slot_of(event.stream);
-  if (s != nullptr && (event.what == kind::opened || event.what == kind::legacy))
+  // A refusal is the remote's word, too, unless it speaks otherwise to the other streams.
+  const bool refused =
+      event.what == kind::ended && event.why == protocol::end_reason::refused && !remote_answers();
+  if (s != nullptr && (event.what == kind::opened || event.what == kind::legacy || refused))
     settle(*s, event.stream);
   if (event.what == kind::ended || event.what == kind::legacy || event.what == kind::try_new_port)
     stream_over(event.stream);
