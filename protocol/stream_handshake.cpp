@@ -219,6 +219,8 @@ void stream::refuse_hello(errc reason, end_reason why, time_point now, effects& 
 
 void stream::greet(const hello_repr& hello, time_point now, effects& out) noexcept {
   greeted_ = true;
+  // Where the SYN was repeated nobody knows which one was answered; too long a time does less harm.
+  if (round_trip_ == 0) measured(now - started_);
   attempt_at_ = never;
   peer_control_ = hello.control_length;
   peer_hello_ = hello.offset;
@@ -237,7 +239,8 @@ void stream::hold(const segment_repr& in, time_point now, effects& out) noexcept
   } else {
     out.add(count_drop{errc::hold_full, datagrams_in(in.payload_length, in.datagram_size)});
   }
-  if (now - answered_at_ >= repeat_interval) send_flight(now, out);
+  if (answered_at_ == time_point::min() || now - answered_at_ >= repeat_interval)
+    send_flight(now, out);
 }
 
 /// True when the port was given up.

@@ -10,7 +10,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto delayed_ack = 1s;
+constexpr duration delayed_ack = 1s;
 /// As long as an ACK is owed, a stranger has that many more numbers to guess among.
 constexpr std::uint64_t most_unacked = std::uint64_t{4} << 20;
 /// Without window scale the sender may have no more than 60,000 octets under way.
@@ -20,7 +20,9 @@ constexpr auto icmp_belief = 10min;
 
 // The first probe is repeated within the time that its answer has, as one packet may be lost.
 constexpr std::uint8_t quick_probes = 4;
-constexpr duration least_patience = 500ms, most_patience = 3s;
+/// The share of that time between two of them: the last still has two for its answer.
+constexpr int quick_share = 5;
+constexpr duration least_patience = 500ms, most_patience = 4s;
 /// How often a stream asks where its peer stands, whoever makes it ask.
 constexpr auto ask_interval = 50ms;
 /// A question of which no answer came may be forgotten by then, and another be asked.
@@ -112,7 +114,9 @@ bool stream::on_probe_timer(time_point now, effects& out) noexcept {
   }
   if (probes_ < quick + rules().probe_count) {
     ++probes_;
-    probe_at_ = now + (probes_ <= quick ? patience() / quick_probes : rules().probe_interval);
+    probe_at_ = now + (probes_ < quick    ? patience() / quick_share
+                       : probes_ == quick ? patience() - (quick - 1) * (patience() / quick_share)
+                                          : rules().probe_interval);
     send_keepalive(now, out);
     return false;
   }
@@ -207,9 +211,12 @@ void stream::await_answer(time_point now) noexcept {
   if (awaiting_ || !greeted_ || !is_open() || !rules().answers_probes) return;
   awaiting_ = true;
   probes_ = 0;
-  // A live native peer acknowledges within 1 s. tonel's client probes after 3 s itself: let it.
+  // A live native peer acknowledges within 1 s, and its ACK takes a round trip. tonel's client probes
+  // after 3 s itself: let it.
   const bool let_it = !client_ && !rules().hello;
-  probe_at_ = now + rules().first_probe + (let_it ? 1s : 0s);
+  const auto first = rules().hello ? std::max(rules().first_probe, delayed_ack + patience())
+                                   : rules().first_probe + (let_it ? 1s : 0s);
+  probe_at_ = now + first;
 }
 
 /// All that a window without scale has room for was lost, and trackers let nothing follow: only a new
@@ -273,7 +280,7 @@ effects stream::on_resume(time_point now) noexcept {
     // The path may be another by now: the first probe at once, as if it were due.
     awaiting_ = true;
     probes_ = 1;
-    probe_at_ = now + (rules().hello ? patience() / quick_probes : rules().probe_interval);
+    probe_at_ = now + (rules().hello ? patience() / quick_share : rules().probe_interval);
     send_keepalive(now, out);
   } else if (state_ == state::open && !client_ && dead_at_ != never) {
     dead_at_ = now + config_.keepalive * 7 / 2;

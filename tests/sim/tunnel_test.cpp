@@ -295,6 +295,7 @@ BOOST_AUTO_TEST_CASE(jitter_and_loss_raise_no_false_alarm_in_ten_minutes) {
     s.run_for(30s); // a handshake may well take more than one port
     const auto before = s.client.handshakes();
     s.run_for(10min);
+    if (s.client.handshakes() > before) BOOST_TEST_MESSAGE("replaced, seed " << seed);
     replaced += s.client.handshakes() > before ? 1 : 0;
     BOOST_TEST(s.up.altered + s.down.altered + s.up.repeated + s.down.repeated == 0u);
   });

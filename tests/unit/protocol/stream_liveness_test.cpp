@@ -139,9 +139,9 @@ BOOST_AUTO_TEST_CASE(client_probes_then_tells_then_dies) {
                                         // Four times within the time for an answer: one packet may
                                         // be lost.
                                         {4000ms, "timer", "A 76:77"},
-                                        {4125ms, "timer", "A 76:77"},
-                                        {4250ms, "timer", "A 76:77"},
-                                        {4375ms, "timer", "A 76:77"},
+                                        {4100ms, "timer", "A 76:77"},
+                                        {4200ms, "timer", "A 76:77"},
+                                        {4300ms, "timer", "A 76:77"},
                                         {4500ms, "timer", "silent | A 76:77"},
                                         {5500ms, "timer", "A 76:77"},
                                         {6500ms, "timer", "A 76:77"},
@@ -151,9 +151,9 @@ BOOST_AUTO_TEST_CASE(client_probes_then_tells_then_dies) {
   run_open_client(client_with(20s), {
                                         {2000ms, "send 100", "A 77:77(100)"},
                                         {4000ms, "timer", "A 76:77"},
-                                        {4125ms, "timer", "A 76:77"},
-                                        {4250ms, "timer", "A 76:77"},
-                                        {4375ms, "timer", "A 76:77"},
+                                        {4100ms, "timer", "A 76:77"},
+                                        {4200ms, "timer", "A 76:77"},
+                                        {4300ms, "timer", "A 76:77"},
                                         {4500ms, "timer", "silent | A 76:77"},
                                         {5000ms, "in A 77:177", "recovered"},
                                         {6000ms, "send 100", "A 177:77(100)"},
@@ -205,9 +205,9 @@ BOOST_AUTO_TEST_CASE(server_with_k_off_never_dies_of_silence) {
 BOOST_AUTO_TEST_CASE(resume_probes_at_once) {
   run_open_client(client_with(20s), {
                                         {7200s, "resume", "A 76:77"},
-                                        {7200125ms, "timer", "A 76:77"},
-                                        {7200250ms, "timer", "A 76:77"},
-                                        {7200375ms, "timer", "A 76:77"},
+                                        {7200100ms, "timer", "A 76:77"},
+                                        {7200200ms, "timer", "A 76:77"},
+                                        {7200300ms, "timer", "A 76:77"},
                                         {7200500ms, "timer", "silent | A 76:77"},
                                         {7201500ms, "timer", "A 76:77"},
                                         {7202500ms, "timer", "A 76:77"},
