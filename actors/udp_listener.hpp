@@ -22,7 +22,7 @@ struct udp_listener_state;
 /// What the listeners of a shard's tunnels have to share.
 /// Thread: the shard's
 struct admission {
-  explicit admission(session_limits limits) : sessions(std::move(limits)) {}
+  explicit admission(const session_limits& limits) : sessions(limits) {}
   session_limits sessions;
   leave_order order{role::client}; ///< of those that have a place and do not close
   std::size_t pending_total = 0;   ///< octets that wait for their sessions

@@ -95,7 +95,7 @@ struct accept_legacy {
 /// as path_ends_tcp; nothing is kept.
 struct refuse_path {
   segment_header first;
-  std::array<std::uint8_t, hello_size> hello;
+  std::array<std::uint8_t, hello_size> hello{};
   segment_header last;
 };
 /// What to do about a segment that belongs to no stream.

@@ -292,7 +292,7 @@ BOOST_AUTO_TEST_CASE(shard_supervisor_runs_on_its_reactor) {
   caf::anon_send(supervisor, remote_resolved{t.tunnel, tuple().remote});
   const auto hello = first_hello(t);
   caf::anon_send(supervisor, hello);
-  t.all_on_loop(t.random, 1); // of the session that it makes
+  t.all_on_loop(t.random, 1);               // of the session that it makes
   caf::anon_send(supervisor, stop_shard{}); // takes its children along
   caf::scoped_actor self{*t.system};
   self->wait_for(supervisor);
