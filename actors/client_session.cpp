@@ -48,7 +48,7 @@ caf::behavior client_session(pinned<client_session_state>* self,
       [](const remote_resolved& r) { state().resolved(r.address); },
       [](probe_stream) { state().probe(); },
       [](const ask_status& question) { state().tell_status(question); },
-      [](const close_session& how) { state().close(how.at_exit); },
+      [](const close_session& how) { state().close(how.at_exit || how.displaced); },
   };
   return of_all;
 }

@@ -1,6 +1,6 @@
 #include "actors/leave_order.hpp"
 
-#include <algorithm>
+#include <chrono>
 #include <utility>
 
 namespace tonel::actors {
@@ -12,6 +12,10 @@ namespace {
 constexpr int looks_at_addition = 4;
 // Looks for one that is wanted. If all were in vain, the next to ask goes on from there.
 constexpr int looks_at_most = 64;
+
+// So long a source's own session is not held to be without an answer, if others have had theirs: it is
+// the one that the upstream is about to answer.
+constexpr auto answer_time = std::chrono::seconds{1};
 
 } // namespace
 
@@ -100,7 +104,17 @@ std::optional<leave_order::candidate> leave_order::first(protocol::time_point no
 std::optional<leave_order::candidate> leave_order::first_of(const protocol::ip_address& source,
                                                             protocol::time_point now) {
   const auto theirs = by_source_.find(source);
-  return theirs == by_source_.end() ? std::nullopt : front(theirs->second, now);
+  if (theirs == by_source_.end()) return std::nullopt;
+  auto& all = theirs->second;
+  const auto out = front(all, now);
+  if (!out || out->worth != merit::unproven || now - out->since >= answer_time) return out;
+  for (int i = 0; i < looks_at_most; ++i) {
+    const auto next = all.lower_bound({rank_of(merit::one_shot), protocol::time_point::min(), 0});
+    if (next == all.end()) break;
+    auto& each = *entries_.find(std::get<id>(*next));
+    if (!look(each, now)) return candidate{each.first, each.second.worth, each.second.use->last};
+  }
+  return out;
 }
 
 } // namespace tonel::actors

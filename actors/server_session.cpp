@@ -317,12 +317,9 @@ void server_session_state::close(bool at_exit) {
 
 void server_session_state::displace() {
   if (closing) return;
-  // Of those that have shown nothing no memory is to be left either; a client that is one after all
-  // begins anew. The others close, so that their clients do not.
-  if (use->sent == 0 || use->got == 0)
-    for (const auto& m : streams)
-      self->send(m.stream, reset_stream{});
-  close(false);
+  // By FIN, so that its client does not come back at once; but nothing is to stay and answer late
+  // segments, or that would fill the places of streams.
+  close(true);
   release_upstream();
 }
 

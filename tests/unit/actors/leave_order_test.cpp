@@ -92,6 +92,7 @@ BOOST_AUTO_TEST_CASE(a_source_has_its_own_order) {
   s.add(2, here);
   s.add(2, there);
   s.use(2, 1, 1);
+  s.now += 1s;
   BOOST_TEST(s.order.first_of(there, s.now)->session == 3u);
   s.order.remove(3);
   BOOST_TEST(s.order.first_of(there, s.now)->session == 2u);
@@ -100,6 +101,23 @@ BOOST_AUTO_TEST_CASE(a_source_has_its_own_order) {
   BOOST_TEST(s.order.first_of(here, s.now)->session == 0u);
   s.order.remove(2); // twice is no harm
   BOOST_TEST(s.order.size() == 2u);
+}
+
+BOOST_AUTO_TEST_CASE(of_a_source_one_that_waits_for_its_first_answer_goes_after_those_answered) {
+  sessions s{role::server};
+  s.add(3);
+  s.use(0, 2, 2);
+  s.use(1, 1, 1);
+  BOOST_TEST(s.order.first_of(here, s.now)->session == 1u);
+  s.order.remove(1);
+  BOOST_TEST(s.order.first_of(here, s.now)->session == 0u);
+  BOOST_TEST(s.order.first(s.now)->session == 2u); // for the places of all it is worth least
+  s.now += 1s;
+  BOOST_TEST(s.order.first_of(here, s.now)->session == 2u);
+  s.order.remove(0);
+  s.add(1);
+  s.order.remove(2);
+  BOOST_TEST(s.order.first_of(here, s.now)->session == 3u); // there is no other
 }
 
 BOOST_AUTO_TEST_CASE(one_is_found_among_thousands_that_have_all_changed_since_they_came) {
