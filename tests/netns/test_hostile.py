@@ -4,6 +4,7 @@
 import random
 import socket
 import struct
+import time
 
 import harness
 from apps import Upstream, ask_once
@@ -21,32 +22,67 @@ def growth_allowed():
     return 32 << 10 if sanitized() else 2 << 10
 
 
+def forged_syns(host, port):
+    """Makes SYNs from 10.64.0.0/10, each from an address and port of its own."""
+    template = tcp_packet("10.64.0.1", host, 1024, port, seq=70000, flags=SYN, window=64240,
+                          options=b"\x02\x04\x05\xb4\x01\x01\x04\x02\x01\x03\x03\x0e")
+    chance = random.Random(1)
+
+    def syn():
+        packet = bytearray(template)
+        packet[12:16] = struct.pack("!I", 0x0a400000 + chance.getrandbits(22))
+        packet[20:22] = struct.pack("!H", chance.randint(1024, 65535))
+        packet[10:12] = packet[36:38] = b"\0\0"
+        packet[10:12] = struct.pack("!H", checksum(bytes(packet[:20])))
+        pseudo = bytes(packet[12:20]) + b"\0\6" + struct.pack("!H", len(packet) - 20)
+        packet[36:38] = struct.pack("!H", checksum(pseudo + bytes(packet[20:])))
+        return bytes(packet)
+    return syn
+
+
+@case("a flood of forged SYNs fills no tracker, and who comes meanwhile gets in")
+def flood_is_limited():
+    with Topology(router_nat=False) as top:
+        top.router.run("ip route add blackhole 10.64.0.0/10")
+        tunnel = Tunnel(top)
+        with Upstream(tunnel.upstream_socket()), \
+                Injector(top.client, "c0", top.router, "rc") as inject:
+            ask_once(tunnel.application(), b"before")
+            syn = forged_syns(top.SERVER4, tunnel.PORT)
+            for _ in range(40000):
+                inject.send(syn())
+            late = tunnel.application()
+            late.send(b"late")
+            late.setblocking(False)
+            start, answer = time.monotonic(), None
+            while answer is None and time.monotonic() - start < 3:
+                for _ in range(100):
+                    inject.send(syn())
+                try:
+                    answer = late.recv(2000)
+                except BlockingIOError:
+                    pass
+            tracked = int(top.server.run("cat /proc/sys/net/netfilter/nf_conntrack_count"))
+            print(f"  {top.counters()['up']} SYNs, {tracked} entries, in after "
+                  f"{time.monotonic() - start:.1f} s")
+            assert answer is not None, "nobody gets in"
+            assert tracked < 1000, f"{tracked} entries"
+        tunnel.stop()
+
+
 @case("a flood of forged SYNs leaves memory as it was, and sessions alone")
 def flood():
     with Topology(router_nat=False) as top:
         # Answers to the forged addresses end here, as they end somewhere in the internet.
-        top.router.run("ip route add blackhole 10.66.0.0/15")
+        top.router.run("ip route add blackhole 10.64.0.0/10")
         tunnel = Tunnel(top)
+        # The program has to stand them by itself, too.
+        top.server.nft("flush chain inet tonel_tuns new_syns\n")
         with Upstream(tunnel.upstream_socket()), \
                 Injector(top.client, "c0", top.router, "rc") as inject:
             app = tunnel.application()
             ask_once(app, b"before")
-            template = tcp_packet("10.66.0.1", top.SERVER4, 1024, tunnel.PORT, seq=70000, flags=SYN,
-                                  window=64240,
-                                  options=b"\x02\x04\x05\xb4\x01\x01\x04\x02\x01\x03\x03\x0e")
-            chance = random.Random(1)
-
-            def syn():
-                # A new source address and port; both checksums follow by their difference.
-                packet = bytearray(template)
-                packet[14:16] = chance.randbytes(2)
-                packet[20:22] = struct.pack("!H", chance.randint(1024, 65535))
-                packet[10:12] = packet[36:38] = b"\0\0"
-                packet[10:12] = struct.pack("!H", checksum(bytes(packet[:20])))
-                pseudo = bytes(packet[12:20]) + b"\0\6" + struct.pack("!H", len(packet) - 20)
-                packet[36:38] = struct.pack("!H", checksum(pseudo + bytes(packet[20:])))
-                return bytes(packet)
-
+            syn = forged_syns(top.SERVER4, tunnel.PORT)
             for _ in range(2000):  # caches, pools and tables get their size
                 inject.send(syn())
             wait_until(lambda: top.counters()["up"] > 2000, 10, "the first of the flood")
