@@ -166,7 +166,7 @@ private:
     out_.push_back("add set " + table_ + ' ' + rates + " { type " + type +
                    "; size 65536; flags dynamic,timeout; timeout 10s; }");
     rule(source + " @" + seen + " update @" + seen + " { " + source + " timeout 10s } add @" +
-         rates + " { " + source + " limit rate 4000/second burst 4000 packets } accept");
+         rates + " { " + source + " limit rate 10000/second burst 10000 packets } accept");
     rule(source + " @" + seen + " drop");
     rule("add @" + seen + " { " + source + " }");
   }

@@ -171,7 +171,7 @@ BOOST_AUTO_TEST_CASE(a_server_limits_syns_before_they_are_tracked) {
   check_equal(chain_of(nft_statements(v4), "tonel_s", "new_syns"),
               {"fib daddr type != local accept", "limit rate 8/second burst 300 packets accept",
                "ip saddr @syn_sources4 update @syn_sources4 { ip saddr timeout 10s } add "
-               "@syn_rates4 { ip saddr limit rate 4000/second burst 4000 packets } accept",
+               "@syn_rates4 { ip saddr limit rate 10000/second burst 10000 packets } accept",
                "ip saddr @syn_sources4 drop", "add @syn_sources4 { ip saddr }", "drop"});
   BOOST_TEST(holds(all, "add @syn_sources6 { ip6 saddr & ffff:ffff:ffff:ffff:: }"));
   BOOST_TEST(!holds(nft_statements(v4), "syn_sources6"));
