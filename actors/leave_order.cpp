@@ -7,9 +7,6 @@ namespace tonel::actors {
 
 namespace {
 
-// Looks for each session that is added: a session changes its place three times at most before it is
-// proven, so that those in front are rarely where they do not belong.
-constexpr int looks_at_addition = 4;
 // Looks for one that is wanted. If all were in vain, the next to ask goes on from there.
 constexpr int looks_at_most = 64;
 
@@ -30,17 +27,14 @@ std::uint8_t leave_order::rank_of(merit worth) const noexcept {
 }
 
 void leave_order::add(id session, const protocol::ip_address& source,
-                      std::shared_ptr<const session_use> use, protocol::time_point now) {
+                      std::shared_ptr<session_use> use, protocol::time_point now) {
+  hear();
   const key at{rank_of(merit::unproven), now, session};
-  const auto added =
-      entries_.try_emplace(session, entry{source, std::move(use), now, merit::unproven, at});
-  if (!added.second) return;
-  tidy(all_, looks_at_addition, now);
+  use->session = session;
+  use->answered = answered_;
+  if (!entries_.try_emplace(session, entry{source, std::move(use), now, at}).second) return;
   all_.insert(at);
-  if (!source) return;
-  auto& theirs = by_source_[source];
-  tidy(theirs, looks_at_addition, now);
-  theirs.insert(at);
+  if (source) by_source_[source].insert(at);
 }
 
 void leave_order::remove(id session) noexcept {
@@ -54,13 +48,10 @@ void leave_order::remove(id session) noexcept {
   entries_.erase(found);
 }
 
-bool leave_order::look(entry_map::value_type& each, protocol::time_point now) {
+bool leave_order::look(entry_map::value_type& each) {
   auto& e = each.second;
-  e.worth = merit_of(*e.use);
-  auto since = e.use->last;
-  // Where they go last they take turns at being looked at: one that was answered stands elsewhere.
-  if (e.worth == merit::unproven) since = side_ == role::client ? now : e.born;
-  const key now_at{rank_of(e.worth), since, each.first};
+  const auto worth = merit_of(*e.use);
+  const key now_at{rank_of(worth), worth == merit::unproven ? e.born : e.use->last, each.first};
   if (now_at == e.at) return false;
   const auto move_in = [&](line& all) {
     all.erase(e.at);
@@ -72,49 +63,41 @@ bool leave_order::look(entry_map::value_type& each, protocol::time_point now) {
   return true;
 }
 
-bool leave_order::look(line& all, line::iterator from, protocol::time_point now) {
-  return from != all.end() && look(*entries_.find(std::get<id>(*from)), now);
+void leave_order::hear() {
+  for (const auto session : *answered_)
+    if (const auto found = entries_.find(session); found != entries_.end()) look(*found);
+  answered_->clear();
 }
 
-void leave_order::tidy(line& all, int looks, protocol::time_point now) {
-  const key unproven{rank_of(merit::unproven), protocol::time_point::min(), 0};
-  // At the server they are in front.
-  while (looks-- > 0 && look(all, all.lower_bound(unproven), now)) {
-  }
+leave_order::candidate leave_order::candidate_of(const entry_map::value_type& each) const noexcept {
+  const auto& e = each.second;
+  const auto worth = merit_of(*e.use);
+  return {each.first, worth, worth == merit::unproven ? e.born : e.use->last};
 }
 
-std::optional<leave_order::candidate> leave_order::front(line& all, protocol::time_point now) {
-  if (side_ == role::client) tidy(all, looks_at_most, now);
-  for (int i = 0; i < looks_at_most && !all.empty(); ++i) {
-    const auto session = std::get<id>(*all.begin());
-    auto& each = *entries_.find(session);
-    const bool moved = look(each, now);
-    const auto& e = each.second;
-    // A client's unproven ones move at each look.
-    if (moved && !(side_ == role::client && e.worth == merit::unproven)) continue;
-    return candidate{session, e.worth, e.worth == merit::unproven ? e.born : e.use->last};
+std::optional<leave_order::candidate> leave_order::front(line& all, merit from) {
+  hear();
+  for (int i = 0; i < looks_at_most; ++i) {
+    const auto first = all.lower_bound({rank_of(from), protocol::time_point::min(), 0});
+    if (first == all.end()) break;
+    auto& each = *entries_.find(std::get<id>(*first));
+    if (!look(each)) return candidate_of(each);
   }
   return std::nullopt;
 }
 
-std::optional<leave_order::candidate> leave_order::first(protocol::time_point now) {
-  return front(all_, now);
+std::optional<leave_order::candidate> leave_order::first() {
+  return front(all_, side_ == role::client ? merit::one_shot : merit::unproven);
 }
 
 std::optional<leave_order::candidate> leave_order::first_of(const protocol::ip_address& source,
                                                             protocol::time_point now) {
   const auto theirs = by_source_.find(source);
   if (theirs == by_source_.end()) return std::nullopt;
-  auto& all = theirs->second;
-  const auto out = front(all, now);
+  const auto out = front(theirs->second, merit::unproven);
   if (!out || out->worth != merit::unproven || now - out->since >= answer_time) return out;
-  for (int i = 0; i < looks_at_most; ++i) {
-    const auto next = all.lower_bound({rank_of(merit::one_shot), protocol::time_point::min(), 0});
-    if (next == all.end()) break;
-    auto& each = *entries_.find(std::get<id>(*next));
-    if (!look(each, now)) return candidate{each.first, each.second.worth, each.second.use->last};
-  }
-  return out;
+  const auto other = front(theirs->second, merit::one_shot);
+  return other ? other : out;
 }
 
 } // namespace tonel::actors

@@ -70,7 +70,7 @@ bool port_pool::wake_oldest() {
 shard::shard(std::size_t number, const process_context& context, reactor& r, sys::slab_pool& p,
              sys::packet_device& device)
     : index(number), process(context), loop(r), pool(p), slabs(p), tun(device), gate(r),
-      ports(number, context.shards), streams(session_bounds(), *context.stream_sources),
+      ports(number, context.shards), streams(stream_bounds(), *context.stream_sources),
       challenges(max_challenges, own_seed(context, number)), rivals(max_rivals),
       endings(ending_interval), cookie(context.cookie_secret) {
   pool.on_available([this] { gate.resume(); });
@@ -101,6 +101,14 @@ session_limits::bounds shard::session_bounds() const noexcept {
   return {share(most.max_sessions), sessions_per_source(process.settings),
           share(most.max_opening_sessions),
           static_cast<std::uint32_t>(share(most.max_new_sessions_per_second))};
+}
+
+session_limits::bounds shard::stream_bounds() const noexcept {
+  auto out = session_bounds();
+  const auto& most = process.settings.bounds;
+  if (most.max_sessions_per_source == 0)
+    out.per_source = std::max(out.per_source, most.max_sessions / 4);
+  return out;
 }
 
 void shard::limit_reached(refusal why, const protocol::ip_address& address, bool displaced) {

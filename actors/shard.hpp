@@ -127,6 +127,9 @@ struct shard {
   port_pool::lease take_port();
   /// Of its sessions. opening: those of a client
   session_limits::bounds session_bounds() const noexcept;
+  /// Server: what bounds streams. By default a source may have a quarter of all: those of sessions that
+  /// have ended answer late segments for some seconds, and a busy client has many of these.
+  session_limits::bounds stream_bounds() const noexcept;
   /// Logs that a bound keeps another session, of this address, from being; once a minute for each
   /// bound. displaced: one of less worth has made way
   void limit_reached(refusal why, const protocol::ip_address& address, bool displaced);

@@ -180,7 +180,7 @@ session_limits::place shard_supervisor_state::place_for(const protocol::ip_addre
   const auto why = place.why();
   std::optional<leave_order::candidate> first;
   if (why == refusal::all) {
-    first = order->first(now);
+    first = order->first();
     // What one source has is nobody's to take as long as it works.
     if (first && first->worth != leave_order::merit::unproven) first.reset();
   } else if (why == refusal::source) {

@@ -283,9 +283,7 @@ void stream_state::on(timer_event) {
 }
 
 void stream_state::note_use(std::uint8_t session_use::*way, std::size_t datagrams) {
-  auto& use = *given.used;
-  use.last = self->now();
-  use.*way = static_cast<std::uint8_t>(std::min<std::size_t>(2, use.*way + datagrams));
+  given.used->note(way, datagrams, self->now());
 }
 
 void stream_state::close(bool at_exit) {

@@ -100,7 +100,7 @@ void udp_listener_state::take(sys::received_datagrams& datagrams) {
 
 bool udp_listener_state::displace(bool one_shot_alone) {
   auto& order = given.bounds->order;
-  const auto first = order.first(self->now());
+  const auto first = order.first();
   if (!first || (one_shot_alone && first->worth != leave_order::merit::one_shot)) return false;
   order.remove(first->session);
   given.bounds->sessions.expect_leave();
