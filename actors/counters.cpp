@@ -19,6 +19,7 @@ const char* to_string(counter c) noexcept {
   case counter::pending_dropped: return "pending_dropped";
   case counter::session_refused: return "session_refused";
   case counter::sessions_displaced: return "sessions_displaced";
+  case counter::syns_deferred: return "syns_deferred";
   case counter::sessions_opened: return "sessions_opened";
   case counter::sessions_closed: return "sessions_closed";
   case counter::sessions_moved: return "sessions_moved";

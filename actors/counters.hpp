@@ -28,6 +28,7 @@ enum class counter : std::uint8_t {
   pending_dropped,    ///< waited for a session to open: too many, too old
   session_refused,    ///< a limit on sessions or streams, or no descriptor or port left
   sessions_displaced, ///< ended for want of places, so that others could come
+  syns_deferred,      ///< not answered, since there was too much to do
   sessions_opened,
   sessions_closed,
   sessions_moved, ///< of the server: a hello came from another address than those before

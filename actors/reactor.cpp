@@ -25,7 +25,7 @@ constexpr std::size_t max_turns = 64;
 } // namespace
 
 reactor::reactor(caf::actor_system& system, std::unique_ptr<sys::event_loop> loop)
-    : caf::execution_unit(&system), loop_(std::move(loop)) {}
+    : caf::execution_unit(&system), loop_(std::move(loop)), caught_up_(loop_->now()) {}
 
 reactor::~reactor() {
   stop();
@@ -120,7 +120,8 @@ void reactor::run_once(protocol::duration limit) {
   if (between_passes_) between_passes_();
 
   std::size_t count = 0;
-  if (is_done()) {
+  const bool done = is_done();
+  if (done) {
     const auto rest = coalescing_.after_pass(std::exchange(found_, 0));
     if (rest > protocol::duration::zero()) {
       loop_->rest(rest);
@@ -133,6 +134,8 @@ void reactor::run_once(protocol::duration limit) {
     const auto wait_for = is_done() && !has_inbox_ && !stop_ ? limit : protocol::duration::zero();
     count = loop_->wait(ready_.data(), ready_.size(), wait_for);
   }
+
+  if (done) caught_up_ = loop_->now();
 
   if (loop_->resumed() && on_resume_) on_resume_();
   fire_timers();

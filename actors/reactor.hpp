@@ -80,6 +80,9 @@ public:
   void nudge() noexcept;
 
   protocol::time_point now() const noexcept { return loop_->now(); }
+  /// For how long some messages or timers have always had to wait for the next pass: more comes than is
+  /// done. Whoever can refuse work does it then.
+  protocol::duration behind() const noexcept { return loop_->now() - caught_up_; }
   bool is_current() const noexcept { return current() == this; }
   /// The actor that handles a message on this thread at the moment.
   static reactor_actor& running() noexcept { return *current()->running_.back(); }
@@ -147,6 +150,7 @@ private:
   coalescing coalescing_;
   std::vector<reactor_actor*> running_; ///< handling messages, the innermost last
   std::size_t found_ = 0;
+  protocol::time_point caught_up_{};
   std::array<sys::ready_event, 64> ready_{}; ///< of this pass
   std::thread thread_;
   std::atomic<bool> stop_{false};

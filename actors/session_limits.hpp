@@ -45,8 +45,9 @@ enum class refusal : std::uint8_t {
   opening, ///< too many are not open yet
   rate,    ///< too many came within this second
   ports,   ///< client: no TCP port is left
+  load,    ///< client: more come than the shard can open
 };
-inline constexpr std::size_t refusals = 6;
+inline constexpr std::size_t refusals = 7;
 
 /// Counts a shard's sessions and says whether one more may be.
 /// Shape:  bounds are the shard's share, but for per_source, which is the process'
@@ -77,6 +78,7 @@ public:
     refusal why() const noexcept { return why_; }
     /// It is none of those that are opening any more.
     void opened() noexcept;
+    bool has_opened() const noexcept { return opened_; }
 
   private:
     friend session_limits;
@@ -92,6 +94,7 @@ public:
 
   /// A place for a session of this source; none: refused.
   [[nodiscard]] place admit(const protocol::ip_address& source, protocol::time_point now);
+  std::size_t opening() const noexcept { return opening_; }
   /// One of those that have a place has been told to go: another may come before it is gone.
   void expect_leave() noexcept { ++leaving_; }
 

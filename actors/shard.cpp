@@ -140,6 +140,7 @@ void shard::limit_reached(refusal why, const protocol::ip_address& address, bool
     say("as many sessions came within a second as --max-new-sessions ",
         most.max_new_sessions_per_second, " allows");
     break;
+  case refusal::load: say("more new sessions come than this machine can open"); break;
   case refusal::ports:
     say("all ", port_pool::in_all, " TCP ports of a client are in use or rest");
     break;

@@ -27,6 +27,9 @@ constexpr auto adoption_time = 3s;
 constexpr auto join_time = 200ms;
 constexpr auto join_interval = 20ms;
 
+// So late is what a new connection needs, if more come than the shard can make.
+constexpr auto syn_patience = std::chrono::milliseconds{5};
+
 } // namespace
 
 caf::behavior tun_queue(pinned<tun_queue_state>* self, shard* where) {
@@ -189,6 +192,11 @@ void tun_queue_state::too_big(const protocol::packet_too_big& icmp) {
 }
 
 void tun_queue_state::stray(const protocol::segment_repr& header, sys::chunk&& packet) {
+  if (header.flags == protocol::flag::syn && self->loop().behind() > syn_patience) {
+    // What its answer would draw costs a hundred times as much; it comes again in a moment.
+    where->stats.add(counter::syns_deferred);
+    return;
+  }
   if (header.flags == protocol::flag::syn && protocol::is_legacy_syn(header)) {
     note_older(header);
     if (hold_join(header)) return;

@@ -18,6 +18,19 @@ namespace {
 constexpr std::size_t max_datagrams = 512;
 // What a datagram that waits costs beside its octets; without it, empty ones would cost nothing.
 constexpr std::size_t bookkeeping = 64;
+// Sessions that are begun in one wake-up: the work in them is not to keep the others' datagrams. Where
+// nothing else wakes the shard, a tick of the timers does; and for each that is open two more are begun.
+constexpr std::size_t begun_in_a_pass = 8;
+constexpr std::size_t begun_in_a_tick = 96;
+constexpr std::size_t begun_for_one_open = 2;
+constexpr auto tick = std::chrono::milliseconds{10};
+// None is begun while the shard has been behind for longer.
+constexpr auto most_behind = std::chrono::milliseconds{2};
+// Nor for a datagram that has waited longer: who asked has given up when the answer comes, and there are
+// younger ones.
+constexpr auto begin_within = std::chrono::milliseconds{200};
+// With so many sessions on their way, one whose datagrams have all waited too long goes before it is open.
+constexpr std::size_t many_opening = 256;
 
 } // namespace
 
@@ -61,6 +74,7 @@ void udp_listener_state::read() {
   for (auto& datagrams : received)
     take(datagrams);
   received.clear();
+  if (!unopened.empty()) open_some(begun_in_a_pass);
   for (auto* entry : touched) {
     auto& p = entry->second;
     p.queued = false;
@@ -129,8 +143,47 @@ udp_listener_state::peer_map::iterator udp_listener_state::admit(const sys::data
   const auto added = peers->try_emplace(path).first;
   added->second.place = std::move(place);
   added->second.asked = true;
-  self->send(supervisor, open_session{given.tunnel, path});
+  unopened.push_back(path);
   return added;
+}
+
+void udp_listener_state::open_some(std::size_t most) {
+  const auto now = self->now();
+  if (self->loop().behind() > most_behind) most = 0;
+  // The newest first: where not all can be had, those that are begun have not waited for long.
+  for (; most > 0 && !unopened.empty(); --most) {
+    const auto path = unopened.back();
+    unopened.pop_back();
+    if (peers->count(path) != 0) self->send(supervisor, open_session{given.tunnel, path});
+  }
+  while (!unopened.empty()) {
+    const auto oldest = peers->find(unopened.front());
+    if (oldest != peers->end()) {
+      const auto& p = oldest->second;
+      if (!p.pending.empty() && now - p.pending.front().since < begin_within) break;
+      where->stats.add(counter::session_refused);
+      where->limit_reached(refusal::load, oldest->first.peer.address, false);
+      give_up(oldest);
+    }
+    unopened.pop_front();
+  }
+  arm();
+}
+
+void udp_listener_state::give_up(peer_map::iterator entry) {
+  auto& p = entry->second;
+  if (!p.pending.empty()) due.erase({due_time(p), &*entry});
+  while (!p.pending.empty())
+    drop_oldest(p);
+  peers->erase(entry);
+  last_entry = nullptr;
+}
+
+void udp_listener_state::arm() {
+  std::optional<protocol::time_point> at;
+  if (!due.empty()) at = due.begin()->first;
+  if (const auto next = self->now() + tick; !unopened.empty() && (!at || next < *at)) at = next;
+  self->arm(at);
 }
 
 void udp_listener_state::waiting_line::pop_front() {
@@ -176,7 +229,7 @@ void udp_listener_state::hold(peer_entry& entry, const sys::chunk& datagrams) {
   }
   if (!first || p.pending.empty()) return;
   due.emplace(due_time(p), &entry);
-  if (due.size() == 1) self->arm(due_time(p));
+  if (due.size() == 1) arm();
 }
 
 void udp_listener_state::forward(peer& p) {
@@ -206,7 +259,7 @@ void udp_listener_state::flush_pending(peer_entry& entry, std::size_t room) {
     forget_oldest(p);
   }
   if (!p.pending.empty()) due.emplace(due_time(p), &entry);
-  self->arm(due.empty() ? std::nullopt : std::optional{due.begin()->first});
+  arm();
   forward(p);
 }
 
@@ -226,11 +279,7 @@ void udp_listener_state::session(const session_changed& changed) {
     p.session = as<session_actor>(changed.session);
     p.session_id = changed.session.id();
   } else if (p.session_id == changed.ended) { // and not a younger one's, even if it has no id yet
-    if (!p.pending.empty()) due.erase({due_time(p), &*found});
-    while (!p.pending.empty())
-      drop_oldest(p);
-    peers->erase(found);
-    last_entry = nullptr;
+    give_up(found);
   }
 }
 
@@ -243,7 +292,7 @@ void udp_listener_state::streams(streams_changed& changed) {
     if (!p.pending.empty()) due.erase({due_time(p), &*found});
     p.older = changed.older;
     if (!p.pending.empty()) due.emplace(due_time(p), &*found);
-    self->arm(due.empty() ? std::nullopt : std::optional{due.begin()->first});
+    arm();
   }
   p.streams.clear();
   for (const auto& s : changed.streams)
@@ -252,6 +301,7 @@ void udp_listener_state::streams(streams_changed& changed) {
     p.asked = p.early = false;
     return;
   }
+  if (!unopened.empty() && !p.place.has_opened()) open_some(begun_for_one_open);
   p.place.opened();
   const bool early = changed.room != 0;
   if (!early || !std::exchange(p.early, true)) flush_pending(*found, changed.room);
@@ -270,9 +320,12 @@ void udp_listener_state::on_timer() {
     due.erase(due.begin());
     while (!p.pending.empty() && due_time(p) <= now)
       drop_oldest(p);
-    if (!p.pending.empty()) due.emplace(due_time(p), entry);
+    if (!p.pending.empty())
+      due.emplace(due_time(p), entry);
+    else if (p.session && !p.place.has_opened() && given.bounds->sessions.opening() >= many_opening)
+      self->send(p.session, close_session{false, true});
   }
-  self->arm(due.empty() ? std::nullopt : std::optional{due.begin()->first});
+  open_some(begun_in_a_tick);
 }
 
 void udp_listener_state::send(datagram_batch& batch) {

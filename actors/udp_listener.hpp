@@ -9,6 +9,7 @@
 #include <caf/behavior.hpp>
 
 #include <cstddef>
+#include <deque>
 #include <memory>
 #include <set>
 #include <unordered_map>
@@ -106,6 +107,11 @@ private:
   /// Has the session end that is worth least; false: there is none.
   bool displace(bool one_shot_alone);
   void hold(peer_entry& entry, const sys::chunk& datagrams);
+  /// Has sessions made for those that wait for one, the newest first, as many as fit.
+  void open_some(std::size_t most);
+  /// Forgets the application, and what of it waits.
+  void give_up(peer_map::iterator entry);
+  void arm();
   void forward(peer& p);
   void flush_pending(peer_entry& entry, std::size_t room);
   void drop_oldest(peer& p);
@@ -123,6 +129,8 @@ private:
   std::vector<peer_entry*> touched;
   peer_entry* last_entry = nullptr; ///< that datagrams came from
   std::vector<sys::outgoing_run> runs;
+  std::deque<sys::datagram_path>
+      unopened; ///< their sessions are not asked for yet; the oldest first
   /// Those for which datagrams wait, by due_time().
   std::set<std::pair<protocol::time_point, peer_entry*>> due;
 };
