@@ -2,6 +2,7 @@
 
 #include "actors/log.hpp"
 #include "actors/stream.hpp"
+#include "protocol/isn.hpp"
 
 #include <caf/exit_reason.hpp>
 #include <caf/send.hpp>
@@ -107,7 +108,7 @@ client_session_state::member client_session_state::connect(const slot& s, unsign
   protocol::stream_config machine;
   machine.tuple.local = {given.remote->address.is_v4() ? tun.peer4 : tun.peer6, *kept.port};
   machine.tuple.remote = *given.remote;
-  machine.iss = protocol::native_isn(given.where->random<std::uint32_t>());
+  machine.iss = protocol::client_isn(context.cookie_secret, machine.tuple, self->now());
   machine.ip_id = given.where->random<std::uint16_t>();
   machine.mtu = tun.mtu;
   machine.session = claims->next();

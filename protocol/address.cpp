@@ -1,5 +1,6 @@
 #include "protocol/address.hpp"
 
+#include "protocol/bytes.hpp"
 #include "protocol/siphash.hpp"
 
 #include <algorithm>
@@ -287,6 +288,17 @@ std::optional<endpoint> endpoint::parse(std::string_view text) {
   const auto address = ip_address::parse(host);
   if (!port || !address || address->is_v6() != bracketed) return {};
   return endpoint{*address, static_cast<std::uint16_t>(*port)};
+}
+
+std::array<std::uint8_t, 36> octets_of(const four_tuple& t) noexcept {
+  std::array<std::uint8_t, 36> out{};
+  std::size_t at = 0;
+  for (const auto* end : {&t.local, &t.remote}) {
+    std::copy_n(end->address.data(), end->address.size(), out.begin() + at);
+    store_be16(out, at + 16, end->port);
+    at += 18;
+  }
+  return out;
 }
 
 std::size_t address_hash::operator()(const ip_address& a) const noexcept {

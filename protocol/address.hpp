@@ -77,6 +77,9 @@ struct four_tuple {
   friend bool operator!=(const four_tuple& a, const four_tuple& b) noexcept { return !(a == b); }
 };
 
+/// For keyed hashes: each end's address in 16 octets, then its port.
+[[nodiscard]] std::array<std::uint8_t, 36> octets_of(const four_tuple& t) noexcept;
+
 /// Hashes for hash tables whose keys an outsider can choose: keyed once per process by `seed`
 /// (an argument, since randomness is one), so that nobody can aim at one bucket.
 struct address_hash {

@@ -37,7 +37,7 @@ struct fellows {
 /// What a stream is started with; randomness is among it.
 struct stream_config {
   four_tuple tuple;
-  seq_num iss;              ///< client: unpredictable (RFC 6528); server: the SYN cookie
+  seq_num iss;              ///< client: client_isn(); server: the SYN cookie
   std::uint16_t ip_id = 0;  ///< where the IPv4 ID starts
   std::uint16_t mtu = 1500; ///< of the TUN
   /// Client: what session_claims say. Server: the secret alone, the rest is the hello's.

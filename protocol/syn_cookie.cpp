@@ -1,6 +1,8 @@
 #include "protocol/acceptor.hpp"
+#include "protocol/profile.hpp"
 #include "protocol/siphash.hpp"
 
+#include <algorithm>
 #include <chrono>
 
 namespace tonel::protocol {
@@ -12,13 +14,6 @@ constexpr std::chrono::minutes legacy_handshake{1};
 
 std::uint64_t epoch_of(time_point now) noexcept {
   return static_cast<std::uint64_t>(now.time_since_epoch() / key_life);
-}
-
-std::size_t put(byte_span out, std::size_t at, const endpoint& e) noexcept {
-  for (std::size_t i = 0; i < e.address.size(); ++i)
-    out[at + i] = e.address.data()[i];
-  store_be16(out, at + 16, e.port);
-  return at + 18;
 }
 
 } // namespace
@@ -40,18 +35,15 @@ const syn_cookie::key& syn_cookie::key_of(std::uint64_t epoch) const noexcept {
 // DEVIATION RFC 6528 §3: no clock goes into it but the key's age. A SYN that is repeated must get the
 // same number, or trackers call a client that follows the second one invalid.
 seq_num syn_cookie::cookie(const four_tuple& tuple, std::uint64_t epoch) const noexcept {
-  std::array<std::uint8_t, 36> input{};
-  put(input, put(input, 0, tuple.local), tuple.remote);
-  auto isn = static_cast<std::uint32_t>(siphash24(key_of(epoch), input));
-  // Sequence numbers up to 65,535 are what the older dialects start with.
-  if (isn <= 65'535) isn ^= 0x8000'0000u;
-  return {isn};
+  return native_isn(static_cast<std::uint32_t>(siphash24(key_of(epoch), octets_of(tuple))));
 }
 
 std::uint16_t syn_cookie::token_of(const four_tuple& tuple, seq_num syn,
                                    std::uint64_t epoch) const noexcept {
   std::array<std::uint8_t, 40> input{};
-  store_be32(input, put(input, put(input, 0, tuple.local), tuple.remote), syn.raw);
+  const auto ends = octets_of(tuple);
+  std::copy(ends.begin(), ends.end(), input.begin());
+  store_be32(input, ends.size(), syn.raw);
   return static_cast<std::uint16_t>(1 + siphash24(key_of(epoch), input) % 65'535);
 }
 

@@ -2,6 +2,7 @@
 // program has to do around tonel::protocol. The number of a packet as argument loses that packet.
 #include <tonel/protocol/acceptor.hpp>
 #include <tonel/protocol/checksum.hpp>
+#include <tonel/protocol/isn.hpp>
 #include <tonel/protocol/run.hpp>
 #include <tonel/protocol/session_proof.hpp>
 #include <tonel/protocol/stream.hpp>
@@ -77,8 +78,8 @@ public:
   void connect(time_point now) {
     stream_config config;
     config.tuple = as_client_sees_it;
-    config.iss = native_isn(123'456'789); // real programs: random, as the next one
-    config.ip_id = 1;
+    config.iss = client_isn({3}, config.tuple, now); // real programs: a secret of the process
+    config.ip_id = 1;                                // and a random one
     config.session = claims_.next();
     config.last_port = true;
     stream_.emplace(stream::connect(config));
