@@ -11,6 +11,7 @@
 #include "actors/http.hpp"
 #include "actors/log.hpp"
 #include "actors/root_supervisor.hpp"
+#include "actors/scheduler.hpp"
 #include "actors/shard.hpp"
 #include "actors/status_line.hpp"
 #include "system/daemon.hpp"
@@ -397,9 +398,7 @@ void runtime::say_ready() {
 
 int runtime::run(const std::function<void()>& on_ready) {
   caf::actor_system_config config;
-  // None of our actors runs there; this policy sleeps while it has nothing to do.
-  config.set("scheduler.policy", caf::atom("sharing"));
-  config.set("scheduler.max-threads", std::size_t{1});
+  use_idle_scheduler(config);
 
   struct lane {
     std::unique_ptr<reactor> loop;

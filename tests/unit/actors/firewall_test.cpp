@@ -1,4 +1,5 @@
 #include "actors/firewall.hpp"
+#include "actors/scheduler.hpp"
 #include "tests/unit/actors/world.hpp"
 
 #include <boost/test/unit_test.hpp>
@@ -25,7 +26,7 @@ struct ruled_host {
 
   /// told: it knows the tunnels, as it does at once from the root
   explicit ruled_host(bool told = true) {
-    config.set("scheduler.policy", caf::atom("sharing"));
+    use_idle_scheduler(config);
     system.emplace(config);
     loop.emplace(*system, std::make_unique<virtual_loop>(now));
     start.request.plan.remotes = {remote(1)};

@@ -1,5 +1,6 @@
 #include "actors/counters.hpp"
 #include "actors/runs.hpp"
+#include "actors/scheduler.hpp"
 #include "actors/session_limits.hpp"
 #include "actors/spare_vectors.hpp"
 #include "actors/tun_queue.hpp"
@@ -270,7 +271,7 @@ BOOST_AUTO_TEST_CASE(a_port_that_came_back_rests_until_most_others_have_had_thei
 BOOST_AUTO_TEST_CASE(a_nudge_before_the_wait_keeps_the_reactor_awake_for_one_pass) {
   // Else a slab that another thread returned in that moment would not be noticed.
   caf::actor_system_config config;
-  config.set("scheduler.policy", caf::atom("sharing"));
+  use_idle_scheduler(config);
   caf::actor_system system{config};
   auto made = std::make_unique<test::virtual_loop>(t0);
   const auto& loop = *made;
@@ -286,7 +287,7 @@ BOOST_AUTO_TEST_CASE(a_nudge_before_the_wait_keeps_the_reactor_awake_for_one_pas
 
 BOOST_AUTO_TEST_CASE(the_end_of_an_applications_old_session_does_not_touch_its_new_one) {
   caf::actor_system_config config;
-  config.set("scheduler.policy", caf::atom("sharing"));
+  use_idle_scheduler(config);
   caf::actor_system system{config};
   auto now = t0;
   reactor r{system, std::make_unique<test::virtual_loop>(now)};
@@ -328,7 +329,7 @@ BOOST_AUTO_TEST_CASE(the_end_of_an_applications_old_session_does_not_touch_its_n
 
 BOOST_AUTO_TEST_CASE(a_hello_that_comes_before_the_shards_are_all_up_is_kept) {
   caf::actor_system_config config;
-  config.set("scheduler.policy", caf::atom("sharing"));
+  use_idle_scheduler(config);
   caf::actor_system system{config};
   auto now = t0;
   reactor r{system, std::make_unique<test::virtual_loop>(now)};

@@ -1,5 +1,6 @@
 #include "actors/interfaces.hpp"
 #include "actors/reactor_actor.hpp"
+#include "actors/scheduler.hpp"
 #include "tests/unit/actors/world.hpp"
 
 #include <boost/test/unit_test.hpp>
@@ -82,7 +83,7 @@ void play(player_actor* self, const neighbour<caf::actor>& to, int number) {
 }
 
 caf::actor_system_config& sharing(caf::actor_system_config& config) {
-  config.set("scheduler.policy", caf::atom("sharing"));
+  use_idle_scheduler(config);
   return config;
 }
 

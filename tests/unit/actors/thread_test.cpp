@@ -1,5 +1,6 @@
 #include "actors/client_session.hpp"
 #include "actors/root_supervisor.hpp"
+#include "actors/scheduler.hpp"
 #include "actors/server_session.hpp"
 #include "actors/shard_supervisor.hpp"
 #include "actors/stream.hpp"
@@ -97,8 +98,7 @@ std::unique_ptr<sys::event_loop> real_loop() {
 
 struct threads {
   explicit threads(role side) {
-    config.set("scheduler.policy", caf::atom("sharing"));
-    config.set("scheduler.max-threads", std::size_t{1});
+    use_idle_scheduler(config);
     system = std::make_unique<caf::actor_system>(config);
     context.settings.side = side;
     tunnel_config settings;

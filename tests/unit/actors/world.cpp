@@ -1,6 +1,7 @@
 #include "tests/unit/actors/world.hpp"
 
 #include "actors/log.hpp"
+#include "actors/scheduler.hpp"
 #include "actors/status_line.hpp"
 #include "protocol/run.hpp"
 
@@ -53,9 +54,7 @@ private:
 };
 
 caf::actor_system_config& prepare(caf::actor_system_config& config) {
-  // Nothing runs on CAF's own scheduler; its default polls.
-  config.set("scheduler.policy", caf::atom("sharing"));
-  config.set("scheduler.max-threads", std::size_t{1});
+  actors::use_idle_scheduler(config);
   return config;
 }
 
