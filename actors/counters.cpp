@@ -32,13 +32,17 @@ const char* to_string(counter c) noexcept {
   return "unknown";
 }
 
-std::vector<std::string> counter_lines(const std::vector<const counters*>& shards) {
+std::vector<std::string> counter_lines(const std::vector<const counters*>& shards,
+                                       std::uint64_t log_dropped) {
   std::vector<std::string> lines;
+  const auto add = [&](const std::string& name, std::uint64_t n) {
+    if (n != 0) lines.push_back(name + ' ' + std::to_string(n));
+  };
   const auto line = [&](const std::string& name, auto which) {
     std::uint64_t sum = 0;
     for (const auto* shard : shards)
       sum += shard->get(which);
-    if (sum != 0) lines.push_back(name + ' ' + std::to_string(sum));
+    add(name, sum);
   };
   for (std::size_t i = 0; i < counter_count; ++i) {
     const auto c = static_cast<counter>(i);
@@ -48,6 +52,7 @@ std::vector<std::string> counter_lines(const std::vector<const counters*>& shard
     const auto e = static_cast<protocol::errc>(i);
     line(std::string{"dropped_"} + protocol::to_string(e), e);
   }
+  add(log_dropped_name, log_dropped);
   return lines;
 }
 

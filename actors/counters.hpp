@@ -65,7 +65,11 @@ private:
   std::array<std::atomic<std::uint64_t>, protocol::errc_count> dropped_{};
 };
 
+/// Lines of the log that were lost: a counter of the process, not of a shard.
+inline constexpr const char* log_dropped_name = "log_dropped";
+
 /// "name value" for each counter that is not zero, summed over the shards.
-std::vector<std::string> counter_lines(const std::vector<const counters*>& shards);
+std::vector<std::string> counter_lines(const std::vector<const counters*>& shards,
+                                       std::uint64_t log_dropped = 0);
 
 } // namespace tonel::actors

@@ -1,26 +1,25 @@
 #include "actors/log.hpp"
 
-#include <boost/core/null_deleter.hpp>
+#include "system/line_writer.hpp"
+
 #include <boost/date_time/posix_time/posix_time_types.hpp>
 #include <boost/date_time/posix_time/time_formatters.hpp>
 #include <boost/log/attributes/clock.hpp>
 #include <boost/log/attributes/value_extraction.hpp>
 #include <boost/log/core.hpp>
 #include <boost/log/core/record_view.hpp>
+#include <boost/log/sinks/basic_sink_backend.hpp>
 #include <boost/log/sinks/sync_frontend.hpp>
-#include <boost/log/sinks/text_ostream_backend.hpp>
 #include <boost/log/sources/record_ostream.hpp>
 #include <boost/log/trivial.hpp>
 #include <boost/smart_ptr/make_shared.hpp>
 #include <boost/smart_ptr/shared_ptr.hpp>
 
-#include <cerrno>
 #include <chrono>
-#include <fstream>
-#include <iostream>
 #include <mutex>
 #include <nlohmann/json.hpp>
 #include <system_error>
+#include <vector>
 
 namespace tonel::actors {
 
@@ -34,12 +33,13 @@ namespace {
 
 namespace blog = boost::log;
 using severity = boost::log::trivial::severity_level;
-using text_sink = blog::sinks::synchronous_sink<blog::sinks::text_ostream_backend>;
 
 // Of a kind: as many at once as a start with a hundred tunnels has reason for, then one in ten
 // seconds, which is about a megabyte a day.
 constexpr std::uint32_t lines_at_once = 200;
 constexpr std::chrono::seconds line_each{10};
+// For whoever reads the log, when the process ends or goes into the background.
+constexpr std::chrono::seconds reader_patience{2};
 
 severity severity_of(log_level level) {
   switch (level) {
@@ -94,125 +94,125 @@ constexpr const char* time_name = "TimeStamp";
 constexpr const char* component_name = "Component";
 constexpr const char* suppressed_name = "Suppressed";
 
-std::string time_text(const blog::record_view& record) {
-  const auto at = blog::extract<boost::posix_time::ptime>(time_name, record);
-  if (!at) return {};
-  auto text = boost::posix_time::to_iso_extended_string(*at);
+/// What a line says.
+struct line_parts {
+  boost::posix_time::ptime time;
+  severity level = blog::trivial::info;
+  std::string component, message;
+  std::uint64_t suppressed = 0;
+};
+
+std::string time_text(const boost::posix_time::ptime& at) {
+  auto text = boost::posix_time::to_iso_extended_string(at);
   if (text.find('.') == std::string::npos) text += ".000000"; // which it leaves out
   return text + 'Z';
 }
 
-void format_text(const blog::record_view& record, bool journal, std::string& out) {
-  if (!journal) {
-    out += time_text(record) + ' ';
-    out += blog::trivial::to_string(*blog::extract<severity>("Severity", record));
-    out += ' ';
-  }
-  out += escaped(*blog::extract<std::string>("Message", record));
-  if (const auto suppressed = blog::extract<std::uint64_t>(suppressed_name, record))
-    out += " (" + std::to_string(*suppressed) + " more like this were left out)";
+std::string text_line(const line_parts& parts, bool journal) {
+  std::string out;
+  if (!journal) out = time_text(parts.time) + ' ' + blog::trivial::to_string(parts.level) + ' ';
+  out += escaped(parts.message);
+  if (parts.suppressed > 0)
+    out += " (" + std::to_string(parts.suppressed) + " more like this were left out)";
+  return out;
 }
 
-void format_json(const blog::record_view& record, std::string& out) {
+std::string json_line(const line_parts& parts) {
   nlohmann::ordered_json line;
-  line["time"] = time_text(record);
-  line["level"] = blog::trivial::to_string(*blog::extract<severity>("Severity", record));
-  line["component"] = *blog::extract<std::string>(component_name, record);
-  line["message"] = *blog::extract<std::string>("Message", record);
-  if (const auto suppressed = blog::extract<std::uint64_t>(suppressed_name, record))
-    line["suppressed"] = *suppressed;
+  line["time"] = time_text(parts.time);
+  line["level"] = blog::trivial::to_string(parts.level);
+  line["component"] = parts.component;
+  line["message"] = parts.message;
+  if (parts.suppressed > 0) line["suppressed"] = parts.suppressed;
   // Text from elsewhere need not be UTF-8; JSON has to be.
-  out += line.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+  return line.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
 }
 
-/// Opened for appending, so that a restart keeps the lines that tell why it was needed.
-boost::shared_ptr<std::ostream> open_file(const std::string& path, std::string& problem) {
-  errno = 0;
-  auto file = boost::make_shared<std::ofstream>(path, std::ios::out | std::ios::app);
-  if (file->is_open()) return file;
-  problem = std::generic_category().message(errno != 0 ? errno : EIO);
-  return nullptr;
-}
+/// Gives lines to the writer, and so never waits for whoever reads the log.
+class line_backend : public blog::sinks::basic_formatted_sink_backend<char> {
+public:
+  explicit line_backend(sys::line_writer& writer) : writer_(writer) {}
+  void consume(const blog::record_view&, const std::string& line) { writer_.write(line); }
+
+private:
+  sys::line_writer& writer_;
+};
+using line_sink = blog::sinks::synchronous_sink<line_backend>;
 
 /// The one sink of the process. Without it Boost.Log would write to stdout, so that the first line
 /// makes it.
 class log_output {
 public:
+  /// Never destroyed: the writer's thread may outlive main(), where it waits for a reader.
   static log_output& instance() {
-    static log_output one;
+    static auto& one = *new log_output;
     return one;
   }
   std::optional<std::string> open(const log_settings& wanted) {
-    auto stream = standard_error();
-    std::string problem;
-    if (!wanted.path.empty()) stream = open_file(wanted.path, problem);
-    if (!stream) return problem;
-    {
-      const std::lock_guard<std::mutex> guard{mutex_};
-      path_ = wanted.path;
-      limited_ = wanted.limited;
-    }
-    sink_->set_formatter(formatter(wanted));
-    write_to(stream);
-    return {};
-  }
-  std::optional<std::string> reopen() {
-    std::string path;
-    {
-      const std::lock_guard<std::mutex> guard{mutex_};
-      path = path_;
-    }
-    if (path.empty()) return {};
-    std::string problem;
-    const auto stream = open_file(path, problem);
-    if (!stream) return problem;
-    write_to(stream);
+    if (const auto done = writer_.open(wanted.path); !done) return reason(done.error());
+    const std::lock_guard<std::mutex> guard{mutex_};
+    settings_ = wanted;
     return {};
   }
   std::optional<std::uint64_t> admit(log_place place) {
     const std::lock_guard<std::mutex> guard{mutex_};
-    return limit_.admit(limited_ ? place : log_place{}, std::chrono::steady_clock::now());
+    return limit_.admit(settings_.limited ? place : log_place{}, std::chrono::steady_clock::now());
+  }
+  bool to_file() const {
+    const std::lock_guard<std::mutex> guard{mutex_};
+    return !settings_.path.empty();
+  }
+  sys::line_writer& writer() noexcept { return writer_; }
+  static std::string reason(const sys::os_error& error) {
+    return std::generic_category().message(error.number);
   }
 
 private:
-  log_output() : sink_(boost::make_shared<text_sink>()) {
+  log_output()
+      : writer_(sys::real_kernel(), [this](std::uint64_t lines) { return lost_line(lines); }),
+        sink_(boost::make_shared<line_sink>(boost::make_shared<line_backend>(writer_))) {
     const auto core = blog::core::get();
     core->add_global_attribute(time_name, blog::attributes::utc_clock{});
-    sink_->locked_backend()->auto_flush(true);
-    sink_->set_formatter(formatter({}));
-    write_to(standard_error());
+    sink_->set_formatter([this](const blog::record_view& record, blog::formatting_ostream& out) {
+      out << format(parts_of(record));
+    });
     core->add_sink(sink_);
   }
-  static boost::shared_ptr<std::ostream> standard_error() {
-    return {&std::clog, boost::null_deleter{}};
+  static line_parts parts_of(const blog::record_view& record) {
+    line_parts out;
+    out.time = blog::extract_or_default<boost::posix_time::ptime>(time_name, record, out.time);
+    out.level = blog::extract_or_default<severity>("Severity", record, out.level);
+    out.component = blog::extract_or_default<std::string>(component_name, record, out.component);
+    out.message = blog::extract_or_default<std::string>("Message", record, out.message);
+    out.suppressed =
+        blog::extract_or_default<std::uint64_t>(suppressed_name, record, out.suppressed);
+    return out;
   }
-  static text_sink::formatter_type formatter(const log_settings& wanted) {
-    return [format = wanted.format, journal = wanted.journal && wanted.path.empty()](
-               const blog::record_view& record, blog::formatting_ostream& out) {
-      std::string line;
-      if (journal)
-        line =
-            '<' + std::to_string(priority_of(*blog::extract<severity>("Severity", record))) + '>';
-      if (format == log_format::json)
-        format_json(record, line);
-      else
-        format_text(record, journal, line);
-      out << line;
-    };
+  std::string format(const line_parts& parts) const {
+    bool journal = false, json = false;
+    {
+      const std::lock_guard<std::mutex> guard{mutex_};
+      journal = settings_.journal && settings_.path.empty();
+      json = settings_.format == log_format::json;
+    }
+    return (journal ? '<' + std::to_string(priority_of(parts.level)) + '>' : std::string{}) +
+           (json ? json_line(parts) : text_line(parts, journal));
   }
-  void write_to(const boost::shared_ptr<std::ostream>& stream) {
-    const auto backend = sink_->locked_backend();
-    if (stream_) backend->remove_stream(stream_);
-    backend->add_stream(stream);
-    stream_ = stream;
+  std::string lost_line(std::uint64_t lines) const {
+    line_parts parts;
+    parts.time = boost::posix_time::microsec_clock::universal_time();
+    parts.level = blog::trivial::warning;
+    parts.component = "log";
+    parts.message = std::to_string(lines) + (lines == 1 ? " log line was" : " log lines were") +
+                    " lost, since the log could not be written";
+    return format(parts);
   }
 
-  boost::shared_ptr<text_sink> sink_;
-  boost::shared_ptr<std::ostream> stream_; ///< under the lock of the sink's backend
-  std::mutex mutex_;
-  std::string path_;
-  bool limited_ = true;
+  mutable std::mutex mutex_;
+  log_settings settings_;
   log_limit limit_{lines_at_once, line_each};
+  sys::line_writer writer_;
+  boost::shared_ptr<line_sink> sink_;
 };
 
 } // namespace
@@ -240,7 +240,33 @@ std::optional<std::string> open_log(const log_settings& wanted) {
   return {};
 }
 
-std::optional<std::string> reopen_log() { return log_output::instance().reopen(); }
+void reopen_log() {
+  log_output::instance().writer().reopen([](const sys::os_error& error) {
+    log_error("the log's file cannot be opened: ", log_output::reason(error));
+  });
+}
+
+void log_commands(const std::vector<std::string>& commands) {
+  if (!log_enabled(log_level::info)) return;
+  auto& output = log_output::instance();
+  const bool file = output.to_file();
+  for (const auto& command : commands) {
+    if (file)
+      log_line(log_level::info, {}, "  " + command);
+    else
+      output.writer().write("  " + command);
+  }
+}
+
+bool log_goes_to_a_file() { return log_output::instance().to_file(); }
+
+std::uint64_t log_lines_lost() { return log_output::instance().writer().lost(); }
+
+void flush_log() { log_output::instance().writer().flush(reader_patience); }
+
+log_thread::log_thread() { log_output::instance().writer().start(); }
+
+log_thread::~log_thread() { log_output::instance().writer().stop(reader_patience); }
 
 void set_log_component(std::string_view name) { component() = name; }
 

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 namespace tonel::actors {
 
@@ -88,11 +89,31 @@ void log_line(log_level level, log_place place, std::string_view text);
 /// Thread: before the others are started
 std::optional<std::string> open_log(const log_settings& wanted);
 
-/// Opens the log's file again, which a program that keeps old ones has moved away; nothing where there
-/// is none.
-/// Errors: as open_log(); lines then go to the old file still
+/// Opens the log's file again before the next line is written, which a program that keeps old ones has
+/// moved away; nothing where there is none. If it cannot be opened, the old one goes on and says so.
 /// Thread: any
-std::optional<std::string> reopen_log();
+void reopen_log();
+
+/// While this lives, a thread of its own writes the lines: whoever reads them may be slow or gone, and
+/// no event loop waits for that. Lines that have no room meanwhile are lost, and a line says how many.
+/// Made after the last fork; the end writes what waits, but gives up after 2 s.
+struct log_thread {
+  log_thread();
+  ~log_thread();
+  log_thread(const log_thread&) = delete;
+  log_thread& operator=(const log_thread&) = delete;
+};
+
+/// Waits until what was logged is written, for 2 s at most.
+void flush_log();
+
+/// Lines that were lost since the start, as nobody took them or the file was full.
+/// Thread: any
+std::uint64_t log_lines_lost();
+
+/// Commands to be copied into a shell: on stderr as they are, in a file a line of the log each.
+void log_commands(const std::vector<std::string>& commands);
+bool log_goes_to_a_file();
 
 /// What lines of this thread belong to from now on, for the json format: "shard-0", "control".
 /// Owns: a copy

@@ -41,6 +41,16 @@ json counters_of(const std::vector<const counters*>& of) {
   return out;
 }
 
+std::uint64_t log_dropped(const process_facts& facts) {
+  return facts.log_dropped ? facts.log_dropped() : 0;
+}
+
+json process_counters(const process_facts& facts) {
+  auto out = counters_of(facts.counts);
+  out[log_dropped_name] = log_dropped(facts);
+  return out;
+}
+
 std::string iso_time(std::chrono::system_clock::time_point at) {
   const auto seconds = std::chrono::system_clock::to_time_t(at);
   std::tm utc{};
@@ -138,7 +148,7 @@ std::string status_json(const process_facts& facts, const part_table& parts,
   out["shards"] = json::array();
   for (std::size_t i = 0; i < facts.counts.size(); ++i)
     out["shards"].push_back(shard_json(facts, now, i));
-  out["counters"] = counters_of(facts.counts);
+  out["counters"] = process_counters(facts);
   return dump(out);
 }
 
@@ -162,7 +172,7 @@ std::string counters_json(const process_facts& facts) {
   json shards = json::array();
   for (const auto* each : facts.counts)
     shards.push_back(counters_of({each}));
-  return dump({{"counters", counters_of(facts.counts)}, {"shards", std::move(shards)}});
+  return dump({{"counters", process_counters(facts)}, {"shards", std::move(shards)}});
 }
 
 std::string one_member_json(const char* name, const std::string& text) {
@@ -252,6 +262,8 @@ std::string metrics_text(const process_facts& facts, const part_table& parts,
   for (const auto& [name, part] : parts)
     out.line("part", "part=" + label(name) + ",state=" + label(part.state), 1);
   append_counters(out, facts.counts);
+  out.head("log_dropped_total", "counter", "Lines of the log that were lost.");
+  out.line("log_dropped_total", "", log_dropped(facts));
   return out.take();
 }
 

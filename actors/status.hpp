@@ -95,6 +95,8 @@ struct process_facts {
   /// Every option with the value in force; secrets are left out.
   std::vector<std::pair<std::string, std::string>> options;
   std::vector<const counters*> counts; ///< by shard
+  /// Lines of the log that were lost; may be null.
+  std::function<std::uint64_t()> log_dropped;
   /// Packets that the device's queue had no room for; nothing: not known.
   std::function<std::optional<std::uint64_t>()> tun_drops;
 };

@@ -100,6 +100,7 @@ private:
   sys::kernel& kernel_ = sys::real_kernel();
   // Before any thread exists, so that all inherit the blocked signals.
   std::optional<sys::signal_source> signals_;
+  std::optional<log_thread> log_; ///< ends when all else has: what is said last is written
   std::vector<process_tunnel> tunnels_;
   std::optional<sys::tun_device> tun_;
   std::shared_ptr<sys::stream_listener> control_, http_;
@@ -119,6 +120,7 @@ std::optional<start_error> runtime::open() {
   auto signals = sys::signal_source::open({SIGINT, SIGTERM, SIGUSR1, SIGUSR2, SIGHUP});
   if (!signals) return start_error{signals.error().to_string(), {}};
   signals_.emplace(std::move(*signals));
+  log_.emplace();
   limit_sessions();
   probe_offload();
   // What is most likely to fail comes before what changes the host.
@@ -353,6 +355,7 @@ std::shared_ptr<process_facts> runtime::facts() const {
     if (name == "control") value = control_ ? control_->path() : "off";
     if (name == "tun") value = tun_->name();
   }
+  out->log_dropped = log_lines_lost;
   out->tun_drops = [name = tun_->name()] { return sys::interface_drops(name); };
   return out;
 }
@@ -373,11 +376,7 @@ std::vector<service> runtime::services(reactor& loop, const std::shared_ptr<proc
 void runtime::say_host_commands(const settings& now) {
   if (rules_ || !log_enabled(log_level::info)) return;
   log_info("for the packets of ", tun_->name(), " to pass, run as root once for each start:");
-  // Bare lines, to be copied into a shell as they are; in one write, and before other threads log.
-  std::string lines;
-  for (const auto& command : host_commands(now, tun_->name()))
-    lines += "  " + command + '\n';
-  std::cerr << lines << std::flush;
+  log_commands(host_commands(now, tun_->name()));
 }
 
 void runtime::say_ready() {
@@ -445,7 +444,7 @@ int runtime::run(const std::function<void()>& on_ready) {
   told->counts = stats;
   start.services = services(control_reactor, told);
   const auto report = [&stats] {
-    for (const auto& line : counter_lines(stats))
+    for (const auto& line : counter_lines(stats, log_lines_lost()))
       log_line(log_level::info, {}, line);
   };
   start.signal_fd = signals_->fd();
@@ -463,9 +462,7 @@ int runtime::run(const std::function<void()>& on_ready) {
   };
   start.report = report;
   if (rules_) start.firewall = &firewall_;
-  start.reopen_log = [] {
-    if (const auto problem = reopen_log()) log_error("the log's file cannot be opened: ", *problem);
-  };
+  start.reopen_log = reopen_log;
   start.manager = service_.get();
   start.status = [line = status_line{stats}](protocol::time_point now) mutable {
     return line.at(now);
@@ -473,6 +470,10 @@ int runtime::run(const std::function<void()>& on_ready) {
   start.exit_code = &exit_code;
 
   say_host_commands(chosen_);
+  // Who starts the program looks there, and not into the log.
+  if (!rules_ && log_enabled(log_level::info) && log_goes_to_a_file())
+    for (const auto& command : host_commands(chosen_, tun_->name()))
+      std::cerr << "  " << command << '\n';
   for (std::size_t i = 0; i < lanes.size(); ++i)
     lanes[i].loop->start("shard-" + std::to_string(i));
   control_reactor.start("control");
@@ -583,7 +584,9 @@ int run(role side, int argc, char** argv) {
     runtime process{*chosen, line};
     if (const auto failed = process.open()) return fail(*failed);
     return process.run([&caller] {
-      if (caller) caller->ready();
+      if (!caller) return;
+      flush_log(); // what was said so far is for the caller
+      caller->ready();
     });
   } catch (const std::exception& e) {
     log_error("start failed: ", e.what());

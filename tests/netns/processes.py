@@ -1,5 +1,6 @@
 """Programs under test: started, waited for with a deadline, stopped, and their logs judged."""
 
+import fcntl
 import json
 import os
 import re
@@ -50,12 +51,23 @@ class Process:
         self.popen = subprocess.Popen(host.command(argv), stdin=stdin or subprocess.DEVNULL,
                                       stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                                       errors="replace")
+        self.reading = threading.Event()
+        self.reading.set()
         self.reader = threading.Thread(target=self._read, daemon=True)
         self.reader.start()
         Process.started.append(self)
 
+    def stop_reading(self):
+        """From now on what it writes stays in its pipe, which holds a page."""
+        fcntl.fcntl(self.popen.stdout, fcntl.F_SETPIPE_SZ, 4096)
+        self.reading.clear()
+
+    def read_again(self):
+        self.reading.set()
+
     def _read(self):
         for line in self.popen.stdout:
+            self.reading.wait()
             with self.changed:
                 self.lines.append(line.rstrip("\n"))
                 self.changed.notify_all()
@@ -100,6 +112,7 @@ class Process:
         self.popen.send_signal(number)
 
     def kill(self):
+        self.read_again()
         if self.alive():
             self.popen.kill()
             self.popen.wait(5)
