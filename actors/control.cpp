@@ -69,7 +69,7 @@ void control_state::obey(connections::client_id client, const std::string& line)
   }
   const auto what = command->get<std::string>();
   if (what == "status") {
-    collector->ask(0, 0, [this, client](const status_snapshot& now) {
+    collector->ask_all([this, client](const status_snapshot& now) {
       answer(client, status_json(*given.facts, parts, now));
     });
   } else if (what == "sessions") {

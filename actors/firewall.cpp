@@ -21,6 +21,8 @@ constexpr auto asking_period = 700ms;
 // Rules of others may drop what ours accept, as Docker's do when it starts: worth a line in the log,
 // not a hurry.
 constexpr auto others_settle_time = 5s;
+// iptables may wait that long for others that use it.
+constexpr auto patience = 10s;
 
 } // namespace
 
@@ -64,8 +66,20 @@ void firewall_state::on_ready(const fd_event& event) {
 }
 
 void firewall_state::on_timer() {
-  at.reset();
-  look();
+  const auto now = self->now();
+  if (patient_until && *patient_until <= now) silent();
+  if (at && *at <= now) {
+    at.reset();
+    look();
+  }
+  arm();
+}
+
+void firewall_state::silent() {
+  patient_until.reset();
+  now_ = {rules_status::condition::silent, {}, "the system has not answered for 10 s", asked_at};
+  log_warn("the firewall rules: ", now_.reason, "; the tunnels go on");
+  tell();
 }
 
 void firewall_state::set_tunnels(const ensure_rules& wanted, const caf::actor& from) {
@@ -94,6 +108,9 @@ void firewall_state::look() {
   if (!told_tunnels) return;
   again = looking;
   if (std::exchange(looking, true)) return;
+  asked_at = self->now();
+  patient_until = asked_at + patience;
+  arm();
   given->ensure(request,
                 [me = caf::actor_cast<caf::actor>(self)](sys::result<sys::rules_report> found) {
                   caf::anon_send(me, rules_checked{std::move(found)});
@@ -102,11 +119,16 @@ void firewall_state::look() {
 
 void firewall_state::look_at(protocol::time_point when) {
   if (!at || when < *at) at = when;
-  self->arm(at);
+  arm();
+}
+
+void firewall_state::arm() {
+  self->arm(at && (!patient_until || *at < *patient_until) ? at : patient_until);
 }
 
 void firewall_state::checked(const sys::result<sys::rules_report>& found) {
   looking = false;
+  patient_until.reset();
   if (found)
     good(*found);
   else
@@ -124,7 +146,7 @@ void firewall_state::good(const sys::rules_report& report) {
     log_warn("another program had changed the firewall rules; they are as before");
   else if (now_.is != rules_status::condition::ok)
     log_info("the firewall rules are in place (", report.backend, ")");
-  now_ = {rules_status::condition::ok, report.backend, {}};
+  now_ = {rules_status::condition::ok, report.backend, {}, {}};
   retry.reset();
   // What was told while this look was under way is still to be looked at: `at` stays.
   if (report.must_be_asked) look_at(self->now() + asking_period);

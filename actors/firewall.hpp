@@ -35,7 +35,8 @@ struct rules_checked {
 struct firewall_state;
 
 /// Keeps the rules and sysctls of this process on the host: puts back what others take away, follows
-/// the routes, and tries again what failed, after 1 s doubling to 60 s. It never ends by a failure of
+/// the routes, and tries again what failed, after 1 s doubling to 60 s; says so where the host has not
+/// answered for 10 s. It never ends by a failure of
 /// the host's; tunnels go on meanwhile. What it has put there outlives it. It does nothing before the
 /// first ensure_rules: of the tunnels at the program's start a reload may have left none.
 caf::behavior firewall(pinned<firewall_state>* self, const firewall_start* start);
@@ -55,6 +56,8 @@ struct firewall_state {
 private:
   void look();
   void look_at(protocol::time_point at);
+  void arm();
+  void silent();
   void good(const sys::rules_report& report);
   void bad(const std::string& reason);
   void tell();
@@ -68,6 +71,8 @@ private:
   std::optional<protocol::time_point> at;
   bool told_tunnels = false; ///< the request is of now
   bool looking = false, again = false;
+  protocol::time_point asked_at{};                   ///< looking: since then
+  std::optional<protocol::time_point> patient_until; ///< looking, and not said to be silent yet
   caf::actor asker;
   rules_status told;
   bool owed = false; ///< the asker waits for an answer

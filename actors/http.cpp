@@ -44,7 +44,7 @@ bool http_state::take(connections::client_id client, std::string& input) {
   } else if (!request.get && !head) {
     refuse(405, "Method Not Allowed");
   } else if (request.path == "/metrics") {
-    collector->ask(0, 0, [this, client, head](const status_snapshot& now) {
+    collector->ask_all([this, client, head](const status_snapshot& now) {
       const auto text = metrics_text(*given.facts, parts, now);
       clients->answer(client, http_response(200, "OK", metrics_type, text, head), true);
     });

@@ -195,10 +195,16 @@ struct ensure_rules {
 struct get_rules {};
 /// Shape: backend: "owned", "nft" or "iptables", once known; reason: why it is failing
 struct rules_status {
-  enum class condition : std::uint8_t { starting, ok, failing };
+  enum class condition : std::uint8_t {
+    starting,
+    ok,
+    failing,
+    silent, ///< the system has been asked and does not answer
+  };
   condition is = condition::starting;
   std::string backend;
   std::string reason;
+  protocol::time_point since{}; ///< of the question that is not answered
 };
 
 /// Answer, from the loop you are on.

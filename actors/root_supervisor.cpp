@@ -18,8 +18,12 @@ namespace {
 
 // For the rules of new tunnels; a first packet that is not translated spoils its connection.
 constexpr auto rules_time = std::chrono::seconds{2};
+// For the files of a reload; it goes on after that, and the status says so.
+constexpr auto reload_patience = std::chrono::seconds{5};
 // A FIN is repeated 1, 2 and 4 s after the one before, as long as it is not answered.
 constexpr auto farewell_time = std::chrono::seconds{8};
+
+constexpr const char* reload_part = "configuration";
 
 std::string with_problem(std::string line, const std::string& rules) {
   return rules.empty() ? line : std::move(line) + "; firewall rules: " + rules;
@@ -300,11 +304,21 @@ void root_supervisor_state::reload() {
   reload_again = std::exchange(reloading, true);
   if (reload_again) return;
   if (given.manager != nullptr) given.manager->reloading();
+  reload_since = self->now();
+  reload_late_at = reload_since + reload_patience;
+  arm();
   given.reload(caf::actor_cast<caf::actor>(self));
+}
+
+void root_supervisor_state::reload_late() {
+  reload_late_at.reset();
+  log_warn("the files of the configuration cannot be read for 5 s already; it is waited for them");
+  note({reload_part, "silent", {}, reload_since});
 }
 
 void root_supervisor_state::reloaded(const reload_result& found) {
   reloading = false;
+  if (!std::exchange(reload_late_at, {})) note({reload_part, {}, {}});
   if (stopping) return answer_reload(false, "the process is about to end");
   if (std::exchange(reload_again, false)) return reload();
   std::vector<tunnel_state> next;
@@ -422,12 +436,12 @@ void root_supervisor_state::switch_tunnels() {
 
 void root_supervisor_state::rules_told(const rules_status& now) {
   using condition = rules_status::condition;
-  const bool failing = now.is == condition::failing;
-  note({"firewall",
-        failing                   ? "failing"
-        : now.is == condition::ok ? "ok"
-                                  : "starting",
-        failing ? now.reason : now.backend});
+  switch (now.is) {
+  case condition::starting: note({"firewall", "starting", now.backend}); break;
+  case condition::ok: note({"firewall", "ok", now.backend}); break;
+  case condition::failing: note({"firewall", "failing", now.reason}); break;
+  case condition::silent: note({"firewall", "silent", now.reason, now.since}); break;
+  }
   if (stopping) return;
   *rules_problem = now.reason;
   tell_status();
@@ -485,6 +499,7 @@ void root_supervisor_state::on_timer() {
     leaving = {};
     tell_firewall();
   }
+  if (reload_late_at && *reload_late_at <= now) reload_late();
   if (rules_at && *rules_at <= now) spawn_firewall();
   if (switch_at && *switch_at <= now) switch_tunnels();
   for (std::size_t i = 0; i < helpers.size(); ++i)
@@ -496,6 +511,7 @@ void root_supervisor_state::arm() {
   std::optional<protocol::time_point> at;
   for (const auto& r : tunnels)
     if (r.resolve_at && (!at || *r.resolve_at < *at)) at = r.resolve_at;
+  if (reload_late_at && (!at || *reload_late_at < *at)) at = reload_late_at;
   if (rules_at && (!at || *rules_at < *at)) at = rules_at;
   if (switch_at && (!at || *switch_at < *at)) at = switch_at;
   if (leaving_until && (!at || *leaving_until < *at)) at = leaving_until;

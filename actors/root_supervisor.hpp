@@ -144,6 +144,7 @@ private:
   void send_tunnels(std::size_t shard);
   void switch_tunnels();
   void rules_settled();
+  void reload_late();
   void start_watchdog();
   /// To the service manager, once shards and rules are there, and after each reload.
   void tell_ready();
@@ -158,6 +159,9 @@ private:
   std::vector<tunnel_state> tunnels;
   bool reloading = false;
   bool reload_again = false; ///< asked for meanwhile
+  protocol::time_point reload_since{};
+  std::optional<protocol::time_point>
+      reload_late_at; ///< its files are waited for, and not said late
   /// The rules of changed tunnels are being set; by then the shards get them.
   std::optional<protocol::time_point> switch_at;
   /// The rules of tunnels that a reload has taken away: until then, for the last packets need them.

@@ -121,6 +121,15 @@ void remember(part_table& parts, const part_status& news) {
     parts[news.part] = news;
 }
 
+namespace {
+
+std::string detail_of(const part_status& part, protocol::time_point now) {
+  if (!part.unanswered_since) return part.detail;
+  return "not answered for " + std::to_string(whole_seconds(now - *part.unanswered_since)) + " s";
+}
+
+} // namespace
+
 std::string status_json(const process_facts& facts, const part_table& parts,
                         const status_snapshot& now) {
   json out;
@@ -134,13 +143,14 @@ std::string status_json(const process_facts& facts, const part_table& parts,
   for (const auto& s : now.shards)
     offload = offload && s.offload;
   out["tun"] = {{"name", facts.tun}, {"queues", facts.queues}};
-  if (const auto drops = facts.tun_drops ? facts.tun_drops() : std::nullopt)
-    out["tun"]["queue_drops"] = *drops;
+  if (now.host.tun_drops) out["tun"]["queue_drops"] = *now.host.tun_drops;
+  if (now.host_silent > now.host_silent.zero())
+    out["tun"]["unanswered_s"] = whole_seconds(now.host_silent);
   out["offload"] = {
       {"tun", offload}, {"udp-gso", facts.offload.udp_gso}, {"udp-gro", facts.offload.udp_gro}};
   out["parts"] = json::object();
   for (const auto& [name, part] : parts)
-    out["parts"][name] = {{"state", part.state}, {"detail", part.detail}};
+    out["parts"][name] = {{"state", part.state}, {"detail", detail_of(part, now.at)}};
   out["sessions"] = session_count(now);
   out["options"] = json::object();
   for (const auto& [name, value] : facts.options)
@@ -253,11 +263,14 @@ std::string metrics_text(const process_facts& facts, const part_table& parts,
         [](const shard_status& s) { return s.slabs_in_use; });
   gauge("tun_offload", "Whether large packets pass the TUN queue whole.",
         [](const shard_status& s) { return std::uint64_t{s.offload}; });
-  if (const auto drops = facts.tun_drops ? facts.tun_drops() : std::nullopt) {
+  if (now.host.tun_drops) {
     out.head("tun_queue_drops_total", "counter",
              "Packets that the device's queue had no room for.");
-    out.line("tun_queue_drops_total", "", *drops);
+    out.line("tun_queue_drops_total", "", *now.host.tun_drops);
   }
+  out.head("host_unanswered_seconds", "gauge", "For how long the system has not answered.");
+  out.line("host_unanswered_seconds", "",
+           static_cast<std::uint64_t>(whole_seconds(now.host_silent)));
   out.head("part", "gauge", "The state of a part of the process, always 1.");
   for (const auto& [name, part] : parts)
     out.line("part", "part=" + label(name) + ",state=" + label(part.state), 1);

@@ -70,6 +70,12 @@ struct part_status {
   std::string part;
   std::string state;  ///< one word; empty: there is no such part any more
   std::string detail; ///< for people; may be empty
+  /// The system was asked then and has not answered yet: instead of `detail`.
+  std::optional<protocol::time_point> unanswered_since = std::nullopt;
+};
+/// What the system says of the device; process_facts::ask_host sends it.
+struct host_answer {
+  std::optional<std::uint64_t> tun_drops; ///< packets its queue had no room for; nothing: not known
 };
 /// Does what SIGHUP does; reload_done answers.
 struct ask_reload {
@@ -83,7 +89,7 @@ struct reload_done {
 };
 
 /// What status tells beside what the shards say; fixed before the actors start.
-/// Thread: any; tun_drops is called on the control reactor
+/// Thread: any
 struct process_facts {
   std::string program, version;
   role side = role::client;
@@ -97,8 +103,9 @@ struct process_facts {
   std::vector<const counters*> counts; ///< by shard
   /// Lines of the log that were lost; may be null.
   std::function<std::uint64_t()> log_dropped;
-  /// Packets that the device's queue had no room for; nothing: not known.
-  std::function<std::optional<std::uint64_t>()> tun_drops;
+  /// Asks the system about the device without blocking, and has host_answer sent to the handle; may be
+  /// null.
+  std::function<void(const caf::actor&)> ask_host;
 };
 
 /// What was gathered for one question.
@@ -106,7 +113,10 @@ struct status_snapshot {
   std::size_t shards_asked = 0;
   std::vector<shard_status> shards;
   std::vector<session_status> sessions;
-  bool complete() const noexcept;
+  host_answer host;
+  protocol::duration host_silent{0}; ///< it was asked so long ago, and has not answered
+  protocol::time_point at{};         ///< when it was complete, or given up
+  bool complete() const noexcept;    ///< of the shards
 };
 
 /// The parts' states, by name.
@@ -134,5 +144,6 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::actors::session_status)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::actors::close_one)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::actors::session_closed)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::actors::part_status)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::actors::host_answer)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::actors::ask_reload)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::actors::reload_done)

@@ -39,6 +39,21 @@ void status_collector::ask(std::size_t sessions, std::uint64_t after, done then)
   send(q);
 }
 
+void status_collector::ask_all(done then) {
+  auto& q = add();
+  q.then = std::move(then);
+  if (ask_host_) ask_host(q);
+  send(q);
+}
+
+void status_collector::ask_host(question& q) {
+  const auto now = owner_.now();
+  q.waits_for_host = !host_asked_ || now - *host_asked_ < patience;
+  if (host_asked_) return;
+  host_asked_ = now;
+  ask_host_(q.text.answer_to);
+}
+
 void status_collector::close(std::uint64_t session, std::function<void(bool)> then) {
   auto& q = add();
   q.session = session;
@@ -61,14 +76,28 @@ void status_collector::take(const shard_status& answer) {
   const auto at = open_.find(answer.question);
   if (at == open_.end()) return;
   at->second.gathered.shards.push_back(answer);
-  if (at->second.gathered.complete()) finish(at);
+  finish_if_done(at);
 }
 
 void status_collector::take(session_status&& answer) {
   const auto at = open_.find(answer.question);
   if (at == open_.end()) return;
   at->second.gathered.sessions.push_back(std::move(answer));
-  if (at->second.gathered.complete()) finish(at);
+  finish_if_done(at);
+}
+
+void status_collector::take(const host_answer& answer) {
+  host_asked_.reset();
+  for (auto at = open_.begin(); at != open_.end();) {
+    const auto here = at++;
+    if (!std::exchange(here->second.waits_for_host, false)) continue;
+    here->second.gathered.host = answer;
+    finish_if_done(here);
+  }
+}
+
+void status_collector::finish_if_done(question_map::iterator at) {
+  if (at->second.gathered.complete() && !at->second.waits_for_host) finish(at);
 }
 
 void status_collector::take(const session_closed& answer) {
@@ -89,6 +118,8 @@ void status_collector::on_timer() {
 void status_collector::finish(question_map::iterator at) {
   auto q = std::move(at->second);
   open_.erase(at);
+  q.gathered.at = owner_.now();
+  if (host_asked_) q.gathered.host_silent = q.gathered.at - *host_asked_;
   if (q.then_closed)
     q.then_closed(q.found);
   else

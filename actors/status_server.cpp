@@ -8,7 +8,8 @@ void status_server::serve(reactor_actor& self, const status_start& s,
                           const connection_bounds& bounds, connections::admission admit,
                           connections::request_handler on_request) {
   given = s;
-  collector = std::make_unique<status_collector>(self, given.facts->counts.size());
+  collector =
+      std::make_unique<status_collector>(self, given.facts->counts.size(), given.facts->ask_host);
   clients = std::make_unique<connections>(self, given.listener, bounds, std::move(admit),
                                           std::move(on_request));
 }

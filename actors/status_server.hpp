@@ -48,6 +48,7 @@ template <class State> caf::message_handler status_handlers(pinned<State>* self)
         and_arm(self, [&](auto& st) { st.collector->set_shards(p.supervisors); });
       },
       [=](const shard_status& s) { and_arm(self, [&](auto& st) { st.collector->take(s); }); },
+      [=](const host_answer& h) { and_arm(self, [&](auto& st) { st.collector->take(h); }); },
       [=](const part_status& part) { remember(self->state.parts, part); },
   };
 }

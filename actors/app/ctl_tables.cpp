@@ -71,6 +71,8 @@ std::string device_line(const json& status) {
   auto out = at(tun, "name") + ", " + at(tun, "queues") + " queue(s)";
   if (const auto drops = at(tun, "queue_drops"); !drops.empty())
     out += ", " + drops + " packets dropped for want of room";
+  if (const auto seconds = at(tun, "unanswered_s"); !seconds.empty())
+    out += ", the system has not answered for " + seconds + " s";
   return out;
 }
 

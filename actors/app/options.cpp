@@ -6,6 +6,7 @@
 #include <boost/program_options/value_semantic.hpp>
 
 #include <algorithm>
+#include <cstring>
 #include <set>
 #include <sstream>
 
@@ -186,6 +187,22 @@ std::optional<std::pair<std::string, std::string>> parse_assignment(const std::s
     return std::pair{parsed.front().string_key, std::move(value)};
   } catch (const po::error&) {
     return {};
+  }
+}
+
+void hide_keys(int argc, char** argv) {
+  constexpr std::string_view option = "--encryption";
+  for (int i = 1; i < argc; ++i) {
+    char* from = argv[i];
+    const std::string_view word{from};
+    if (word == option && i + 1 < argc)
+      from = argv[++i];
+    else if (word.size() > option.size() && word.substr(0, option.size()) == option &&
+             word[option.size()] == '=')
+      from += option.size() + 1;
+    else
+      continue;
+    std::fill(from, from + std::strlen(from), 'x');
   }
 }
 

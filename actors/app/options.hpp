@@ -30,4 +30,7 @@ command_line parse_command_line(role side, const std::vector<std::string>& argum
 /// "KEY = VALUE" of a configuration file, blanks around both removed; nothing: it is no such thing.
 std::optional<std::pair<std::string, std::string>> parse_assignment(const std::string& line);
 
+/// Overwrites keys in the arguments: they are not for everybody who can list processes.
+void hide_keys(int argc, char** argv);
+
 } // namespace tonel::actors::app

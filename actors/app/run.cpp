@@ -36,7 +36,6 @@
 #include <atomic>
 #include <chrono>
 #include <csignal>
-#include <cstring>
 #include <exception>
 #include <functional>
 #include <iostream>
@@ -44,7 +43,6 @@
 #include <optional>
 #include <stdexcept>
 #include <string>
-#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -92,7 +90,9 @@ private:
   void resolve(const tunnel_ptr& tunnel, const caf::actor& root);
   void reload(const caf::actor& root);
   void open_rules();
-  void say_host_commands(const settings& now);
+  bool wants_host_commands() const;
+  static void say_host_commands(const std::string& tun, const std::vector<std::string>& commands);
+  void tunnels_changed(const std::vector<tunnel_ptr>& tunnels);
   void say_ready();
 
   settings chosen_;
@@ -291,6 +291,17 @@ void runtime::resolve(const tunnel_ptr& tunnel, const caf::actor& root) {
                  });
 }
 
+/// Asks for routes and addresses.
+void runtime::tunnels_changed(const std::vector<tunnel_ptr>& tunnels) {
+  if (!wants_host_commands()) return;
+  auto now = chosen_;
+  now.run.tunnels = tunnels;
+  worker_->run([now, tun = tun_->name()] { return host_commands(now, tun); },
+               [tun = tun_->name()](const std::vector<std::string>& commands) {
+                 say_host_commands(tun, commands);
+               });
+}
+
 void runtime::reload(const caf::actor& root) {
   const auto side = chosen_.run.side;
   worker_->run([side, line = line_] { return load_settings(side, line); },
@@ -356,7 +367,10 @@ std::shared_ptr<process_facts> runtime::facts() const {
     if (name == "tun") value = tun_->name();
   }
   out->log_dropped = log_lines_lost;
-  out->tun_drops = [name = tun_->name()] { return sys::interface_drops(name); };
+  out->ask_host = [this, name = tun_->name()](const caf::actor& asker) {
+    worker_->run([name] { return host_answer{sys::interface_drops(name)}; },
+                 [asker](const host_answer& found) { caf::anon_send(asker, found); });
+  };
   return out;
 }
 
@@ -373,10 +387,12 @@ std::vector<service> runtime::services(reactor& loop, const std::shared_ptr<proc
   return out;
 }
 
-void runtime::say_host_commands(const settings& now) {
-  if (rules_ || !log_enabled(log_level::info)) return;
-  log_info("for the packets of ", tun_->name(), " to pass, run as root once for each start:");
-  log_commands(host_commands(now, tun_->name()));
+bool runtime::wants_host_commands() const { return !rules_ && log_enabled(log_level::info); }
+
+/// Static: it runs on the worker, too.
+void runtime::say_host_commands(const std::string& tun, const std::vector<std::string>& commands) {
+  log_info("for the packets of ", tun, " to pass, run as root once for each start:");
+  log_commands(commands);
 }
 
 void runtime::say_ready() {
@@ -455,11 +471,7 @@ int runtime::run(const std::function<void()>& on_ready) {
   };
   start.reload = [this](const caf::actor& root) { reload(root); };
   start.listen = [this](const tunnel_config& tunnel) { return listen(tunnel); };
-  start.tunnels_changed = [this](const std::vector<tunnel_ptr>& tunnels) {
-    auto now = chosen_;
-    now.run.tunnels = tunnels;
-    say_host_commands(now);
-  };
+  start.tunnels_changed = [this](const auto& tunnels) { tunnels_changed(tunnels); };
   start.report = report;
   if (rules_) start.firewall = &firewall_;
   start.reopen_log = reopen_log;
@@ -469,11 +481,13 @@ int runtime::run(const std::function<void()>& on_ready) {
   };
   start.exit_code = &exit_code;
 
-  say_host_commands(chosen_);
-  // Who starts the program looks there, and not into the log.
-  if (!rules_ && log_enabled(log_level::info) && log_goes_to_a_file())
-    for (const auto& command : host_commands(chosen_, tun_->name()))
-      std::cerr << "  " << command << '\n';
+  if (wants_host_commands()) {
+    const auto commands = host_commands(chosen_, tun_->name());
+    say_host_commands(tun_->name(), commands);
+    // Who starts the program looks there, and not into the log.
+    for (const auto& command : commands)
+      if (log_goes_to_a_file()) std::cerr << "  " << command << '\n';
+  }
   for (std::size_t i = 0; i < lanes.size(); ++i)
     lanes[i].loop->start("shard-" + std::to_string(i));
   control_reactor.start("control");
@@ -495,23 +509,6 @@ int runtime::run(const std::function<void()>& on_ready) {
   report();
   log_info("stopped");
   return exit_code;
-}
-
-/// Keys are not for everybody who can list processes.
-void hide_keys(int argc, char** argv) {
-  constexpr std::string_view option = "--encryption";
-  for (int i = 1; i < argc; ++i) {
-    char* from = argv[i];
-    const std::string_view word{from};
-    if (word == option && i + 1 < argc)
-      from = argv[++i];
-    else if (word.size() > option.size() && word.substr(0, option.size()) == option &&
-             word[option.size()] == '=')
-      from += option.size() + 1;
-    else
-      continue;
-    std::fill(from, from + std::strlen(from), 'x');
-  }
 }
 
 } // namespace

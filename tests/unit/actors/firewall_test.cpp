@@ -233,6 +233,26 @@ BOOST_AUTO_TEST_CASE(who_asks_for_rules_is_told_when_they_are_there_and_when_tha
   BOOST_TEST((told.back().is == rules_status::condition::failing));
 }
 
+BOOST_AUTO_TEST_CASE(a_host_that_does_not_answer_is_said_to_be_silent) {
+  ruled_host h;
+  const log_tail log;
+  h.pass(9'900ms);
+  BOOST_TEST((h.status().is == rules_status::condition::starting));
+  h.pass(200ms);
+  BOOST_TEST((h.status().is == rules_status::condition::silent));
+  BOOST_TEST((h.status().since == protocol::time_point{100s}));
+  h.others_change("ours");
+  h.pass(1min);
+  BOOST_TEST(log.matching("the system has not answered for 10 s") == 1u);
+  BOOST_TEST(h.asked.size() == 1u);
+  h.reply(good()); // at last; what changed meanwhile is looked at
+  BOOST_TEST((h.status().is == rules_status::condition::ok));
+  BOOST_TEST(h.asked.size() == 2u);
+  h.reply(good());
+  h.pass(1min);
+  BOOST_TEST((h.status().is == rules_status::condition::ok));
+}
+
 BOOST_AUTO_TEST_CASE(a_backend_that_tells_nothing_is_asked_within_every_second) {
   ruled_host h;
   auto report = good();

@@ -3,6 +3,7 @@
 #include "tests/unit/actors/world.hpp"
 
 #include <boost/test/unit_test.hpp>
+#include <caf/send.hpp>
 
 #include <csignal>
 #include <functional>
@@ -33,6 +34,7 @@ struct seen {
   actors::part_table parts;
   std::optional<actors::status_snapshot> snapshot;
   std::optional<bool> closed;
+  std::vector<caf::actor> host_asked; ///< and not answered by itself
 };
 
 struct asker_state {
@@ -45,13 +47,15 @@ struct asker_state {
 
 caf::behavior asker(actors::pinned<asker_state>* self, seen* out, std::size_t shards) {
   auto& st = self->state;
-  st.collector = std::make_unique<actors::status_collector>(*self, shards);
+  st.collector = std::make_unique<actors::status_collector>(
+      *self, shards, [out](const caf::actor& who) { out->host_asked.push_back(who); });
   return {
       [&st](const actors::peers_changed& p) { st.collector->set_shards(p.supervisors); },
       [&st](const actors::shard_status& s) { st.collector->take(s); },
       [&st](actors::session_status& s) { st.collector->take(std::move(s)); },
       [&st](const actors::session_closed& c) { st.collector->take(c); },
       [out](const actors::part_status& p) { out->parts[p.part] = p; },
+      [&st](const actors::host_answer& h) { st.collector->take(h); },
       [](const actors::reload_done&) {},
       [&st](actors::timer_event) {
         st.collector->on_timer();
@@ -65,9 +69,9 @@ caf::behavior asker(actors::pinned<asker_state>* self, seen* out, std::size_t sh
 }
 
 struct asking_world {
-  explicit asking_world(std::size_t shards = 1)
-      : w([this, shards] {
-          world_options o;
+  explicit asking_world(std::size_t shards = 1, const world_options& options = {})
+      : w([this, shards, options] {
+          auto o = options;
           o.client_shards = shards;
           o.client_services = [this, shards](actors::reactor& loop) {
             return std::vector<actors::service>{{"asker", [this, shards, &loop](const caf::actor&) {
@@ -89,6 +93,12 @@ struct asking_world {
     });
     BOOST_TEST_REQUIRE(out.snapshot.has_value());
     return *out.snapshot;
+  }
+  void ask_all() {
+    out.snapshot.reset();
+    tell([this](auto& c) {
+      c.ask_all([this](actors::status_snapshot s) { out.snapshot = std::move(s); });
+    });
   }
   seen out;
   world w;
@@ -169,6 +179,84 @@ BOOST_AUTO_TEST_CASE(a_service_that_fails_is_started_again_and_told_everything) 
   }
   BOOST_TEST(a.out.askers.size() == 8u);
   a.w.echo(5001, "after");
+}
+
+BOOST_AUTO_TEST_CASE(a_system_that_never_answers_holds_up_one_answer_for_a_second) {
+  asking_world a;
+  a.ask_all();
+  a.w.pass(900ms);
+  BOOST_TEST(!a.out.snapshot.has_value());
+  a.w.pass(200ms);
+  BOOST_TEST_REQUIRE(a.out.snapshot.has_value());
+  BOOST_TEST(a.out.snapshot->complete());
+  BOOST_TEST((a.out.snapshot->host_silent >= 1s && a.out.snapshot->host_silent < 2s));
+  a.w.pass(4s);
+  a.ask_all();
+  BOOST_TEST_REQUIRE(a.out.snapshot.has_value());
+  BOOST_TEST((a.out.snapshot->host_silent >= 5s));
+  const auto text = actors::status_json(facts_of({}), {}, *a.out.snapshot);
+  BOOST_TEST(text.find("\"unanswered_s\":5") != std::string::npos, text);
+  BOOST_TEST(actors::metrics_text(facts_of({}), {}, *a.out.snapshot)
+                 .find("\ntonel_host_unanswered_seconds 5\n") != std::string::npos);
+  // Asked once, and the tunnels never noticed.
+  BOOST_TEST(a.out.host_asked.size() == 1u);
+  a.w.echo(5001, "x");
+}
+
+BOOST_AUTO_TEST_CASE(what_the_system_answers_is_told) {
+  asking_world a;
+  a.ask_all();
+  BOOST_TEST_REQUIRE(a.out.host_asked.size() == 1u);
+  caf::anon_send(a.out.host_asked.back(), actors::host_answer{7});
+  a.w.run();
+  BOOST_TEST_REQUIRE(a.out.snapshot.has_value());
+  BOOST_TEST((a.out.snapshot->host.tun_drops == std::uint64_t{7}));
+  BOOST_TEST((a.out.snapshot->host_silent == 0s));
+  BOOST_TEST(actors::status_json(facts_of({}), {}, *a.out.snapshot).find("\"queue_drops\":7") !=
+             std::string::npos);
+  // Late is no reason not to ask again.
+  a.ask_all();
+  a.w.pass(3s);
+  caf::anon_send(a.out.host_asked.back(), actors::host_answer{8});
+  a.w.run();
+  a.ask_all();
+  BOOST_TEST(a.out.host_asked.size() == 3u);
+  caf::anon_send(a.out.host_asked.back(), actors::host_answer{9});
+  a.w.run();
+  BOOST_TEST_REQUIRE(a.out.snapshot.has_value());
+  BOOST_TEST((a.out.snapshot->host.tun_drops == std::uint64_t{9}));
+}
+
+BOOST_AUTO_TEST_CASE(rules_and_files_that_are_waited_for_are_told) {
+  world_options o;
+  o.client_rules = o.client_host_hangs = true;
+  asking_world a{1, o};
+  BOOST_TEST(a.out.parts.count("firewall") == 0u);
+  a.w.echo(5001, "works");
+  a.w.pass(11s);
+  const auto& said = a.w.client().service.said;
+  BOOST_TEST((said == std::vector<std::string>{"ready"}));
+  BOOST_TEST(a.out.parts.at("firewall").state == "silent");
+  a.w.client().reload({{a.w.client().tunnel()}, {}, ""});
+  a.w.run();
+  BOOST_TEST(a.out.parts.count("configuration") == 0u);
+  a.w.pass(5'100ms);
+  BOOST_TEST(a.out.parts.at("configuration").state == "silent");
+  a.w.echo(5001, "works still");
+  actors::status_snapshot now;
+  now.at = a.w.now;
+  const auto text = actors::status_json(facts_of({}), a.out.parts, now);
+  BOOST_TEST(text.find(R"("configuration":{"state":"silent","detail":"not answered for 5 s"})") !=
+                 std::string::npos,
+             text);
+  BOOST_TEST(text.find(R"("firewall":{"state":"silent","detail":"not answered for 16 s"})") !=
+                 std::string::npos,
+             text);
+  a.w.client().host_answers();
+  a.w.run();
+  BOOST_TEST(a.out.parts.at("configuration").state.empty());
+  BOOST_TEST(a.out.parts.at("firewall").state == "ok");
+  BOOST_TEST((said == std::vector<std::string>{"ready", "reloading", "ready"}));
 }
 
 BOOST_AUTO_TEST_CASE(a_process_with_services_stops) {

@@ -184,7 +184,9 @@ void process::start() {
   start.resolve = [this](const actors::tunnel_ptr& tunnel, caf::actor asker) {
     resolve(tunnel, asker);
   };
-  start.reload = [this](const caf::actor& asker) { caf::anon_send(asker, next_reload_); };
+  start.reload = [this](const caf::actor& asker) {
+    from_host([this, asker] { caf::anon_send(asker, next_reload_); });
+  };
   start.listen = [this](const actors::tunnel_config&) -> sys::result<actors::tunnel_sockets> {
     if (listen_fails) return unexpected{sys::os_error{EADDRINUSE, "bind", "memory"}};
     actors::tunnel_sockets out;
@@ -204,7 +206,7 @@ void process::start() {
   if (services) start.services = services(*reactors_.back());
   firewall_.ensure = [this](const sys::rule_request& wanted, const auto& done) {
     rules_made.push_back(wanted);
-    done(sys::rules_report{});
+    from_host([done] { done(sys::rules_report{}); });
   };
   if (with_rules) start.firewall = &firewall_;
   reactors_.back()->spawn(actors::root_supervisor, start);
@@ -226,6 +228,19 @@ void process::resolve(const actors::tunnel_ptr& tunnel, const caf::actor& asker)
 void process::reload(const actors::reload_result& found) {
   next_reload_ = found;
   signal(SIGHUP);
+}
+
+void process::from_host(std::function<void()> answer) {
+  if (host_hangs)
+    unanswered_.push_back(std::move(answer));
+  else
+    answer();
+}
+
+void process::host_answers() {
+  host_hangs = false;
+  for (const auto& answer : std::exchange(unanswered_, {}))
+    answer();
 }
 
 void process::signal(int number) {
@@ -309,6 +324,7 @@ std::unique_ptr<process> world::make_client() {
   p->resolve_failures = options_.client_resolve_failures;
   p->services = options_.client_services;
   p->with_rules = options_.client_rules;
+  p->host_hangs = options_.client_host_hangs;
   p->start();
   return p;
 }

@@ -105,6 +105,7 @@ public:
   /// SIGHUP, and what the files say then.
   void reload(const actors::reload_result& found);
   const actors::tunnel_ptr& tunnel() const { return tunnel_; }
+  void host_answers();
   /// No actor is left.
   bool ended() { return system_.registry().running() == 0; }
   std::size_t actors_running() { return system_.registry().running(); }
@@ -134,7 +135,9 @@ public:
   std::function<std::vector<actors::service>(actors::reactor&)> services;
   bool with_rules = false; ///< there is a firewall actor, on a host where all works
   std::vector<sys::rule_request> rules_made; ///< what it asked of that host
-  int resolve_failures = 0;                  ///< the next so many fail
+  /// Rules and the files of a reload are asked for without an answer, until host_answers().
+  bool host_hangs = false;
+  int resolve_failures = 0; ///< the next so many fail
   int resolve_calls = 0;
   int reports = 0;
   int reopened = 0; ///< the log's file
@@ -146,11 +149,13 @@ public:
 private:
   friend class world;
   void resolve(const actors::tunnel_ptr& tunnel, const caf::actor& asker);
+  void from_host(std::function<void()> answer);
 
   world& world_;
   actors::process_context context_;
   actors::tunnel_ptr tunnel_; ///< the first
   actors::reload_result next_reload_;
+  std::vector<std::function<void()>> unanswered_;
   actors::firewall_start firewall_;
   caf::actor_system_config config_;
   caf::actor_system system_;
@@ -201,6 +206,7 @@ struct world_options {
   protocol::duration watchdog{};   ///< the service manager's, of the client; zero: none
   int client_resolve_failures = 0; ///< the first so many tries fail
   bool client_rules = false;       ///< it has a firewall actor
+  bool client_host_hangs = false;
   /// The client's, spawned on the reactor that is given.
   std::function<std::vector<actors::service>(actors::reactor&)> client_services;
 };

@@ -67,7 +67,7 @@ BOOST_AUTO_TEST_CASE(times_are_short) {
 BOOST_AUTO_TEST_CASE(tables_are_made_of_answers) {
   const auto status = status_table(
       R"({"program": "tonelc", "version": "1.2.3", "pid": 5, "uptime_s": 61,
-      "tun": {"name": "t0", "queues": 2, "queue_drops": 3}, "offload": {"tun": true, "udp-gso": false},
+      "tun": {"name": "t0", "queues": 2, "queue_drops": 3, "unanswered_s": 4}, "offload": {"tun": true, "udp-gso": false},
       "parts": {"remote": {"state": "resolved", "detail": "1.2.3.4:5"}}, "sessions": 7,
       "options": {"mtu": "1500", "pid-file": ""},
       "shards": [{"shard": 0, "answers": true, "sessions": 7, "tun_offload": true, "slabs_in_use": 1, "slabs": 9},
@@ -75,8 +75,8 @@ BOOST_AUTO_TEST_CASE(tables_are_made_of_answers) {
       "counters": {"datagrams_in": 4, "datagrams_out": 0}})");
   for (const char* part :
        {"tonelc 1.2.3, process 5, up 1m 1s\n", "t0, 2 queue(s), 3 packets dropped",
-        "tun on, udp-gso off", "resolved: 1.2.3.4:5", "1 of 9", "does not answer", "mtu  1500",
-        "datagrams_in  4"})
+        "the system has not answered for 4 s", "tun on, udp-gso off", "resolved: 1.2.3.4:5",
+        "1 of 9", "does not answer", "mtu  1500", "datagrams_in  4"})
     BOOST_TEST(status.find(part) != std::string::npos, part << " in " << status);
   BOOST_TEST(status.find("pid-file") == std::string::npos);
   BOOST_TEST(status.find("datagrams_out") == std::string::npos);
