@@ -8,12 +8,19 @@
 
 #ifdef TONEL_SYSTEMD
 #include "system/kernel.hpp"
+#include "system/worker.hpp"
 
 #include <systemd/sd-daemon.h>
 #include <time.h>
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <future>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <utility>
 #endif
 
 namespace tonel::sys {
@@ -32,27 +39,59 @@ public:
 
 #ifdef TONEL_SYSTEMD
 
+// For a systemd that takes nothing while the process stops.
+constexpr auto farewell_patience = std::chrono::milliseconds{100};
+// What waits for a systemd that takes nothing; it is of no use to it later.
+constexpr int most_unsaid = 16;
+
+/// Says things on a thread of its own, in order: the socket's queue is full where systemd is stuck, and
+/// sd_notify() waits for room.
 class systemd final : public service_manager {
 public:
   explicit systemd(protocol::duration watchdog) noexcept : watchdog_(watchdog) {}
+  ~systemd() override {
+    if (!speaker_) return;
+    auto said = std::make_shared<std::promise<void>>();
+    auto all = said->get_future();
+    speaker_->run([said] { said->set_value(); }, [] {});
+    all.wait_for(farewell_patience);
+  }
   void ready() noexcept override { say("READY=1"); }
   void reloading() noexcept override {
     // The time tells systemd (253 and later) which reload this answers.
     const auto now = real_kernel().clock(CLOCK_MONOTONIC) / 1'000;
-    ::sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%lld", static_cast<long long>(now));
+    say("RELOADING=1\nMONOTONIC_USEC=" + std::to_string(now));
   }
   void stopping() noexcept override { say("STOPPING=1"); }
   void status(std::string_view line) noexcept override {
     // A line break would begin another assignment.
-    line = line.substr(0, line.find('\n'));
-    ::sd_notifyf(0, "STATUS=%.*s", static_cast<int>(line.size()), line.data());
+    say("STATUS=" + std::string{line.substr(0, line.find('\n'))});
   }
   void alive() noexcept override { say("WATCHDOG=1"); }
   protocol::duration watchdog_interval() const noexcept override { return watchdog_; }
 
 private:
-  static void say(const char* text) noexcept { ::sd_notify(0, text); }
+  void say(std::string text) {
+    const std::lock_guard guard{lock_};
+    // Not before there is something to say: its thread is to have the signals blocked as all others.
+    if (!speaker_) speaker_.emplace([](const worker::closure&) {}, farewell_patience);
+    if (unsaid_->fetch_add(1) >= most_unsaid) {
+      unsaid_->fetch_sub(1);
+      return;
+    }
+    speaker_->run(
+        [text = std::move(text), unsaid = unsaid_] {
+          ::sd_notify(0, text.c_str());
+          unsaid->fetch_sub(1);
+        },
+        [] {});
+  }
+
   protocol::duration watchdog_;
+  std::mutex lock_;
+  // Of the thread, too, which may outlive this.
+  std::shared_ptr<std::atomic<int>> unsaid_ = std::make_shared<std::atomic<int>>(0);
+  std::optional<worker> speaker_;
 };
 
 #endif
