@@ -1,9 +1,12 @@
 #pragma once
 
+#include "protocol/time.hpp"
 #include "system/instance_state.hpp"
 #include "system/rule_backend.hpp"
 #include "system/rule_text.hpp"
 
+#include <chrono>
+#include <condition_variable>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -36,7 +39,7 @@ struct rules_report {
 /// The rules and sysctls of this process on the host: puts them there, and takes them away when it
 /// ends. What an earlier process of this host has left is swept first.
 /// Owns:   the rules; the nftables table as long as it lives, so it must outlive the actor
-/// Thread: any; calls block, and one waits for the other
+/// Thread: any; calls block, and one waits for the other, but for concerns()
 class host_rules {
 public:
   host_rules(std::string folder, backend_kind wanted);
@@ -53,10 +56,12 @@ public:
   /// Whether a change of this nftables table concerns us.
   bool concerns(const std::string& changed_table);
 
-  /// Takes everything away, for good: ensure() does nothing afterwards.
-  void remove() noexcept;
+  /// Takes everything away, for good: ensure() does nothing afterwards. False: another call that the
+  /// system does not answer has lasted for `patience`, and all stays as it is. The next start sweeps it.
+  bool remove(protocol::duration patience = std::chrono::seconds{2}) noexcept;
 
 private:
+  class turn;
   result<void> open(const rule_plan& plan);
   void sweep(std::vector<instance_record>& records);
   void write_down_held();
@@ -65,6 +70,8 @@ private:
   void note(std::string text);
 
   std::mutex mutex_;
+  std::condition_variable idle_;
+  bool busy_ = false; ///< a call has its turn: the members below are its own
   instance_file file_;
   backend_kind wanted_;
   std::unique_ptr<rule_backend> backend_;

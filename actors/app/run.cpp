@@ -65,7 +65,8 @@ public:
   ~runtime() {
     resolver_.reset();
     worker_.reset();
-    if (rules_) rules_->remove();
+    if (rules_ && !rules_->remove())
+      log_error("the system does not answer: the firewall rules stay until the next start");
   }
   runtime(const runtime&) = delete;
   runtime& operator=(const runtime&) = delete;

@@ -9,10 +9,14 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <filesystem>
 #include <fstream>
+#include <functional>
+#include <future>
 #include <iterator>
 #include <memory>
+#include <thread>
 
 // What host_rules needs of a system, of a Mac in memory: in place of the Linux one that is linked.
 namespace tonel::sys {
@@ -20,6 +24,8 @@ namespace tonel::sys {
 namespace {
 
 fake_pf pf; // NOLINT: the one of this host
+// What a question about its interfaces waits for.
+std::function<void()> before_an_answer; // NOLINT
 
 } // namespace
 
@@ -33,7 +39,10 @@ result<std::unique_ptr<rule_backend>> open_backend(backend_kind) {
 }
 std::vector<std::string> forward_obstacles(rule_backend&, const rule_plan&) { return {}; }
 bool others_present(rule_backend&, const std::string&) { return false; }
-result<rule_plan> settle(const rule_request& request) { return request.plan; }
+result<rule_plan> settle(const rule_request& request) {
+  if (before_an_answer) before_an_answer();
+  return request.plan;
+}
 std::vector<wanted_sysctl> wanted_sysctls(const rule_plan&) { return {}; }
 const char* where_sysctls_stay() noexcept { return ""; }
 
@@ -115,6 +124,26 @@ BOOST_AUTO_TEST_CASE(what_a_killed_process_held_is_given_up_by_the_next) {
   BOOST_TEST(said("pfctl -X 1234567890"));
   BOOST_TEST(!said("pfctl -X 77"));
   BOOST_TEST(records().find("held 77\n") != std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(a_system_that_does_not_answer_keeps_nobody_from_ending) {
+  host_rules rules{folder, backend_kind::automatic};
+  BOOST_TEST_REQUIRE(rules.ensure(request).has_value());
+  std::promise<void> asked, answered;
+  before_an_answer = [&, answer = answered.get_future().share()] {
+    asked.set_value();
+    answer.wait();
+  };
+  std::thread hung{[&] { (void)rules.ensure(request); }};
+  asked.get_future().wait();
+  BOOST_TEST(rules.concerns("anything")); // it may; nobody waits to know
+  BOOST_TEST(!rules.remove(std::chrono::milliseconds{10}));
+  BOOST_TEST(!pf.loaded.empty());
+  answered.set_value();
+  hung.join();
+  before_an_answer = nullptr;
+  BOOST_TEST(rules.remove());
+  BOOST_TEST(pf.loaded.empty());
 }
 
 BOOST_AUTO_TEST_SUITE_END()
