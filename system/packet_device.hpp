@@ -56,6 +56,8 @@ public:
                             const std::vector<chunk>& chunks) = 0;
   /// Whether super-segments are written and read as such at this moment.
   virtual bool offload() const noexcept = 0;
+  /// Is told that a packet of the last read() was not taken; the reason is a literal.
+  virtual void dropped(const chunk& /*packet*/, const char* /*reason*/) noexcept {}
 };
 
 } // namespace tonel::sys

@@ -1,0 +1,67 @@
+#pragma once
+
+#include "protocol/bytes.hpp"
+#include "system/datagram_socket.hpp"
+#include "system/packet_device.hpp"
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <utility>
+#include <vector>
+
+namespace tonel::sys {
+
+/// What goes wrong.
+struct fault {
+  int error = 0;    ///< an errno with which the call fails; 0: it does not
+  bool bug = false; ///< it throws std::runtime_error, as a bug would
+};
+
+enum class fault_way : std::uint8_t { in, out };
+
+/// Decides what goes wrong: is asked before each read, without octets, then for each packet or datagram
+/// on its way, with those of a packet, or of a chunk of datagrams.
+using fault_finder = std::function<fault(fault_way, protocol::byte_view)>;
+
+/// A packet_device on which calls fail as they are told to. What a failing write was to write is
+/// dropped.
+/// Owns: not the inner one, which outlives it
+class faulty_packet_device final : public packet_device {
+public:
+  faulty_packet_device(packet_device& inner, fault_finder find)
+      : inner_(inner), find_(std::move(find)) {}
+
+  int fd() const noexcept override { return inner_.fd(); }
+  result<read_state> read(slab_writer& slabs, std::vector<received_packet>& out,
+                          std::size_t max) override;
+  write_tally write(const std::vector<outgoing_segment>& segments,
+                    const std::vector<chunk>& chunks) override;
+  bool offload() const noexcept override { return inner_.offload(); }
+  void dropped(const chunk& packet, const char* reason) noexcept override {
+    inner_.dropped(packet, reason);
+  }
+
+private:
+  packet_device& inner_;
+  fault_finder find_;
+};
+
+/// The same for a UDP socket.
+class faulty_datagram_socket final : public datagram_socket {
+public:
+  faulty_datagram_socket(std::shared_ptr<datagram_socket> inner, fault_finder find)
+      : inner_(std::move(inner)), find_(std::move(find)) {}
+
+  int fd() const noexcept override { return inner_->fd(); }
+  result<read_state> receive(slab_writer& slabs, std::vector<received_datagrams>& out,
+                             std::size_t max) override;
+  send_tally send(const std::vector<outgoing_run>& runs, const std::vector<chunk>& chunks) override;
+  std::uint64_t receive_errors() const noexcept override { return inner_->receive_errors(); }
+
+private:
+  std::shared_ptr<datagram_socket> inner_;
+  fault_finder find_;
+};
+
+} // namespace tonel::sys
