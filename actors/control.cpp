@@ -19,8 +19,10 @@ using namespace std::chrono_literals;
 
 // One answer; tonelctl asks again for what comes after.
 constexpr std::size_t most_sessions = 1'000;
-// Names may have to be resolved anew.
-constexpr auto reload_patience = 8s;
+// Names may have to be resolved anew, a disk may be slow.
+constexpr auto order_patience = 8s;
+// As --pcap-limit has it.
+constexpr std::uint64_t most_limit_mib = 1'048'576;
 // tonelctl's --watch sleeps less than this between its questions.
 constexpr connection_bounds bounds{16, std::size_t{16} << 10, 30s};
 
@@ -34,6 +36,11 @@ std::uint64_t number(const json& request, const char* name, std::uint64_t otherw
   return at != request.end() && at->is_number_unsigned() ? at->get<std::uint64_t>() : otherwise;
 }
 
+std::string text(const json& request, const char* name) {
+  const auto at = request.find(name);
+  return at != request.end() && at->is_string() ? at->get<std::string>() : std::string{};
+}
+
 } // namespace
 
 caf::behavior control(pinned<control_state>* self, const status_start& start) {
@@ -43,7 +50,8 @@ caf::behavior control(pinned<control_state>* self, const status_start& start) {
         and_arm(self, [&](auto& st) { st.collector->take(std::move(s)); });
       },
       [=](const session_closed& c) { and_arm(self, [&](auto& st) { st.collector->take(c); }); },
-      [=](const reload_done& done) { and_arm(self, [&](auto& st) { st.on_reloaded(done); }); });
+      [=](const reload_done& done) { and_arm(self, [&](auto& st) { st.on_reloaded(done); }); },
+      [=](const capture_done& done) { and_arm(self, [&](auto& st) { st.on_captured(done); }); });
 }
 
 void control_state::start(const status_start& s) {
@@ -81,10 +89,12 @@ void control_state::obey(connections::client_id client, const std::string& line)
     close(client, number(request, "session", 0));
   } else if (what == "reload") {
     reload(client);
+  } else if (what == "pcap") {
+    capture(client, request);
   } else {
     answer(client, one_member_json("error", "no command \"" + what +
                                                 "\"; there are status, sessions, counters, "
-                                                "close and reload"));
+                                                "close, reload and pcap"));
   }
 }
 
@@ -107,19 +117,55 @@ void control_state::close(connections::client_id client, std::uint64_t session) 
   });
 }
 
+std::uint64_t control_state::give_order(connections::client_id client, const char* late) {
+  orders[++last_order] = {client, self->now() + order_patience, late};
+  return last_order;
+}
+
+void control_state::carried_out(std::uint64_t question, const char* member, bool done,
+                                const std::string& detail) {
+  const auto at = orders.find(question);
+  if (at == orders.end()) return;
+  const auto client = at->second.client;
+  orders.erase(at);
+  answer(client, one_member_json(done ? member : "error", detail));
+}
+
 void control_state::reload(connections::client_id client) {
-  const auto question = ++last_reload;
-  reloads[question] = {client, self->now() + reload_patience};
+  const auto question =
+      give_order(client, "the reload is still under way; the log tells how it ends");
   self->send(as<root_supervisor_actor>(given.root),
              ask_reload{caf::actor_cast<caf::actor>(self), question});
 }
 
 void control_state::on_reloaded(const reload_done& result) {
-  const auto at = reloads.find(result.question);
-  if (at == reloads.end()) return;
-  const auto client = at->second.client;
-  reloads.erase(at);
-  answer(client, one_member_json(result.done ? "reloaded" : "error", result.detail));
+  carried_out(result.question, "reloaded", result.done, result.detail);
+}
+
+template <class Request>
+void control_state::capture(connections::client_id client, const Request& request) {
+  const auto what = text(request, "do");
+  capture_order wanted;
+  wanted.start = what == "start";
+  wanted.path = text(request, "file");
+  wanted.limit_mib = number(request, "limit_mib", 0);
+  std::string problem;
+  if (!wanted.start && what != "stop")
+    problem = "pcap needs a \"do\", which is start or stop";
+  else if (wanted.start && (wanted.path.empty() || wanted.path.front() != '/'))
+    problem = "pcap start needs the \"file\", a path from the root";
+  else if (wanted.limit_mib > most_limit_mib ||
+           (wanted.limit_mib == 0 && request.contains("limit_mib")))
+    problem = "the \"limit_mib\" is 1 to " + std::to_string(most_limit_mib);
+  else if (!given.capture)
+    problem = "there is nothing to capture";
+  if (!problem.empty()) return answer(client, one_member_json("error", problem));
+  wanted.question = give_order(client, "the disk is slow; status tells how the capture is");
+  given.capture(wanted, caf::actor_cast<caf::actor>(self));
+}
+
+void control_state::on_captured(const capture_done& result) {
+  carried_out(result.question, "pcap", result.done, result.detail);
 }
 
 void control_state::answer(connections::client_id client, std::string line) {
@@ -129,21 +175,20 @@ void control_state::answer(connections::client_id client, std::string line) {
 void control_state::on_timer() {
   collector->on_timer();
   const auto now = self->now();
-  for (auto at = reloads.begin(); at != reloads.end();) {
+  for (auto at = orders.begin(); at != orders.end();) {
     const auto here = at++;
     if (here->second.deadline > now) continue;
-    const auto client = here->second.client;
-    reloads.erase(here);
-    answer(client,
-           one_member_json("error", "the reload is still under way; the log tells how it ends"));
+    const auto late = here->second;
+    orders.erase(here);
+    answer(late.client, one_member_json("error", late.late));
   }
   clients->on_timer();
 }
 
 void control_state::arm() {
   auto next = next_deadline();
-  for (const auto& [id, r] : reloads)
-    if (!next || r.deadline < *next) next = r.deadline;
+  for (const auto& [id, each] : orders)
+    if (!next || each.deadline < *next) next = each.deadline;
   self->arm(next);
 }
 

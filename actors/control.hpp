@@ -22,6 +22,7 @@ struct control_state : status_server {
   void start(const status_start& s);
   void on_timer();
   void on_reloaded(const reload_done& result);
+  void on_captured(const capture_done& result);
   void arm();
 
   pinned<control_state>* self;
@@ -32,14 +33,21 @@ private:
   void sessions(connections::client_id client, std::size_t most, std::uint64_t after);
   void close(connections::client_id client, std::uint64_t session);
   void reload(connections::client_id client);
+  template <class Request> void capture(connections::client_id client, const Request& request);
   void answer(connections::client_id client, std::string line);
 
-  struct reload_question {
+  /// Something that others do meanwhile.
+  struct order {
     connections::client_id client = 0;
     protocol::time_point deadline;
+    const char* late = ""; ///< what is said at the deadline
   };
-  std::map<std::uint64_t, reload_question> reloads; ///< those that root still works on
-  std::uint64_t last_reload = 0;
+  std::uint64_t give_order(connections::client_id client, const char* late);
+  void carried_out(std::uint64_t question, const char* member, bool done,
+                   const std::string& detail);
+
+  std::map<std::uint64_t, order> orders; ///< not yet carried out
+  std::uint64_t last_order = 0;
 };
 
 } // namespace tonel::actors

@@ -87,6 +87,7 @@ using status_actor = caf::typed_actor<caf::reacts_to<peers_changed>,  // the sha
                                       caf::reacts_to<session_closed>, // an answer
                                       caf::reacts_to<host_answer>,    // an answer
                                       caf::reacts_to<reload_done>,    // an answer
+                                      caf::reacts_to<capture_done>,   // an answer
                                       caf::reacts_to<part_status>>;   // how a part is
 
 /// The typed handle of a dynamic one.

@@ -119,6 +119,15 @@ struct shard {
   protocol::turns endings;     ///< of idle sessions
   protocol::syn_cookie cookie; ///< server: as the acceptors of all queues have it
 
+  /// A packet from the TUN that is not taken, n datagrams in it.
+  void drop(const sys::chunk& packet, protocol::errc why, std::uint64_t n = 1) noexcept {
+    stats.add(why, n);
+    tun.dropped(packet, protocol::to_string(why));
+  }
+  void drop(const sys::chunk& packet, counter why) noexcept {
+    stats.add(why);
+    tun.dropped(packet, to_string(why));
+  }
   /// The tunnel's entry, or null.
   shard_tunnel* find(const tunnel_ptr& tunnel) noexcept;
   /// An even share of a bound on the whole process, at least 1.

@@ -230,7 +230,7 @@ void shard_supervisor_state::adopt(adopt_stream& request) {
     const auto* native = std::get_if<protocol::accept_stream>(&request.accepted);
     if (!session && native != nullptr && !native->hello.introduces) {
       // Of before a restart, or of another server behind one address: its client introduces it anew.
-      where->stats.add(protocol::errc::no_session);
+      where->drop(request.proof.packet, protocol::errc::no_session);
       self->send(as<tun_queue_actor>(request.queue), stream_refused{request.tuple});
       return;
     }

@@ -105,6 +105,20 @@ json session_json(const session_status& s) {
           {"streams", std::move(streams)}};
 }
 
+json capture_json(const sys::capture_status& now) {
+  if (now.file.empty()) return {{"state", "off"}};
+  json out{{"state", now.on              ? "on"
+                     : now.limit_reached ? "limit"
+                                         : "off"},
+           {"file", now.file},
+           {"packets", now.packets},
+           {"bytes", now.octets},
+           {"limit_bytes", now.limit},
+           {"lost", now.lost}};
+  if (!now.problem.empty()) out["problem"] = now.problem;
+  return out;
+}
+
 } // namespace
 
 bool status_snapshot::complete() const noexcept {
@@ -151,6 +165,7 @@ std::string status_json(const process_facts& facts, const part_table& parts,
   out["parts"] = json::object();
   for (const auto& [name, part] : parts)
     out["parts"][name] = {{"state", part.state}, {"detail", detail_of(part, now.at)}};
+  if (facts.capture) out["pcap"] = capture_json(facts.capture());
   out["sessions"] = session_count(now);
   out["options"] = json::object();
   for (const auto& [name, value] : facts.options)

@@ -5,6 +5,7 @@
 #include "protocol/address.hpp"
 #include "protocol/profile.hpp"
 #include "protocol/time.hpp"
+#include "system/decorators/packet_capture.hpp"
 
 #include <caf/actor.hpp>
 #include <caf/allowed_unsafe_message_type.hpp>
@@ -88,6 +89,19 @@ struct reload_done {
   std::string detail;
 };
 
+/// Starts a capture of the packets on the TUN, or ends it; capture_done answers.
+struct capture_order {
+  std::uint64_t question = 0;
+  bool start = false;
+  std::string path;            ///< absolute
+  std::uint64_t limit_mib = 0; ///< 0: that of --pcap-limit
+};
+struct capture_done {
+  std::uint64_t question = 0;
+  bool done = false;
+  std::string detail;
+};
+
 /// What status tells beside what the shards say; fixed before the actors start.
 /// Thread: any
 struct process_facts {
@@ -106,6 +120,8 @@ struct process_facts {
   /// Asks the system about the device without blocking, and has host_answer sent to the handle; may be
   /// null.
   std::function<void(const caf::actor&)> ask_host;
+  /// How the capture is; null: there can be none.
+  std::function<sys::capture_status()> capture;
 };
 
 /// What was gathered for one question.
@@ -147,3 +163,4 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::actors::part_status)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::actors::host_answer)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::actors::ask_reload)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::actors::reload_done)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::actors::capture_done)

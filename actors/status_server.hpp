@@ -7,6 +7,7 @@
 
 #include <caf/message_handler.hpp>
 
+#include <functional>
 #include <memory>
 #include <optional>
 
@@ -17,6 +18,8 @@ struct status_start {
   std::shared_ptr<const process_facts> facts; ///< outlives the actors
   std::shared_ptr<sys::stream_listener> listener;
   caf::actor root;
+  /// Obeys without blocking, and sends capture_done to the handle; null: nothing can be captured.
+  std::function<void(const capture_order&, const caf::actor&)> capture = nullptr;
 };
 
 /// What the states of control and http have in common: clients of a listener that ask, and what the

@@ -114,7 +114,10 @@ void stream_state::run(const protocol::effects& effects, const inbound_segment* 
                    [&](const p::mtu_changed&) { told_too_large = false; },
                    [&](const p::try_new_port&) { tell(stream_event::kind::try_new_port); },
                    [&](const p::window_unscaled&) { tell(stream_event::kind::unscaled); },
-                   [&](const p::count_drop& d) { given.where->stats.add(d.reason, d.datagrams); },
+                   [&](const p::count_drop& d) {
+                     if (segment == nullptr) return given.where->stats.add(d.reason, d.datagrams);
+                     given.where->drop(segment->packet, d.reason, d.datagrams);
+                   },
                    [&](const p::ended& end) {
                      // One of several attempts that another made needless never was a stream.
                      if (!given.race || end.why != p::end_reason::closed_by_us)

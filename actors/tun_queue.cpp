@@ -109,7 +109,7 @@ void tun_queue_state::take(sys::received_packet& packet) {
   const auto parsed = protocol::parse_packet(packet.bytes.bytes(), packet.offload);
   if (!parsed) {
     if (parsed.error() == protocol::errc::fragment) return take_fragment(packet.bytes);
-    stats.add(parsed.error());
+    where->drop(packet.bytes, parsed.error());
     return;
   }
   sort(*parsed, std::move(packet.bytes));
@@ -119,7 +119,7 @@ void tun_queue_state::sort(const protocol::packet_repr& parsed, sys::chunk&& pac
   auto& stats = where->stats;
   const auto* segment = std::get_if<protocol::segment_repr>(&parsed);
   if (segment == nullptr) {
-    too_big(std::get<protocol::packet_too_big>(parsed));
+    too_big(std::get<protocol::packet_too_big>(parsed), packet);
     return;
   }
   const auto segments = protocol::datagrams_in(segment->payload_length, segment->datagram_size);
@@ -149,15 +149,15 @@ void tun_queue_state::take_fragment(const sys::chunk& packet) {
   auto& stats = where->stats;
   const auto part = protocol::parse_fragment(packet.bytes());
   if (!part || (part->first() && !is_wanted(part->tuple)))
-    return stats.add(protocol::errc::fragment);
+    return where->drop(packet, protocol::errc::fragment);
   const auto out = fragments.take(*part, packet.bytes(), self->now());
   stats.add(protocol::errc::fragment, out.dropped);
   if (out.packet.empty()) return;
   stats.add(counter::tun_packets_joined);
   auto whole = where->slabs.append(out.packet);
-  if (!whole.slab) return stats.add(counter::slab_pool_empty);
+  if (!whole.slab) return where->drop(packet, counter::slab_pool_empty);
   const auto parsed = protocol::parse_packet(whole.bytes(), {});
-  if (!parsed) return stats.add(parsed.error());
+  if (!parsed) return where->drop(packet, parsed.error());
   const auto* segment = std::get_if<protocol::segment_repr>(&*parsed);
   if (!told_fragments && segment != nullptr && route_of(segment->tuple) != nullptr) {
     told_fragments = true;
@@ -171,7 +171,7 @@ void tun_queue_state::take_fragment(const sys::chunk& packet) {
 
 void tun_queue_state::hold(const inbound_segment& in) {
   if (!acceptor->hold(in.header, in.payload(), self->now()))
-    where->stats.add(protocol::errc::hold_full);
+    where->drop(in.packet, protocol::errc::hold_full);
 }
 
 tun_queue_state::route* tun_queue_state::route_of(const protocol::four_tuple& tuple) {
@@ -183,10 +183,10 @@ tun_queue_state::route* tun_queue_state::route_of(const protocol::four_tuple& tu
   return last_route;
 }
 
-void tun_queue_state::too_big(const protocol::packet_too_big& icmp) {
+void tun_queue_state::too_big(const protocol::packet_too_big& icmp, const sys::chunk& packet) {
   const auto found = routes->find(icmp.quoted);
   if (found == routes->end() || !found->second.stream)
-    where->stats.add(protocol::errc::icmp_ignored);
+    where->drop(packet, protocol::errc::icmp_ignored);
   else
     self->send(found->second.stream.handle(), icmp);
 }
@@ -194,7 +194,7 @@ void tun_queue_state::too_big(const protocol::packet_too_big& icmp) {
 void tun_queue_state::stray(const protocol::segment_repr& header, sys::chunk&& packet) {
   if (header.flags == protocol::flag::syn && self->loop().behind() > syn_patience) {
     // What its answer would draw costs a hundred times as much; it comes again in a moment.
-    where->stats.add(counter::syns_deferred);
+    where->drop(packet, counter::syns_deferred);
     return;
   }
   if (header.flags == protocol::flag::syn && protocol::is_legacy_syn(header)) {
@@ -208,12 +208,12 @@ void tun_queue_state::stray(const protocol::segment_repr& header, sys::chunk&& p
 
 void tun_queue_state::answer(protocol::stray_answer&& what, inbound_segment&& in) {
   if (auto* ignored = std::get_if<protocol::ignore_stray>(&what)) {
-    if (ignored->reason) where->stats.add(*ignored->reason);
+    if (ignored->reason) where->drop(in.packet, *ignored->reason);
   } else if (auto* answered = std::get_if<protocol::reply_stray>(&what)) {
-    if (answered->reason) where->stats.add(*answered->reason);
+    if (answered->reason) where->drop(in.packet, *answered->reason);
     reply(answered->header);
   } else if (auto* refused = std::get_if<protocol::refuse_path>(&what)) {
-    where->stats.add(protocol::errc::path_ends_tcp);
+    where->drop(in.packet, protocol::errc::path_ends_tcp);
     log_warn("a connection from ", in.header.tuple.remote, " to port ", in.header.tuple.local.port,
              " comes through something that ends TCP connections (a proxy); it is refused, since "
              "datagrams would be merged and cut");
@@ -246,7 +246,7 @@ void tun_queue_state::adopt(acceptance&& accepted, inbound_segment&& proof) {
   if (const auto* legacy = std::get_if<protocol::accept_legacy>(&request.accepted)) {
     const auto found = find_group(*legacy, tunnel->second, request);
     if (!found) {
-      where->stats.add(counter::session_refused);
+      where->drop(request.proof.packet, counter::session_refused);
       return reset(tuple, r);
     }
     shard = *found;

@@ -66,7 +66,7 @@ private:
   /// What overtakes its stream: a copy, since that may take a while, and slabs are few.
   void hold(const inbound_segment& in);
   void stray(const protocol::segment_repr& header, sys::chunk&& packet);
-  void too_big(const protocol::packet_too_big& icmp);
+  void too_big(const protocol::packet_too_big& icmp, const sys::chunk& packet);
   void answer(protocol::stray_answer&& what, inbound_segment&& in);
   void adopt(acceptance&& accepted, inbound_segment&& proof);
   /// The session of an older client, by its shard; nothing: to be refused.

@@ -23,6 +23,7 @@ const ctl_option options[] = {
     {"--mtu", &ctl_command::mtu, {task::doctor}},
     {"--config", nullptr, {task::doctor}},
     {"--most", nullptr, {task::sessions}},
+    {"--limit", nullptr, {task::pcap}},
     {"--watch", nullptr, {task::counters}},
     {"--json", nullptr, {}},
 };
@@ -30,8 +31,8 @@ const ctl_option options[] = {
 std::optional<task> task_named(const std::string& word) {
   static const std::pair<const char*, task> names[] = {
       {"status", task::status}, {"sessions", task::sessions}, {"counters", task::counters},
-      {"reload", task::reload}, {"close", task::close},       {"doctor", task::doctor},
-      {"help", task::help}};
+      {"reload", task::reload}, {"close", task::close},       {"pcap", task::pcap},
+      {"doctor", task::doctor}, {"help", task::help}};
   for (const auto& [name, what] : names)
     if (word == name) return what;
   return {};
@@ -41,6 +42,18 @@ std::optional<std::uint64_t> number_of(const std::string& text) {
   if (text.empty() || text.size() > 18 || text.find_first_not_of("0123456789") != std::string::npos)
     return {};
   return std::stoull(text);
+}
+
+/// "start FILE" or "stop".
+void take_pcap_word(ctl_command& out, const std::string& word) {
+  if (out.start && out.file.empty())
+    out.file = word;
+  else if (!out.start && !out.stop && word == "start")
+    out.start = true;
+  else if (!out.start && !out.stop && word == "stop")
+    out.stop = true;
+  else
+    out.errors.push_back(word + ": pcap takes start FILE, or stop");
 }
 
 /// Words that belong to the command itself.
@@ -55,6 +68,8 @@ void take_word(ctl_command& out, bool& named, const std::string& word) {
     out.session = number_of(word).value_or(0);
     if (out.session == 0)
       out.errors.push_back(word + ": must be the number of a session, as 'sessions' lists them");
+  } else if (out.what == task::pcap) {
+    take_pcap_word(out, word);
   } else if (out.what == task::doctor && !out.side && (word == "client" || word == "server")) {
     out.side = word == "client" ? role::client : role::server;
   } else {
@@ -71,9 +86,9 @@ void take_value(ctl_command& out, const ctl_option& option, const std::string& v
   } else if (name == "--config") {
     out.configs.push_back(value);
   } else {
-    const auto most = number_of(value);
-    if (most && *most >= 1)
-      out.most = *most;
+    const auto number = number_of(value);
+    if (number && *number >= 1)
+      (name == "--limit" ? out.limit : out.most) = *number;
     else
       out.errors.push_back(name + ' ' + value + ": must be a number of 1 or more");
   }
@@ -117,6 +132,10 @@ ctl_command parse_ctl_command(const std::vector<std::string>& arguments) {
   if (!named) out.errors.emplace_back("a command is needed");
   if (out.what == task::close && out.session == 0 && out.errors.empty())
     out.errors.emplace_back("close: needs the number of a session");
+  if (out.what == task::pcap && out.errors.empty()) {
+    if (!out.stop && out.file.empty()) out.errors.emplace_back("pcap: needs start FILE, or stop");
+    if (out.stop && out.limit != 0) out.errors.emplace_back("--limit: goes with pcap start alone");
+  }
   for (const auto* option : given)
     if (!option->of.empty() &&
         std::find(option->of.begin(), option->of.end(), out.what) == option->of.end())
@@ -137,6 +156,10 @@ Commands:
     --watch         what they gain, each second, until interrupted
   reload            read the config files again, as SIGHUP does
   close SESSION     close one session, named by its number in 'sessions'
+  pcap start FILE   capture what passes the TUN device into FILE, as pcapng; FILE is made or
+                    emptied by the program that is asked
+    --limit MIB     end at this size [the program's --pcap-limit]
+  pcap stop         end the capture
   doctor [client|server]
                     look at the host for what keeps a tunnel from working, and print the
                     commands that mend it; nothing is changed. Without a running program

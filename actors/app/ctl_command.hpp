@@ -19,6 +19,7 @@ struct ctl_command {
     counters,
     reload,
     close,
+    pcap,
     doctor
   };
   task what = task::help;
@@ -27,6 +28,10 @@ struct ctl_command {
   // sessions, close
   std::uint64_t most = 100;
   std::uint64_t session = 0;
+  // pcap
+  bool start = false, stop = false;
+  std::string file;        ///< as typed
+  std::uint64_t limit = 0; ///< MiB; 0: not given
   // counters
   bool watch = false;
   // doctor

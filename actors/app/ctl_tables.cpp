@@ -83,6 +83,17 @@ std::string offload_line(const json& status) {
   return out;
 }
 
+/// Nothing where there was no capture.
+std::string capture_line(const json& status) {
+  const auto& pcap = member(status, "pcap");
+  if (at(pcap, "file").empty()) return {};
+  auto out = at(pcap, "state") + ", " + at(pcap, "file") + ": " + at(pcap, "packets") +
+             " packets, " + at(pcap, "bytes") + " of " + at(pcap, "limit_bytes") + " bytes";
+  if (const auto lost = at(pcap, "lost"); lost != "0") out += ", " + lost + " packets lost";
+  if (const auto problem = at(pcap, "problem"); !problem.empty()) out += ", " + problem;
+  return out;
+}
+
 void append_shards(const json& status, std::string& out) {
   std::vector<row> rows{{"shard", "sessions", "offload", "buffers in use"}};
   for (const auto& s : member(status, "shards")) {
@@ -117,6 +128,7 @@ std::string status_table(const std::string& text) {
     const auto detail = at(part, "detail");
     rows.push_back({name, at(part, "state") + (detail.empty() ? "" : ": " + detail)});
   }
+  if (const auto line = capture_line(status); !line.empty()) rows.push_back({"capture", line});
   rows.push_back({"sessions", at(status, "sessions")});
   out += table(rows, 2);
   append_shards(status, out);

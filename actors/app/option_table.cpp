@@ -252,6 +252,17 @@ std::vector<option_group> make_groups() {
            {"metrics", 0, "ADDR:PORT", "off", 0, 0,
             "serve /metrics for Prometheus and /healthz for load balancers over HTTP; a port "
             "alone: on 127.0.0.1"},
+           {"pcap",
+            0,
+            "PATH",
+            {},
+            0,
+            0,
+            "capture what passes the TUN device into this file, as pcapng, with the reason where a "
+            "packet is dropped; whatever it held is overwritten. 'tonelctl pcap' does so at a "
+            "running program"},
+           {"pcap-limit", 0, "MIB", "64", 1, 1'048'576,
+            "size at which that capture ends by itself"},
        }},
       {"Process",
        {

@@ -1,11 +1,14 @@
 #include "actors/app/run.hpp"
 
 #include "actors/app/build_info.hpp"
+#include "actors/app/captures.hpp"
 #include "actors/app/control_socket.hpp"
+#include "actors/app/device_options.hpp"
 #include "actors/app/host_commands.hpp"
 #include "actors/app/load.hpp"
 #include "actors/app/log.hpp"
 #include "actors/app/options.hpp"
+#include "actors/app/session_room.hpp"
 #include "actors/app/start_error.hpp"
 #include "actors/control.hpp"
 #include "actors/http.hpp"
@@ -15,6 +18,7 @@
 #include "actors/shard.hpp"
 #include "actors/status_line.hpp"
 #include "system/daemon.hpp"
+#include "system/decorators/pcap_device.hpp"
 #include "system/host_rules.hpp"
 #include "system/netlink_watch.hpp"
 #include "system/offload_probe.hpp"
@@ -50,18 +54,16 @@ namespace tonel::actors::app {
 
 namespace {
 
-constexpr std::size_t slabs_per_mib = (std::size_t{1} << 20) / (64 * 1024);
-// Descriptors of a process that are no session's: TUN queue and event loop of each shard; log, signals,
-// netlink, clients of control and http, files and programs that are started, and some reserve.
-constexpr std::size_t descriptors_a_queue = 4;
-constexpr std::size_t other_descriptors = 80;
+constexpr std::uint64_t octets_a_mib = std::uint64_t{1} << 20;
+constexpr std::size_t slabs_per_mib = octets_a_mib / (64 * 1024);
 // For a resolver that hangs while the process stops.
 constexpr auto worker_patience = std::chrono::milliseconds{100};
 
 /// Everything that the actors borrow, in the order in which it is made; undone in reverse.
 class runtime {
 public:
-  runtime(const settings& chosen, command_line line) : chosen_(chosen), line_(std::move(line)) {}
+  runtime(const settings& chosen, command_line line, std::optional<sys::capture_file> capture)
+      : chosen_(chosen), line_(std::move(line)), capture_file_(std::move(capture)) {}
   ~runtime() {
     resolver_.reset();
     worker_.reset();
@@ -78,13 +80,12 @@ public:
 private:
   std::optional<start_error> open_http();
   std::optional<start_error> open_control();
+  std::optional<start_error> open_capture();
+  void capture(const capture_order& wanted, const caf::actor& answer_to);
   std::shared_ptr<process_facts> facts() const;
   /// What answers questions about the process.
   std::vector<service> services(reactor& loop, const std::shared_ptr<process_facts>& facts);
   std::optional<start_error> open_listeners();
-  /// Keeps them to what the kernel gives a process, and some of that back from them.
-  void limit_sessions();
-  void limit_sessions(std::size_t most, const std::string& why);
   void make_context();
   void probe_offload();
   sys::result<tunnel_sockets> listen(const tunnel_config& tunnel);
@@ -104,6 +105,8 @@ private:
   std::optional<log_thread> log_; ///< ends when all else has: what is said last is written
   std::vector<process_tunnel> tunnels_;
   std::optional<sys::tun_device> tun_;
+  std::optional<sys::capture_file> capture_file_; ///< of --pcap, until it begins
+  std::shared_ptr<sys::packet_capture> captures_; ///< shared with the worker, too
   std::shared_ptr<sys::stream_listener> control_, http_;
   std::optional<sys::socket_budget> upstreams_; ///< server
   process_context context_;
@@ -122,7 +125,7 @@ std::optional<start_error> runtime::open() {
   if (!signals) return start_error{signals.error().to_string(), {}};
   signals_.emplace(std::move(*signals));
   log_.emplace();
-  limit_sessions();
+  upstreams_ = limit_sessions(chosen_.run);
   probe_offload();
   // What is most likely to fail comes before what changes the host.
   if (auto failed = open_listeners()) return failed;
@@ -130,27 +133,14 @@ std::optional<start_error> runtime::open() {
 
   const auto& tun = chosen_.run.tun;
   if (auto taken = address_in_use(tun)) return taken;
-  sys::tun_options options;
-  options.name = tun.name;
-  options.fd = tun.fd;
-  options.queues = tun.queues;
-  options.want_offload = chosen_.run.offload.tun;
-  options.mtu = tun.mtu;
-  options.txqueuelen = static_cast<std::uint32_t>(tun.txqueuelen);
-  options.local4 = tun.local4;
-  options.peer4 = tun.peer4;
-  if (tun.ipv6) {
-    options.local6 = tun.local6;
-    options.peer6 = tun.peer6;
-  }
-  options.ipv6_required = tun.ipv6_required;
-  auto device = sys::tun_device::open(kernel_, options);
+  auto device = sys::tun_device::open(kernel_, device_options(tun, chosen_.run.offload.tun));
   if (!device) return tun_error(device.error());
   tun_.emplace(std::move(*device));
   for (const auto& note : tun_->notes())
     log_warn(note);
   chosen_.run.tun.ipv6 = tun_->ipv6();
   if (auto failed = open_control()) return failed;
+  if (auto failed = open_capture()) return failed;
   make_context();
   if (!chosen_.firewall.interface.empty()) open_rules();
   return std::nullopt;
@@ -177,32 +167,27 @@ std::optional<start_error> runtime::open_control() {
   return std::nullopt;
 }
 
-void runtime::limit_sessions() {
-  const auto& run = chosen_.run;
-  const auto files = sys::raise_fd_limit();
-  std::size_t streams = 1, sockets = 1;
-  for (const auto& tunnel : run.tunnels) {
-    streams = std::max(streams, tunnel->streams);
-    sockets = std::max(sockets, tunnel->upstream_ports);
-  }
-  if (run.side == role::client) { // whose sessions share sockets, but take ports
-    limit_sessions(port_pool::in_all / streams,
-                   "the TCP ports are " + std::to_string(port_pool::in_all) + ", one a connection");
-  } else if (files != 0) {
-    const auto others = descriptors_a_queue * run.tun.queues + other_descriptors;
-    const auto room = static_cast<std::size_t>(files > 2 * others ? files - others : files / 2);
-    upstreams_.emplace(room);
-    limit_sessions(room / sockets, "the limit on open files is " + std::to_string(files));
-  }
+std::optional<start_error> runtime::open_capture() {
+  captures_ = make_captures(chosen_.run.side, tun_->name());
+  if (!capture_file_) return std::nullopt;
+  const auto begun =
+      captures_->start(std::move(*capture_file_), chosen_.pcap_limit_mib * octets_a_mib);
+  if (!begun) return start_error{"cannot capture: " + begun.error().to_string(), {}};
+  log_info("capturing into ", chosen_.pcap.path);
+  return std::nullopt;
 }
 
-void runtime::limit_sessions(std::size_t most, const std::string& why) {
-  auto& bound = chosen_.run.bounds.max_sessions;
-  if (most >= bound) return;
-  // A client's default is one that nobody has asked for.
-  if (chosen_.run.side == role::server || bound != limits{}.max_sessions)
-    log_info("at most ", most, " sessions, not ", bound, ": ", why);
-  bound = most;
+void runtime::capture(const capture_order& wanted, const caf::actor& answer_to) {
+  const auto limit = wanted.limit_mib != 0 ? wanted.limit_mib : chosen_.pcap_limit_mib;
+  worker_->run(
+      [captures = captures_, wanted, limit] {
+        return wanted.start ? start_capture(*captures, wanted.path, limit)
+                            : stop_capture(*captures);
+      },
+      [answer_to, question = wanted.question](const expected<std::string, std::string>& done) {
+        caf::anon_send(answer_to,
+                       capture_done{question, done.has_value(), done ? *done : done.error()});
+      });
 }
 
 void runtime::probe_offload() {
@@ -372,14 +357,19 @@ std::shared_ptr<process_facts> runtime::facts() const {
     worker_->run([name] { return host_answer{sys::interface_drops(name)}; },
                  [asker](const host_answer& found) { caf::anon_send(asker, found); });
   };
+  out->capture = [captures = captures_] { return captures->status(); };
   return out;
 }
 
 std::vector<service> runtime::services(reactor& loop, const std::shared_ptr<process_facts>& facts) {
   std::vector<service> out;
   if (control_)
-    out.push_back({"control", [&loop, facts, socket = control_](const caf::actor& root) {
-                     return loop.spawn(control, status_start{facts, socket, root});
+    out.push_back({"control", [this, &loop, facts, socket = control_](const caf::actor& root) {
+                     return loop.spawn(control, status_start{facts, socket, root,
+                                                             [this](const capture_order& wanted,
+                                                                    const caf::actor& answer_to) {
+                                                               capture(wanted, answer_to);
+                                                             }});
                    }});
   if (http_)
     out.push_back({"http", [&loop, facts, socket = http_](const caf::actor& root) {
@@ -419,6 +409,7 @@ int runtime::run(const std::function<void()>& on_ready) {
   struct lane {
     std::unique_ptr<reactor> loop;
     std::unique_ptr<sys::slab_pool> pool;
+    std::unique_ptr<sys::pcap_device> tun;
     std::unique_ptr<shard> state;
   };
   std::atomic<int> exit_code{0};
@@ -441,7 +432,9 @@ int runtime::run(const std::function<void()>& on_ready) {
     l.loop = std::make_unique<reactor>(system, std::move(*loop));
     l.pool = std::make_unique<sys::slab_pool>(chosen_.run.bounds.pool_mib * slabs_per_mib,
                                               [r = l.loop.get()] { r->nudge(); });
-    l.state = std::make_unique<shard>(i, context_, *l.loop, *l.pool, tun_->queue(i));
+    l.tun = std::make_unique<sys::pcap_device>(tun_->queue(i), *captures_,
+                                               static_cast<std::uint32_t>(i));
+    l.state = std::make_unique<shard>(i, context_, *l.loop, *l.pool, *l.tun);
     for (const auto& tunnel : tunnels_)
       l.state->tunnels.push_back({tunnel.settings,
                                   tunnel.listeners.empty() ? nullptr : tunnel.listeners[i],
@@ -507,6 +500,7 @@ int runtime::run(const std::function<void()>& on_ready) {
   for (auto& l : lanes)
     l.loop->stop();
   control_reactor.stop();
+  static_cast<void>(stop_capture(*captures_)); // there may be none
   report();
   log_info("stopped");
   return exit_code;
@@ -552,6 +546,12 @@ int run(role side, int argc, char** argv) {
     std::cerr << error_text(side, {log.error()});
     return 2;
   }
+  if (!chosen->pcap.path.empty()) chosen->pcap.path = sys::absolute_path(chosen->pcap.path);
+  auto capture = open_capture_file(chosen->pcap);
+  if (!capture) {
+    std::cerr << error_text(side, {capture.error()});
+    return 2;
+  }
   const auto fail = [&](const start_error& failed) {
     log_error(failed.text);
     for (const auto& advice : failed.advice)
@@ -579,7 +579,7 @@ int run(role side, int argc, char** argv) {
     }
     for (const auto& warning : warnings_of(*chosen))
       log_warn(warning);
-    runtime process{*chosen, line};
+    runtime process{*chosen, line, std::move(*capture)};
     if (const auto failed = process.open()) return fail(*failed);
     return process.run([&caller] {
       if (!caller) return;

@@ -47,6 +47,8 @@ struct settings {
   std::string pid_path;                      ///< empty: none
   std::string control_path;                  ///< "auto", "off" or a path
   std::optional<protocol::endpoint> metrics; ///< none: off
+  named_file pcap;                           ///< of the packets on the TUN device
+  std::uint64_t pcap_limit_mib = 0;
   /// Every option with its value, for status; of a secret only that there is one.
   std::vector<std::pair<std::string, std::string>> shown;
   std::vector<tunnel_files> files; ///< of run.tunnels, in their order

@@ -4,6 +4,7 @@
 #include "actors/app/ctl_tables.hpp"
 #include "actors/app/doctor.hpp"
 #include "actors/app/doctor_target.hpp"
+#include "system/daemon.hpp"
 #include "system/instance_state.hpp"
 #include "system/process.hpp"
 #include "system/resolver.hpp"
@@ -57,6 +58,14 @@ std::string error_in(const std::string& answer) {
   return parsed.contains("error") && parsed["error"].is_string()
              ? parsed["error"].get<std::string>()
              : std::string{};
+}
+
+/// What an answer with one member says.
+std::string text_in(const std::string& answer) {
+  const auto parsed = json::parse(answer, nullptr, false);
+  return parsed.is_object() && parsed.size() == 1 && parsed.front().is_string()
+             ? parsed.front().get<std::string>()
+             : answer;
 }
 
 /// Asks all programs that are to be asked; says which could not be.
@@ -169,8 +178,9 @@ int watch_counters(const ctl_command& command) {
   }
 }
 
-/// For what must not happen to several by accident.
-int command_one(const ctl_command& command, const std::string& line, const std::string& done) {
+/// For what must not happen to several by accident. done: what is said then; null: what the answer
+/// says
+int command_one(const ctl_command& command, const std::string& line, const char* done) {
   auto one = command;
   if (one.socket.empty()) {
     const auto all = ask_all(command, question("counters"), false);
@@ -189,7 +199,10 @@ int command_one(const ctl_command& command, const std::string& line, const std::
     complain(error);
     return failed;
   }
-  std::cout << (command.json ? json_line(answers.front()) : done + '\n');
+  const auto& answer = answers.front();
+  std::cout << (command.json      ? json_line(answer)
+                : done != nullptr ? std::string{done} + '\n'
+                                  : text_in(answer.answer) + '\n');
   return 0;
 }
 
@@ -286,6 +299,13 @@ int doctor(const ctl_command& command) {
   return code;
 }
 
+int pcap(const ctl_command& command) {
+  json more{{"do", command.start ? "start" : "stop"}};
+  if (command.start) more["file"] = sys::absolute_path(command.file);
+  if (command.limit != 0) more["limit_mib"] = command.limit;
+  return command_one(command, question("pcap", more), nullptr);
+}
+
 int run_command(const ctl_command& command) {
   switch (command.what) {
   case task::help: std::cout << ctl_help_text(); return 0;
@@ -299,7 +319,8 @@ int run_command(const ctl_command& command) {
   case task::reload: return command_one(command, question("reload"), "reloaded");
   case task::close:
     return command_one(command, question("close", {{"session", command.session}}),
-                       "session " + std::to_string(command.session) + " is being closed");
+                       ("session " + std::to_string(command.session) + " is being closed").c_str());
+  case task::pcap: return pcap(command);
   case task::doctor: return doctor(command);
   }
   return failed;

@@ -1,6 +1,7 @@
 #include "actors/app/validate.hpp"
 
 #include "actors/app/encryption.hpp"
+#include "actors/app/validate_status.hpp"
 #include "actors/app/value_reader.hpp"
 
 #include <algorithm>
@@ -110,12 +111,6 @@ std::string tun_name_problem(std::string_view name) {
   if (name == "." || name == "..") return "is no possible name of a device";
   if (name == "all" || name == "default") return "is a name that the kernel keeps for itself";
   return {};
-}
-
-std::optional<std::uint16_t> parse_port(std::string_view text) {
-  const auto value = parse_number(text);
-  if (!value || *value < 1 || *value > 65'535) return {};
-  return static_cast<std::uint16_t>(*value);
 }
 
 void read_local(reader& in, role side, tunnel_config& out) {
@@ -534,20 +529,6 @@ void note_process_options(const reader& in, role side, settings& out) {
       out.process_wide[option.name] = flag ? std::string{in.given(option.name) ? "yes" : "no"}
                                            : std::string{in.text(option.name)};
     }
-}
-
-void read_status(reader& in, settings& out) {
-  out.control_path = std::string{in.text("control")};
-  // What the kernel takes as the name of a local socket (man 7 unix).
-  if (out.control_path.size() > 107) in.refuse("control", "must be at most 107 characters");
-  const auto text = in.text("metrics");
-  if (text == "off") return;
-  if (const auto port = parse_port(text))
-    out.metrics = endpoint{ip_address::v4(127, 0, 0, 1), *port};
-  else if (const auto where = endpoint::parse(text); where && where->port != 0)
-    out.metrics = where;
-  else
-    in.refuse("metrics", "must be off, a port, or IPv4:PORT or [IPv6]:PORT, the port 1 to 65535");
 }
 
 void show(const reader& in, role side, settings& out) {

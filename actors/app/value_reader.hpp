@@ -25,6 +25,12 @@ inline std::optional<std::uint64_t> parse_number(std::string_view text) {
   return value;
 }
 
+inline std::optional<std::uint16_t> parse_port(std::string_view text) {
+  const auto value = parse_number(text);
+  if (!value || *value < 1 || *value > 65'535) return {};
+  return static_cast<std::uint16_t>(*value);
+}
+
 inline std::string range_text(std::uint64_t least, std::uint64_t most) {
   return "must be " + std::to_string(least) + " to " + std::to_string(most);
 }

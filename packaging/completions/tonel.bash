@@ -16,7 +16,7 @@ _tonel() {
     [--wire]="auto native tonel phantun"
   )
   case $before in
-    --config | --encryption-file | --handshake-packet | --log-output | --pid-file | --control)
+    --config | --encryption-file | --handshake-packet | --log-output | --pcap | --pid-file | --control)
       mapfile -t COMPREPLY < <(compgen -f -- "$word")
       return
       ;;

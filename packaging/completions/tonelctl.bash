@@ -5,14 +5,14 @@ _tonelctl() {
   local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} each command=
   COMPREPLY=()
   case $before in
-    --socket | --config)
+    --socket | --config | start)
       mapfile -t COMPREPLY < <(compgen -f -- "$word")
       return
       ;;
   esac
   for each in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
     case $each in
-      status | sessions | counters | reload | close | doctor)
+      status | sessions | counters | reload | close | pcap | doctor)
         command=$each
         break
         ;;
@@ -20,9 +20,10 @@ _tonelctl() {
   done
   local names="--socket --json --help --version"
   case $command in
-    "") names+=" status sessions counters reload close doctor" ;;
+    "") names+=" status sessions counters reload close pcap doctor" ;;
     sessions) names+=" --most" ;;
     counters) names+=" --watch" ;;
+    pcap) names+=" start stop --limit" ;;
     doctor) names+=" client server --config --tun --local --remote --mtu" ;;
   esac
   mapfile -t COMPREPLY < <(compgen -W "$names" -- "$word")

@@ -2,12 +2,13 @@
 # Completion for tonelctl in zsh.
 
 _tonelctl() {
-  local command=${words[(r)(status|sessions|counters|reload|close|doctor)]}
+  local command=${words[(r)(status|sessions|counters|reload|close|pcap|doctor)]}
   local -a specs=('--socket=:socket:_files' --json --help --version)
   case $command in
-    '') specs+=('1:command:(status sessions counters reload close doctor)') ;;
+    '') specs+=('1:command:(status sessions counters reload close pcap doctor)') ;;
     sessions) specs+=('--most=:number: ') ;;
     counters) specs+=(--watch) ;;
+    pcap) specs+=('--limit=:mib: ' '2:what:(start stop)' '3:file:_files') ;;
     doctor)
       specs+=('*--config=:file:_files' '--tun=:name: ' '--local=:address: ' '--remote=:address: '
         '--mtu=:bytes: ' '2:side:(client server)')

@@ -16,7 +16,7 @@ NEEDED = {"tonelc": ["--local", "127.0.0.1:1", "--remote", "192.0.2.1:1"],
           "tonels": ["--local", "1", "--remote", "192.0.2.1:1"]}
 # One of a few words; other values have no end of them.
 CHOICE = re.compile(r"must be ((?:[a-z]+, )*[a-z]+ or [a-z]+)$", re.M)
-COMMANDS = ["", "status", "sessions", "counters", "reload", "close", "doctor"]
+COMMANDS = ["", "status", "sessions", "counters", "reload", "close", "pcap", "doctor"]
 
 # As bash calls it for the words before the cursor, of which the last is not complete.
 BASH = """

@@ -283,6 +283,24 @@ BOOST_AUTO_TEST_CASE(answers_are_json_in_utf8_whatever_the_names) {
   BOOST_TEST(text.find("\"dropped_too_large\":2") != std::string::npos);
 }
 
+BOOST_AUTO_TEST_CASE(the_status_says_how_a_capture_is) {
+  actors::counters counts;
+  auto facts = facts_of({&counts});
+  const auto text = [&] { return actors::status_json(facts, {}, {}); };
+  BOOST_TEST(text().find("pcap") == std::string::npos); // there can be none
+  sys::capture_status now;
+  facts.capture = [&now] { return now; };
+  BOOST_TEST(text().find(R"("pcap":{"state":"off"})") != std::string::npos);
+  now = {true, "/x", 8, 900, 1000, 2, false, ""};
+  BOOST_TEST(text().find(R"("pcap":{"state":"on","file":"/x","packets":8,"bytes":900,)"
+                         R"("limit_bytes":1000,"lost":2})") != std::string::npos);
+  now.on = false;
+  now.limit_reached = true;
+  now.problem = "full";
+  BOOST_TEST(text().find(R"("state":"limit")") != std::string::npos);
+  BOOST_TEST(text().find(R"("problem":"full")") != std::string::npos);
+}
+
 BOOST_AUTO_TEST_CASE(metrics_have_a_type_each_and_escaped_labels) {
   actors::counters counts;
   counts.add(counter::datagrams_in, 7);

@@ -162,8 +162,10 @@ process::process(world& w, const actors::config& settings, std::size_t slabs,
     tuns.push_back(std::make_unique<sys::memory_packet_device>());
     tuns.back()->on_write = [this, i](const auto& s) { world_.carry(*this, i, s); };
     pools_.push_back(std::make_unique<sys::slab_pool>(slabs));
+    taps_.push_back(
+        std::make_unique<sys::pcap_device>(*tuns[i], capture, static_cast<std::uint32_t>(i)));
     shards_.push_back(
-        std::make_unique<actors::shard>(i, context_, *reactors_[i], *pools_[i], *tuns[i]));
+        std::make_unique<actors::shard>(i, context_, *reactors_[i], *pools_[i], *taps_[i]));
     if (client) listeners.push_back(std::make_shared<socket>());
     shards_.back()->tunnels.push_back({tunnel_, client ? listeners.back() : nullptr, std::nullopt});
   }

@@ -3,6 +3,7 @@
 #include "actors/root_supervisor.hpp"
 #include "actors/shard.hpp"
 #include "protocol/packet.hpp"
+#include "system/decorators/pcap_device.hpp"
 #include "system/fake/memory_devices.hpp"
 #include "system/fake/memory_service_manager.hpp"
 
@@ -128,6 +129,8 @@ public:
   std::vector<std::string> app_got(std::uint16_t port) const;
 
   std::vector<std::unique_ptr<sys::memory_packet_device>> tuns;
+  /// Nothing is written to the file before its end.
+  sys::packet_capture capture{{"world", "tun", std::chrono::hours{1}}};
   std::vector<std::shared_ptr<socket>> listeners; ///< client, in order of opening
   bool listen_fails = false;
   std::vector<std::shared_ptr<socket>> upstreams; ///< server, in order of opening
@@ -162,6 +165,7 @@ private:
   std::vector<virtual_loop*> loops_; ///< of the shards, then the control reactor's
   std::vector<std::unique_ptr<stepped_reactor>> reactors_;
   std::vector<std::unique_ptr<sys::slab_pool>> pools_;
+  std::vector<std::unique_ptr<sys::pcap_device>> taps_;
   std::vector<std::unique_ptr<actors::shard>> shards_;
   std::unique_ptr<sys::readiness> signal_ready_;
   std::vector<int> signals_;

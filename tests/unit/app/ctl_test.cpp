@@ -20,6 +20,12 @@ BOOST_AUTO_TEST_CASE(commands_and_their_options_are_taken_apart) {
   BOOST_TEST(parse_ctl_command({"sessions", "--most=5"}).most == 5u);
   BOOST_TEST(parse_ctl_command({"counters", "--watch"}).watch);
   BOOST_TEST(parse_ctl_command({"close", "42"}).session == 42u);
+  const auto start = parse_ctl_command({"pcap", "start", "a.pcapng", "--limit", "5"});
+  BOOST_TEST(start.errors.empty());
+  BOOST_TEST((start.what == task::pcap && start.start && !start.stop));
+  BOOST_TEST((start.file == "a.pcapng" && start.limit == 5));
+  BOOST_TEST(parse_ctl_command({"pcap", "start", "start"}).file == "start");
+  BOOST_TEST(parse_ctl_command({"pcap", "stop"}).stop);
   const auto doctor = parse_ctl_command(
       {"doctor", "server", "--config", "/a", "--config=/b", "--tun", "t0", "--mtu", "1400"});
   BOOST_TEST(doctor.errors.empty());
@@ -42,6 +48,14 @@ BOOST_AUTO_TEST_CASE(wrong_command_lines_are_told) {
                          {"close", "-1"},
                          {"sessions", "--most", "0"},
                          {"sessions", "--most", "x"},
+                         {"pcap"},
+                         {"pcap", "start"},
+                         {"pcap", "go"},
+                         {"pcap", "stop", "x"},
+                         {"pcap", "start", "x", "y"},
+                         {"pcap", "start", "x", "--limit", "0"},
+                         {"pcap", "stop", "--limit", "1"},
+                         {"status", "--limit", "1"},
                          {"doctor", "both"},
                          {"counters", "--config", "x"}};
   for (const auto& each : wrong)
@@ -52,8 +66,9 @@ BOOST_AUTO_TEST_CASE(wrong_command_lines_are_told) {
 
 BOOST_AUTO_TEST_CASE(help_names_every_option) {
   const auto text = ctl_help_text();
-  for (const char* name : {"--socket", "--json", "--most", "--watch", "--config", "--tun",
-                           "--local", "--remote", "--mtu", "--help", "--version", "doctor"})
+  for (const char* name :
+       {"--socket", "--json", "--most", "--watch", "--config", "--tun", "--local", "--remote",
+        "--mtu", "--help", "--version", "doctor", "--limit", "pcap"})
     BOOST_TEST(text.find(name) != std::string::npos, name);
 }
 
@@ -69,6 +84,8 @@ BOOST_AUTO_TEST_CASE(tables_are_made_of_answers) {
       R"({"program": "tonelc", "version": "1.2.3", "pid": 5, "uptime_s": 61,
       "tun": {"name": "t0", "queues": 2, "queue_drops": 3, "unanswered_s": 4}, "offload": {"tun": true, "udp-gso": false},
       "parts": {"remote": {"state": "resolved", "detail": "1.2.3.4:5"}}, "sessions": 7,
+      "pcap": {"state": "on", "file": "/x", "packets": 8, "bytes": 900, "limit_bytes": 1000, "lost": 2,
+               "problem": "full"},
       "options": {"mtu": "1500", "pid-file": ""},
       "shards": [{"shard": 0, "answers": true, "sessions": 7, "tun_offload": true, "slabs_in_use": 1, "slabs": 9},
                  {"shard": 1, "answers": false}],
@@ -76,9 +93,11 @@ BOOST_AUTO_TEST_CASE(tables_are_made_of_answers) {
   for (const char* part :
        {"tonelc 1.2.3, process 5, up 1m 1s\n", "t0, 2 queue(s), 3 packets dropped",
         "the system has not answered for 4 s", "tun on, udp-gso off", "resolved: 1.2.3.4:5",
-        "1 of 9", "does not answer", "mtu  1500", "datagrams_in  4"})
+        "on, /x: 8 packets, 900 of 1000 bytes, 2 packets lost, full", "1 of 9", "does not answer",
+        "mtu  1500", "datagrams_in  4"})
     BOOST_TEST(status.find(part) != std::string::npos, part << " in " << status);
   BOOST_TEST(status.find("pid-file") == std::string::npos);
+  BOOST_TEST(status_table(R"({"pcap": {"state": "off"}})").find("capture") == std::string::npos);
   BOOST_TEST(status.find("datagrams_out") == std::string::npos);
 
   const auto sessions = sessions_table(

@@ -467,6 +467,20 @@ BOOST_AUTO_TEST_CASE(places_of_status_are_read) {
   check_refused(role::server, "--control", std::string(108, 'x'));
 }
 
+BOOST_AUTO_TEST_CASE(a_capture_has_a_file_and_a_limit) {
+  const auto plain = client();
+  BOOST_TEST_REQUIRE(plain.has_value());
+  BOOST_TEST(plain->pcap.path.empty());
+  const auto given = server({"--pcap=/x/y.pcapng", "--pcap-limit=5"});
+  BOOST_TEST_REQUIRE(given.has_value());
+  BOOST_TEST(given->pcap.path == "/x/y.pcapng");
+  BOOST_TEST(given->pcap.option == "--pcap");
+  BOOST_TEST(given->pcap_limit_mib == 5u);
+  BOOST_TEST(server({"--pcap=x"})->pcap_limit_mib == 64u);
+  for (const char* bad : {"0", "1048577", "x"})
+    check_refused(role::client, "--pcap-limit", bad);
+}
+
 BOOST_AUTO_TEST_CASE(all_options_are_shown_but_no_secret) {
   const auto r = server({"--encryption=xor:secret", "--mtu=1400", "--ipv4-only"});
   BOOST_TEST_REQUIRE(r.has_value());

@@ -1,0 +1,11 @@
+#pragma once
+
+#include "actors/config.hpp"
+#include "system/tun_device.hpp"
+
+namespace tonel::actors::app {
+
+/// What the device is opened with.
+sys::tun_options device_options(const tun_config& tun, bool offload);
+
+} // namespace tonel::actors::app

@@ -1,0 +1,50 @@
+#pragma once
+
+#include "system/decorators/packet_capture.hpp"
+#include "system/packet_device.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+namespace tonel::sys {
+
+/// A packet_device whose packets a capture records, as they pass the device: what was merged or is to
+/// be cut is one large packet, its checksum complete.
+/// Shape: without a capture a call costs one load more
+/// Owns:  neither; both outlive it
+class pcap_device final : public packet_device {
+public:
+  pcap_device(packet_device& inner, packet_capture& to, std::uint32_t queue) noexcept
+      : inner_(inner), capture_(to), queue_(queue) {}
+
+  int fd() const noexcept override { return inner_.fd(); }
+  result<read_state> read(slab_writer& slabs, std::vector<received_packet>& out,
+                          std::size_t max) override;
+  write_tally write(const std::vector<outgoing_segment>& segments,
+                    const std::vector<chunk>& chunks) override;
+  bool offload() const noexcept override { return inner_.offload(); }
+  void dropped(const chunk& packet, const char* reason) noexcept override;
+
+private:
+  /// A packet of the last read(), by where it lies.
+  struct seen_packet {
+    const std::uint8_t* at;
+    std::uint64_t number;
+  };
+  void record_read(const std::vector<received_packet>& packets, std::size_t first);
+  void record_written(const outgoing_segment& segment, const std::vector<chunk>& chunks, bool whole,
+                      bool lost);
+  void record(const packet_capture::packet& about, const protocol::segment_header& header,
+              protocol::byte_view payload);
+
+  packet_device& inner_;
+  packet_capture& capture_;
+  std::uint32_t queue_;
+  std::vector<seen_packet> seen_;
+  std::size_t next_dropped_ = 0; ///< drops come in the order of the packets, but for a few
+  std::vector<outgoing_segment> one_;
+  std::vector<std::uint8_t> payload_;
+};
+
+} // namespace tonel::sys
