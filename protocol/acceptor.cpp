@@ -24,7 +24,10 @@ constexpr std::size_t most_expiries = most_held / bookkeeping;
 
 /// phantun repeats its SYN after 1 s and 2 s; tonel never repeats one, and has given up after 3 s.
 constexpr auto least_repeat = 500ms, last_repeat = 2'800ms;
-constexpr std::size_t recent_syns = 256;
+constexpr std::size_t recent_syns = 4'096;
+/// After its SYN, in which a datagram that is not the first may open a connection of an older client.
+/// Less than a closed connection is remembered for: what comes after that opens nothing.
+constexpr auto opening_time = 60s;
 
 /// A RST that the sender of `in` and all trackers on the way accept: it takes the place of the
 /// segment that `in` acknowledges.
@@ -75,11 +78,10 @@ stray_answer acceptor::on_stray(const segment_repr& in, byte_view payload, time_
     if (is_legacy_syn(in)) return on_legacy_syn(in, *port, now);
     return port->native ? stray_answer{syn_ack(in, now)} : refuse(in, errc::no_stream, now);
   }
-  if (port->legacy) {
-    if (const auto made = proven_legacy(in, *port, now)) {
-      if (rests(*port, in, now)) return refuse(in, errc::guess_limited, now);
-      return *made;
-    }
+  const auto claim = port->legacy ? legacy_claim_of(in, *port, now) : legacy_claim{};
+  if (claim.made) {
+    if (rests(*port, in, now)) return refuse(in, errc::guess_limited, now);
+    return *claim.made;
   }
 
   if (const auto iss = cookie_.proven(in.tuple, in.ack, now))
@@ -87,7 +89,7 @@ stray_answer acceptor::on_stray(const segment_repr& in, byte_view payload, time_
   // The end of a health check: an empty ACK of the FIN that answered its own.
   if (in.payload_length == 0 && !in.has(flag::fin) && cookie_.proven(in.tuple, in.ack - 1, now))
     return ignore_stray{};
-  if (port->legacy && names_token(in))
+  if (claim.possible)
     return refuse_guess(in, *port, (in.ack.raw - 1) << 16 | in.tuple.remote.port, now);
   return refuse(in, errc::unproven, now);
 }
@@ -126,33 +128,44 @@ stray_answer acceptor::on_legacy_syn(const segment_repr& in, const served_port& 
   return reply_stray{legacy_syn_ack(in, token), std::nullopt};
 }
 
-/// Which SYN the sender of `in` has had an answer to, if any. Nothing was kept of it: it had 0 or a
-/// live group's token as its sequence number, of which the nearest below `in` is taken.
-std::optional<accept_legacy>
-acceptor::proven_legacy(const segment_repr& in, const served_port& port, time_point now) const {
-  if (!names_token(in)) return std::nullopt;
-  std::optional<accept_legacy> out;
+/// Which SYN the sender of `in` has had an answer to, if any: it had 0 or a live group's token as its
+/// sequence number, of which the nearest below `in` is taken. A restarted server gets the datagrams of
+/// connections that it does not know: where nothing tells of their SYN they open nothing, so their
+/// senders guess nothing.
+acceptor::legacy_claim acceptor::legacy_claim_of(const segment_repr& in, const served_port& port,
+                                                 time_point now) const {
+  legacy_claim out;
+  if (!names_token(in)) return out;
+  const auto* seen = recent_syn_of(in.tuple);
+  // The third ACK has no place but its own.
+  const bool may_be_later =
+      in.payload_length != 0 && seen != nullptr && now - seen->at <= opening_time;
   auto nearest = static_cast<std::int32_t>(receive_window);
   const auto consider = [&](std::uint16_t join) {
     const seq_num syn{join};
     const auto distance = in.seq - (syn + 1);
-    if (distance < 0 || distance >= nearest) return;
-    // The third ACK has no place but its own.
-    if (in.payload_length == 0 && distance != 0) return;
-    if (!cookie_.proves_token(in.tuple, syn, in.ack, now)) return;
+    if (distance < 0 || distance >= static_cast<std::int32_t>(receive_window)) return;
+    if (distance != 0 && !may_be_later) return;
+    out.possible = true;
+    if (distance >= nearest || !cookie_.proves_token(in.tuple, syn, in.ack, now)) return;
     nearest = distance;
-    out = accept_legacy{in.ack - 1, syn, join, join != 0 ? profile::tonel : profile::legacy};
+    out.made = accept_legacy{in.ack - 1, syn, join, join != 0 ? profile::tonel : profile::legacy};
   };
   consider(0);
   if (port.groups != nullptr)
     for (const auto& g : port.groups->groups_of(in.tuple.remote.address))
       consider(g.token);
-  if (!out || out->join != 0 || recent_.empty()) return out;
-  const auto hash = early_.hash_function()(in.tuple);
-  const auto& seen = recent_[hash % recent_.size()];
-  if (seen.tuple == hash && seen.repeated && now - seen.at <= hold_time + last_repeat)
-    out->shown = profile::phantun;
+  if (out.made && out.made->join == 0 && seen != nullptr && seen->repeated &&
+      now - seen->at <= hold_time + last_repeat)
+    out.made->shown = profile::phantun;
   return out;
+}
+
+const acceptor::recent_syn* acceptor::recent_syn_of(const four_tuple& tuple) const noexcept {
+  if (recent_.empty()) return nullptr;
+  const auto hash = early_.hash_function()(tuple);
+  const auto& seen = recent_[hash % recent_.size()];
+  return seen.tuple == hash && seen.at != time_point::min() ? &seen : nullptr;
 }
 
 /// Answered all the same: it may be a client that a server before us knew.

@@ -149,20 +149,27 @@ private:
     std::uint32_t payload_bytes = 0;
     time_point until{};
   };
-  /// SYNs of the last seconds, by the tuple's hash: a repeated one is phantun's. One that falls on
+  /// SYNs of older clients, by the tuple's hash: a repeated one is phantun's. One that falls on
   /// another's place takes it.
   struct recent_syn {
     std::size_t tuple = 0;
     time_point at = time_point::min();
     bool repeated = false;
   };
+  /// What a segment of an older client is worth that belongs to no stream.
+  struct legacy_claim {
+    bool possible =
+        false; ///< it stands where a handshake may end: if it proves none, it was a guess
+    std::optional<accept_legacy> made;
+  };
   using early_map = std::unordered_map<four_tuple, early, address_hash>;
 
   const served_port* port_of(const segment_repr& in) const noexcept;
   reply_stray syn_ack(const segment_repr& in, time_point now) const noexcept;
   stray_answer on_legacy_syn(const segment_repr& in, const served_port& port, time_point now);
-  std::optional<accept_legacy> proven_legacy(const segment_repr& in, const served_port& port,
-                                             time_point now) const;
+  legacy_claim legacy_claim_of(const segment_repr& in, const served_port& port,
+                               time_point now) const;
+  const recent_syn* recent_syn_of(const four_tuple& tuple) const noexcept;
   stray_answer refuse_guess(const segment_repr& in, const served_port& port, std::uint32_t guess,
                             time_point now) noexcept;
   stray_answer refuse(const segment_repr& in, std::optional<errc> reason, time_point now) noexcept;

@@ -185,6 +185,44 @@ BOOST_AUTO_TEST_CASE(whoever_forges_all_numbers_opens_no_session) {
   BOOST_TEST(token(0) != 0u);
 }
 
+BOOST_AUTO_TEST_CASE(connections_of_a_server_that_was_restarted_are_no_guesses) {
+  int answered = 0;
+  for (std::uint16_t i = 0; i < 200; ++i) {
+    const auto port = static_cast<std::uint16_t>(20'000 + i);
+    // What has come and gone differs by connection; so do the numbers of the process before this one.
+    for (const std::uint32_t length : {5u, 0u}) {
+      const auto in = segment(flag::ack, 31 + 5u * i, 2 + 37u * i, length, port);
+      const auto answer = give(in);
+      const auto* reply = std::get_if<reply_stray>(&answer);
+      answered += reply != nullptr && reply->header.flags == (flag::rst | flag::ack) ? 1 : 0;
+    }
+  }
+  BOOST_TEST(answered == 400); // so that they come back
+  BOOST_TEST(!groups.rests(client, now));
+  const auto t = token(0);
+  BOOST_REQUIRE(t != 0u);
+  BOOST_TEST(proven(1, t + 1u, 0).has_value());
+}
+
+BOOST_AUTO_TEST_CASE(what_is_no_guess_opens_nothing) {
+  acceptor other_queue{config_of(true, true, &groups)};
+  const auto syn = other_queue.on_stray(segment(flag::syn, 0, 0), {}, now);
+  const auto t = token_in(std::get<reply_stray>(syn).header.seq);
+  BOOST_TEST(!proven(6, t + 1u, 500).has_value());
+  BOOST_TEST(proven(1, t + 1u, 500).has_value());
+  BOOST_TEST(token(0) == t);
+  BOOST_TEST(proven(6, t + 1u, 500).has_value());
+  now += 61s;
+  BOOST_TEST(!proven(6, t + 1u, 500).has_value());
+}
+
+BOOST_AUTO_TEST_CASE(behind_a_syn_any_number_is_a_guess) {
+  const auto t = token(0);
+  for (std::uint32_t i = 0; i < 64; ++i)
+    BOOST_TEST(!proven(5'001, 2 + (t + 100 + i) % 65'535, 40).has_value());
+  BOOST_TEST(groups.rests(client, now));
+}
+
 BOOST_AUTO_TEST_CASE(joins_are_no_way_to_find_a_token_out) {
   BOOST_REQUIRE(groups.add(client, {60'000, 4'000, 1}));
   int answered = 0;
