@@ -7,13 +7,15 @@ namespace tonel::actors {
 std::optional<group_registry::opening>
 group_registry::open(const protocol::four_tuple& tuple, std::uint16_t token, std::size_t shard) {
   std::uint64_t owner = 0;
+  auto answers = std::make_shared<protocol::answer_limit>();
   {
     const std::lock_guard lock{mutex_};
     if (const auto known = first_of_.find(tuple); known != first_of_.end())
-      return opening{known->second, nullptr, nullptr};
+      return opening{known->second, nullptr, nullptr, nullptr};
     owner = (std::uint64_t{shard} << shard_shift) | (std::uint64_t{port_} << port_shift) |
             (++made_ & ((std::uint64_t{1} << port_shift) - 1));
-    if (!groups_.add(tuple.remote.address, {token, tuple.remote.port, owner})) return std::nullopt;
+    if (!groups_.add(tuple.remote.address, {token, tuple.remote.port, owner, answers}))
+      return std::nullopt;
     first_of_.emplace(tuple, owner);
   }
   // Made outside of the lock, which their ends take.
@@ -28,7 +30,7 @@ group_registry::open(const protocol::four_tuple& tuple, std::uint16_t token, std
     delete p;
   };
   return opening{owner, lease{new std::uint64_t{owner}, leave},
-                 lease{new std::uint64_t{owner}, forget}};
+                 lease{new std::uint64_t{owner}, forget}, std::move(answers)};
 }
 
 std::optional<std::uint64_t> group_registry::owner_of(const protocol::ip_address& source,
@@ -45,20 +47,26 @@ group_registry::groups_of(const protocol::ip_address& source) const {
   return groups_.groups_of(source);
 }
 
-bool group_registry::rests(const protocol::ip_address& source, protocol::time_point now) const {
+bool group_registry::rests(const protocol::ip_address& source, protocol::guess_kind kind,
+                           protocol::time_point now) const {
   const std::lock_guard lock{mutex_};
-  return groups_.rests(source, now);
+  return groups_.rests(source, kind, now);
 }
 
-void group_registry::wrong_guess(const protocol::ip_address& source, std::uint32_t guess,
-                                 protocol::time_point now) {
+void group_registry::wrong_guess(const protocol::ip_address& source, protocol::guess_kind kind,
+                                 std::uint32_t guess, protocol::time_point now) {
+  std::uint32_t guesses = 0;
   {
     const std::lock_guard lock{mutex_};
-    if (!groups_.guesses().wrong(source, guess, now)) return;
+    guesses = groups_.guessed_wrong(source, kind, guess, now);
   }
-  log_warn("port ", port_, ": ", protocol::guess_limit::per_source,
-           " handshakes of older clients from ", source,
-           " named no number of ours; none is served from there for 10 minutes");
+  if (guesses == 0) return;
+  if (kind == protocol::guess_kind::join)
+    log_warn("port ", port_, ": ", guesses, " connections of older clients from ", source,
+             " named no group that is here; none joins a group from there for 10 minutes");
+  else
+    log_warn("port ", port_, ": ", guesses, " handshakes of older clients from ", source,
+             " named no number of ours; no new one is served from there for 10 minutes");
 }
 
 std::size_t group_registry::size() const {

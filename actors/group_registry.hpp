@@ -30,6 +30,7 @@ public:
     std::uint64_t owner = 0; ///< the session's key: never 0, and no other's in the process
     lease group;             ///< the session's: until its end others may join
     lease first;             ///< the stream's: until its end the tuple opens no other group
+    std::shared_ptr<protocol::answer_limit> answers; ///< the session's
   };
 
   group_registry(std::uint16_t port, protocol::address_hash hash, std::size_t most)
@@ -43,9 +44,10 @@ public:
                                         std::uint16_t token) const;
   static std::size_t shard_of(std::uint64_t owner) noexcept { return owner >> shard_shift; }
   std::vector<protocol::legacy_group> groups_of(const protocol::ip_address& source) const override;
-  bool rests(const protocol::ip_address& source, protocol::time_point now) const override;
-  void wrong_guess(const protocol::ip_address& source, std::uint32_t guess,
-                   protocol::time_point now) override;
+  bool rests(const protocol::ip_address& source, protocol::guess_kind kind,
+             protocol::time_point now) const override;
+  void wrong_guess(const protocol::ip_address& source, protocol::guess_kind kind,
+                   std::uint32_t guess, protocol::time_point now) override;
   std::size_t size() const;
 
 private:

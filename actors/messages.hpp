@@ -68,6 +68,7 @@ struct adopt_stream {
   std::uint64_t owner = 0; ///< of an older dialect: the session, by group_registry's key
   group_registry::lease group = nullptr; ///< that session is to be made, and has this
   group_registry::lease first = nullptr; ///< the stream is the first of that session, and has this
+  std::shared_ptr<protocol::answer_limit> answers = nullptr; ///< that session's
 };
 struct stream_refused {
   protocol::four_tuple tuple;

@@ -50,7 +50,7 @@ void server_session_state::start(const server_session_start& s) {
   proof = s.proof;
   use = s.use;
   legacy = s.group != nullptr;
-  if (legacy) answers = std::make_shared<protocol::answer_limit>();
+  answers = s.answers;
   born = self->now();
   where->stats.add(counter::sessions_opened);
 }

@@ -205,8 +205,9 @@ caf::actor shard_supervisor_state::make_session(const adopt_stream& request,
   if (!place) return nullptr;
   place.opened();
   const auto* native = std::get_if<protocol::accept_stream>(&request.accepted);
-  server_session_start start{where,    request.tunnel, queue, caf::actor_cast<caf::actor>(self),
-                             upstream, request.group,  {},    std::make_shared<session_use>()};
+  server_session_start start{
+      where,         request.tunnel,  queue, caf::actor_cast<caf::actor>(self), upstream,
+      request.group, request.answers, {},    std::make_shared<session_use>()};
   if (native != nullptr) start.proof.emplace(native->hello);
   auto session = self->spawn<caf::monitored>(server_session, start);
   order->add(session.id(), source_of(source), start.use, self->now());

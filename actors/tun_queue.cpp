@@ -274,6 +274,7 @@ std::optional<std::size_t> tun_queue_state::find_group(const protocol::accept_le
     request.owner = opened->owner;
     request.group = opened->group;
     request.first = opened->first;
+    request.answers = opened->answers;
   } else {
     const auto owner = groups.owner_of(request.tuple.remote.address, accepted.join);
     if (!owner) return std::nullopt;

@@ -44,8 +44,8 @@ bool names_token(const segment_repr& in) noexcept {
   return !in.has(flag::fin) && in.ack.raw >= 2 && in.ack.raw <= 65'536;
 }
 
-bool rests(const served_port& port, const segment_repr& in, time_point now) {
-  return port.groups != nullptr && port.groups->rests(in.tuple.remote.address, now);
+bool rests(const served_port& port, const segment_repr& in, guess_kind kind, time_point now) {
+  return port.groups != nullptr && port.groups->rests(in.tuple.remote.address, kind, now);
 }
 
 } // namespace
@@ -80,7 +80,7 @@ stray_answer acceptor::on_stray(const segment_repr& in, byte_view payload, time_
   }
   const auto claim = port->legacy ? legacy_claim_of(in, *port, now) : legacy_claim{};
   if (claim.made) {
-    if (rests(*port, in, now)) return refuse(in, errc::guess_limited, now);
+    if (rests(*port, in, claim.kind, now)) return refuse(in, errc::guess_limited, now);
     return *claim.made;
   }
 
@@ -90,7 +90,7 @@ stray_answer acceptor::on_stray(const segment_repr& in, byte_view payload, time_
   if (in.payload_length == 0 && !in.has(flag::fin) && cookie_.proven(in.tuple, in.ack - 1, now))
     return ignore_stray{};
   if (claim.possible)
-    return refuse_guess(in, *port, (in.ack.raw - 1) << 16 | in.tuple.remote.port, now);
+    return refuse_guess(in, *port, claim.kind, (in.ack.raw - 1) << 16 | in.tuple.remote.port, now);
   return refuse(in, errc::unproven, now);
 }
 
@@ -101,7 +101,8 @@ reply_stray acceptor::syn_ack(const segment_repr& in, time_point now) const noex
 stray_answer acceptor::on_legacy_syn(const segment_repr& in, const served_port& port,
                                      time_point now) {
   if (!port.legacy) return refuse(in, errc::no_stream, now);
-  if (rests(port, in, now)) return refuse(in, errc::guess_limited, now);
+  const auto kind = in.seq.raw == 0 ? guess_kind::opening : guess_kind::join;
+  if (rests(port, in, kind, now)) return refuse(in, errc::guess_limited, now);
   const auto token = cookie_.token(in.tuple, in.seq, now);
   const auto groups =
       port.groups ? port.groups->groups_of(in.tuple.remote.address) : std::vector<legacy_group>{};
@@ -112,7 +113,7 @@ stray_answer acceptor::on_legacy_syn(const segment_repr& in, const served_port& 
   if (in.seq.raw != 0) {
     // A group that is gone (or of another process): its client starts a new one.
     if (!has(token_in(in.seq), [](const legacy_group&) { return true; }))
-      return refuse_guess(in, port, in.seq.raw << 16, now);
+      return refuse_guess(in, port, kind, in.seq.raw << 16, now);
   } else if (has(token,
                  [&](const legacy_group& g) { return g.first_port != in.tuple.remote.port; })) {
     // Its joins would reach another client's group; from another port it gets another token.
@@ -140,15 +141,20 @@ acceptor::legacy_claim acceptor::legacy_claim_of(const segment_repr& in, const s
   // The third ACK has no place but its own.
   const bool may_be_later =
       in.payload_length != 0 && seen != nullptr && now - seen->at <= opening_time;
-  auto nearest = static_cast<std::int32_t>(receive_window);
+  // Told by its place alone, so that no guess counts as one kind and is held back as the other.
+  auto nearest = static_cast<std::int32_t>(receive_window), nearest_proven = nearest;
   const auto consider = [&](std::uint16_t join) {
     const seq_num syn{join};
     const auto distance = in.seq - (syn + 1);
-    if (distance < 0 || distance >= static_cast<std::int32_t>(receive_window)) return;
+    if (distance < 0 || distance >= nearest_proven) return;
     if (distance != 0 && !may_be_later) return;
-    out.possible = true;
-    if (distance >= nearest || !cookie_.proves_token(in.tuple, syn, in.ack, now)) return;
-    nearest = distance;
+    if (distance < nearest) {
+      nearest = distance;
+      out.possible = true;
+      out.kind = join != 0 ? guess_kind::join : guess_kind::opening;
+    }
+    if (!cookie_.proves_token(in.tuple, syn, in.ack, now)) return;
+    nearest_proven = distance;
     out.made = accept_legacy{in.ack - 1, syn, join, join != 0 ? profile::tonel : profile::legacy};
   };
   consider(0);
@@ -170,8 +176,8 @@ const acceptor::recent_syn* acceptor::recent_syn_of(const four_tuple& tuple) con
 
 /// Answered all the same: it may be a client that a server before us knew.
 stray_answer acceptor::refuse_guess(const segment_repr& in, const served_port& port,
-                                    std::uint32_t guess, time_point now) noexcept {
-  if (port.groups != nullptr) port.groups->wrong_guess(in.tuple.remote.address, guess, now);
+                                    guess_kind kind, std::uint32_t guess, time_point now) noexcept {
+  if (port.groups != nullptr) port.groups->wrong_guess(in.tuple.remote.address, kind, guess, now);
   return refuse(in, errc::wrong_token, now);
 }
 

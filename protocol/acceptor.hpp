@@ -160,6 +160,7 @@ private:
   struct legacy_claim {
     bool possible =
         false; ///< it stands where a handshake may end: if it proves none, it was a guess
+    guess_kind kind = guess_kind::opening;
     std::optional<accept_legacy> made;
   };
   using early_map = std::unordered_map<four_tuple, early, address_hash>;
@@ -170,8 +171,8 @@ private:
   legacy_claim legacy_claim_of(const segment_repr& in, const served_port& port,
                                time_point now) const;
   const recent_syn* recent_syn_of(const four_tuple& tuple) const noexcept;
-  stray_answer refuse_guess(const segment_repr& in, const served_port& port, std::uint32_t guess,
-                            time_point now) noexcept;
+  stray_answer refuse_guess(const segment_repr& in, const served_port& port, guess_kind kind,
+                            std::uint32_t guess, time_point now) noexcept;
   stray_answer refuse(const segment_repr& in, std::optional<errc> reason, time_point now) noexcept;
   stray_answer on_proxied(const segment_repr& in, const hello_repr& hello, seq_num client_iss,
                           seq_num iss, time_point now) noexcept;

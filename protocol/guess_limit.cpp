@@ -14,37 +14,47 @@ ip_address network_of(const ip_address& source) noexcept {
   return ip_address::v6(out.data());
 }
 
+constexpr std::size_t index(guess_kind kind) noexcept { return static_cast<std::size_t>(kind); }
+
 } // namespace
 
 std::size_t guess_limit::index_of(const ip_address& source) const noexcept {
   return hash_(source) % table_.size();
 }
 
-bool guess_limit::wrong(const ip_address& source, std::uint32_t guess, time_point now) noexcept {
+std::uint32_t guess_limit::wrong(const ip_address& source, standing of, guess_kind kind,
+                                 std::uint32_t guess, time_point now) noexcept {
   const auto who = network_of(source);
   auto& p = table_[index_of(who)];
-  const bool free = p.until <= now;
+  const bool free =
+      std::all_of(p.of.begin(), p.of.end(), [now](const tally& t) { return t.until <= now; });
   const bool own = free || p.source == who;
-  if (free) p = {who, 0, now + period, {}};
-  if (own && p.count >= per_source) return false; // it gets nowhere
-  if (own && p.count != 0) {
-    const auto kept = std::min<std::size_t>(p.count, p.last.size());
-    if (std::find(p.last.begin(), p.last.begin() + kept, guess) != p.last.begin() + kept)
-      return false;
+  if (free) p.source = who;
+  auto& t = p.of[index(kind)];
+  if (own) {
+    if (t.until <= now) t = {0, false, now + period, {}};
+    t.proven = t.proven || of == standing::proven;
+    if (t.count >= bound(t, of)) return 0; // it gets nowhere
+    const auto kept = std::min<std::size_t>(t.count, t.last.size());
+    if (std::find(t.last.begin(), t.last.begin() + kept, guess) != t.last.begin() + kept) return 0;
   }
-  all_until_ = std::max(all_until_, now) + period / in_all;
-  if (!own) return false;
-  p.last[p.count % p.last.size()] = guess;
-  if (++p.count < per_source) return false;
-  p.until = now + period;
-  return true;
+  auto& all = all_until_[index(kind)];
+  all = std::max(all, now) + period / in_all;
+  if (!own) return 0;
+  t.last[t.count % t.last.size()] = guess;
+  if (++t.count < bound(t, of)) return 0;
+  t.until = now + period;
+  return t.count;
 }
 
-bool guess_limit::rests(const ip_address& source, bool known, time_point now) const noexcept {
-  if (!known && all_until_ > now && all_until_ - now >= period) return true;
+bool guess_limit::rests(const ip_address& source, standing of, guess_kind kind,
+                        time_point now) const noexcept {
+  const auto all = all_until_[index(kind)];
+  if (of == standing::none && all > now && all - now >= period) return true;
   const auto who = network_of(source);
   const auto& p = table_[index_of(who)];
-  return p.count >= per_source && p.until > now && p.source == who;
+  const auto& t = p.of[index(kind)];
+  return t.count >= bound(t, of) && t.until > now && p.source == who;
 }
 
 } // namespace tonel::protocol

@@ -53,8 +53,17 @@ std::vector<legacy_group> legacy_groups::groups_of(const ip_address& source) con
   return found == by_address_.end() ? std::vector<legacy_group>{} : found->second;
 }
 
-bool legacy_groups::rests(const ip_address& source, time_point now) const {
-  return guesses_.rests(source, by_address_.find(source) != by_address_.end(), now);
+guess_limit::standing legacy_groups::standing_of(const ip_address& source) const {
+  const auto found = by_address_.find(source);
+  if (found == by_address_.end()) return guess_limit::standing::none;
+  const bool proven =
+      std::any_of(found->second.begin(), found->second.end(),
+                  [](const legacy_group& g) { return g.answers && g.answers->proven(); });
+  return proven ? guess_limit::standing::proven : guess_limit::standing::has_group;
+}
+
+bool legacy_groups::rests(const ip_address& source, guess_kind kind, time_point now) const {
+  return guesses_.rests(source, standing_of(source), kind, now);
 }
 
 } // namespace tonel::protocol

@@ -1,11 +1,13 @@
 #pragma once
 
 #include "protocol/address.hpp"
+#include "protocol/answer_limit.hpp"
 #include "protocol/guess_limit.hpp"
 #include "protocol/time.hpp"
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <unordered_map>
 #include <vector>
@@ -17,6 +19,7 @@ struct legacy_group {
   std::uint16_t token = 0;      ///< the sequence number of the SYN-ACK of its first connection
   std::uint16_t first_port = 0; ///< of that connection, at the client's end
   std::uint64_t owner = 0;      ///< whatever the shell knows its session by
+  std::shared_ptr<const answer_limit> answers = nullptr; ///< its session's
 };
 
 /// What the acceptor asks about the live groups of the process.
@@ -26,9 +29,10 @@ public:
   /// Those of one source address, at most legacy_groups::most_per_address.
   virtual std::vector<legacy_group> groups_of(const ip_address& source) const = 0;
   /// Too many tokens were guessed wrong by this source, or by all and it has no group.
-  virtual bool rests(const ip_address& source, time_point now) const = 0;
+  virtual bool rests(const ip_address& source, guess_kind kind, time_point now) const = 0;
   /// A third segment or a join gave a token that is none; see guess_limit.
-  virtual void wrong_guess(const ip_address& source, std::uint32_t guess, time_point now) = 0;
+  virtual void wrong_guess(const ip_address& source, guess_kind kind, std::uint32_t guess,
+                           time_point now) = 0;
 
 protected:
   group_lookup() = default;
@@ -55,14 +59,21 @@ public:
   void remove(const ip_address& source, std::uint16_t token, std::uint64_t owner);
   std::optional<legacy_group> find(const ip_address& source, std::uint16_t token) const;
   std::vector<legacy_group> groups_of(const ip_address& source) const override;
-  bool rests(const ip_address& source, time_point now) const override;
-  void wrong_guess(const ip_address& source, std::uint32_t guess, time_point now) override {
-    (void)guesses_.wrong(source, guess, now);
+  bool rests(const ip_address& source, guess_kind kind, time_point now) const override;
+  void wrong_guess(const ip_address& source, guess_kind kind, std::uint32_t guess,
+                   time_point now) override {
+    (void)guessed_wrong(source, kind, guess, now);
   }
-  guess_limit& guesses() noexcept { return guesses_; }
+  /// As guess_limit::wrong.
+  std::uint32_t guessed_wrong(const ip_address& source, guess_kind kind, std::uint32_t guess,
+                              time_point now) {
+    return guesses_.wrong(source, standing_of(source), kind, guess, now);
+  }
   std::size_t size() const noexcept { return size_; }
 
 private:
+  guess_limit::standing standing_of(const ip_address& source) const;
+
   std::size_t most_;
   std::size_t size_ = 0;
   std::unordered_map<ip_address, std::vector<legacy_group>, address_hash> by_address_;

@@ -3,6 +3,7 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include <memory>
 #include <set>
 
 using namespace tonel::protocol;
@@ -198,7 +199,7 @@ BOOST_AUTO_TEST_CASE(connections_of_a_server_that_was_restarted_are_no_guesses) 
     }
   }
   BOOST_TEST(answered == 400); // so that they come back
-  BOOST_TEST(!groups.rests(client, now));
+  BOOST_TEST(!groups.rests(client, guess_kind::opening, now));
   const auto t = token(0);
   BOOST_REQUIRE(t != 0u);
   BOOST_TEST(proven(1, t + 1u, 0).has_value());
@@ -220,7 +221,7 @@ BOOST_AUTO_TEST_CASE(behind_a_syn_any_number_is_a_guess) {
   const auto t = token(0);
   for (std::uint32_t i = 0; i < 64; ++i)
     BOOST_TEST(!proven(5'001, 2 + (t + 100 + i) % 65'535, 40).has_value());
-  BOOST_TEST(groups.rests(client, now));
+  BOOST_TEST(groups.rests(client, guess_kind::opening, now));
 }
 
 BOOST_AUTO_TEST_CASE(joins_are_no_way_to_find_a_token_out) {
@@ -230,6 +231,47 @@ BOOST_AUTO_TEST_CASE(joins_are_no_way_to_find_a_token_out) {
     answered += token(i, 4'001) != 0 ? 1 : 0;
   BOOST_TEST(answered == 0);
   BOOST_TEST(!proven(60'001, 5, 0, 4'001).has_value());
+}
+
+BOOST_AUTO_TEST_CASE(forged_joins_keep_no_client_out) {
+  for (std::uint32_t i = 0; i < 64; ++i)
+    BOOST_TEST(token(1 + 37 * i, 4'001) == 0u);
+  BOOST_TEST(groups.rests(client, guess_kind::join, now));
+  const auto t = token(0);
+  BOOST_REQUIRE(t != 0u);
+  BOOST_TEST(proven(1, t + 1u, 0).has_value());
+}
+
+BOOST_AUTO_TEST_CASE(what_is_forged_in_a_proven_clients_name_keeps_it_out_later) {
+  auto answers = std::make_shared<answer_limit>();
+  const auto first = token(0);
+  BOOST_REQUIRE(groups.add(client, {first, 4'000, 1, answers}));
+  answers->prove();
+  for (std::uint32_t i = 0; i < 1'000; ++i) {
+    token(1 + (first + 1 + i) % 65'535, 4'001);
+    proven(1, 2 + i, 0, 4'002);
+    now += 1ms;
+  }
+  const auto t = token(0, 4'003);
+  BOOST_REQUIRE(t != 0u);
+  BOOST_TEST(proven(1, t + 1u, 0, 4'003).has_value());
+  const auto joined = token(first, 4'004);
+  BOOST_REQUIRE(joined != 0u);
+  BOOST_TEST(proven(first + 1u, joined + 1u, 0, 4'004).has_value());
+  for (std::uint32_t i = 1'000; i < 1'024; ++i)
+    proven(1, 2 + i, 0, 4'002);
+  BOOST_TEST(token(0, 4'003) == 0u);
+}
+
+BOOST_AUTO_TEST_CASE(a_guess_counts_as_the_kind_that_it_would_open) {
+  // Of a group that an eavesdropper knows: joins are what rests, and what is held back then.
+  BOOST_REQUIRE(groups.add(client, {500, 4'000, 1}));
+  const auto joined = token(500, 4'001);
+  for (std::uint32_t i = 0; i < 64; ++i)
+    BOOST_TEST(!proven(501, 2 + (joined + 100 + i) % 65'535, 9, 4'001).has_value());
+  BOOST_TEST(groups.rests(client, guess_kind::join, now));
+  BOOST_TEST(!groups.rests(client, guess_kind::opening, now));
+  BOOST_TEST(!proven(501, joined + 1u, 9, 4'001).has_value());
 }
 
 BOOST_AUTO_TEST_CASE(a_join_needs_a_live_group_of_the_same_address) {
