@@ -2,22 +2,40 @@
 
 #include "actors/log.hpp"
 
+#include <chrono>
+
 namespace tonel::actors {
 
-std::optional<group_registry::opening>
-group_registry::open(const protocol::four_tuple& tuple, std::uint16_t token, std::size_t shard) {
+namespace {
+
+constexpr auto limit_silence = std::chrono::minutes{1};
+
+} // namespace
+
+std::optional<group_registry::opening> group_registry::open(const protocol::four_tuple& tuple,
+                                                            std::uint16_t token, std::size_t shard,
+                                                            protocol::time_point now) {
   std::uint64_t owner = 0;
   auto answers = std::make_shared<protocol::answer_limit>();
+  bool most = false;
   {
     const std::lock_guard lock{mutex_};
     if (const auto known = first_of_.find(tuple); known != first_of_.end())
       return opening{known->second, nullptr, nullptr, nullptr};
     owner = (std::uint64_t{shard} << shard_shift) | (std::uint64_t{port_} << port_shift) |
             (++made_ & ((std::uint64_t{1} << port_shift) - 1));
-    if (!groups_.add(tuple.remote.address, {token, tuple.remote.port, owner, answers}))
-      return std::nullopt;
-    first_of_.emplace(tuple, owner);
+    const bool added =
+        groups_.add(tuple.remote.address, {token, tuple.remote.port, owner, answers});
+    if (added) first_of_.emplace(tuple, owner);
+    if (!added) owner = 0;
+    most = !added && says_most(tuple.remote.address, now);
   }
+  if (most)
+    log_warn("limit reached: port ", port_, ": ", tuple.remote.address, " has ",
+             protocol::legacy_groups::most_per_address,
+             " sessions of older clients, as many as an address may have; new ones are refused "
+             "(said once a minute)");
+  if (owner == 0) return std::nullopt;
   // Made outside of the lock, which their ends take.
   const auto leave = [this, tuple, token](const std::uint64_t* p) {
     const std::lock_guard lock{mutex_};
@@ -31,6 +49,12 @@ group_registry::open(const protocol::four_tuple& tuple, std::uint16_t token, std
   };
   return opening{owner, lease{new std::uint64_t{owner}, leave},
                  lease{new std::uint64_t{owner}, forget}, std::move(answers)};
+}
+
+bool group_registry::says_most(const protocol::ip_address& source, protocol::time_point now) {
+  if (!groups_.has_most(source) || (told_most_ && now - *told_most_ < limit_silence)) return false;
+  told_most_ = now;
+  return true;
 }
 
 std::optional<std::uint64_t> group_registry::owner_of(const protocol::ip_address& source,

@@ -37,9 +37,10 @@ public:
       : port_(port), groups_(hash, most), first_of_(0, hash) {}
 
   /// Makes a group on this shard, or finds the one that this connection has opened. Nothing: there
-  /// are too many, or another client behind the address has the token; refuse by RST.
+  /// are too many, or another client behind the address has the token; refuse by RST. Of addresses
+  /// that have too many one is logged in a minute.
   [[nodiscard]] std::optional<opening> open(const protocol::four_tuple& tuple, std::uint16_t token,
-                                            std::size_t shard);
+                                            std::size_t shard, protocol::time_point now);
   std::optional<std::uint64_t> owner_of(const protocol::ip_address& source,
                                         std::uint16_t token) const;
   static std::size_t shard_of(std::uint64_t owner) noexcept { return owner >> shard_shift; }
@@ -51,6 +52,9 @@ public:
   std::size_t size() const;
 
 private:
+  /// Guarded by the lock: that its address has too many is to be logged.
+  bool says_most(const protocol::ip_address& source, protocol::time_point now);
+
   // 8 bits of shard (a device has 256 queues at most), 16 of port, 40 that count.
   static constexpr unsigned shard_shift = 56, port_shift = 40;
 
@@ -59,6 +63,7 @@ private:
   protocol::legacy_groups groups_;
   std::unordered_map<protocol::four_tuple, std::uint64_t, protocol::address_hash> first_of_;
   std::uint64_t made_ = 0;
+  std::optional<protocol::time_point> told_most_;
 };
 
 /// The groups of a process: a client's tokens say nothing of the port, so each has its own.

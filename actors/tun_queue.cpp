@@ -269,7 +269,8 @@ std::optional<std::size_t> tun_queue_state::find_group(const protocol::accept_le
   if (by.groups == nullptr) return std::nullopt;
   auto& groups = *by.groups;
   if (accepted.join == 0) {
-    const auto opened = groups.open(request.tuple, protocol::token_in(accepted.iss), where->index);
+    const auto opened =
+        groups.open(request.tuple, protocol::token_in(accepted.iss), where->index, self->now());
     if (!opened) return std::nullopt;
     request.owner = opened->owner;
     request.group = opened->group;

@@ -53,6 +53,11 @@ std::vector<legacy_group> legacy_groups::groups_of(const ip_address& source) con
   return found == by_address_.end() ? std::vector<legacy_group>{} : found->second;
 }
 
+bool legacy_groups::has_most(const ip_address& source) const {
+  const auto found = by_address_.find(source);
+  return found != by_address_.end() && found->second.size() >= most_per_address;
+}
+
 guess_limit::standing legacy_groups::standing_of(const ip_address& source) const {
   const auto found = by_address_.find(source);
   if (found == by_address_.end()) return guess_limit::standing::none;

@@ -69,6 +69,8 @@ public:
                               time_point now) {
     return guesses_.wrong(source, standing_of(source), kind, guess, now);
   }
+  /// It has as many as an address may have.
+  bool has_most(const ip_address& source) const;
   std::size_t size() const noexcept { return size_; }
 
 private:

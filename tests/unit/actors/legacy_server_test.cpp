@@ -340,6 +340,7 @@ BOOST_AUTO_TEST_CASE(the_upstream_says_little_to_a_client_that_acknowledges_noth
 
 BOOST_AUTO_TEST_CASE(an_address_has_64_groups_and_the_next_is_refused) {
   world w;
+  const log_tail log;
   raw_host h{w, 9};
   std::vector<std::uint16_t> tokens;
   std::uint16_t port = 41'000;
@@ -353,6 +354,14 @@ BOOST_AUTO_TEST_CASE(an_address_has_64_groups_and_the_next_is_refused) {
   BOOST_TEST(h.refused());
   BOOST_TEST(w.server().count(counter::sessions_opened) == opened);
   BOOST_TEST(w.server().count(counter::session_refused) == 1u);
+  const auto* line =
+      "198.51.100.9 has 64 sessions of older clients, as many as an address may have";
+  BOOST_TEST(log.matching(line) == 1u);
+  h.open(static_cast<std::uint16_t>(port + 2));
+  BOOST_TEST(log.matching(line) == 1u);
+  w.pass(1min);
+  h.open(static_cast<std::uint16_t>(port + 3));
+  BOOST_TEST(log.matching(line) == 2u);
   // A datagram proves no less, and is refused, too.
   raw_host other{w, 10};
   BOOST_TEST(other.open(41'000) != 0u);
