@@ -26,7 +26,8 @@ constexpr beginning beginnings[] = {
     {"DELETE ", "HTTP"},
     {"CONNECT ", "HTTP"},
     {"OPTIONS sip:", "SIP"},
-    {"OPTIONS rtsp:", "RTSP"},
+    {"OPTIONS rtsp", "RTSP"},
+    {"OPTIONS * RTSP/", "RTSP"},
     {"OPTIONS ", "HTTP"},
     {"TRACE ", "HTTP"},
     {"PATCH ", "HTTP"},
@@ -45,7 +46,18 @@ constexpr beginning beginnings[] = {
     {"REGISTER sip:", "SIP"},
     {"INVITE sip:", "SIP"},
     {"RTSP/1.0 ", "RTSP"},
-    {"DESCRIBE rtsp:", "RTSP"},
+    {"RTSP/2.0 ", "RTSP"},
+    {"DESCRIBE rtsp", "RTSP"},
+    {"ANNOUNCE rtsp", "RTSP"},
+    {"SETUP rtsp", "RTSP"},
+    {"PLAY rtsp", "RTSP"},
+    {"PLAY_NOTIFY rtsp", "RTSP"},
+    {"PAUSE rtsp", "RTSP"},
+    {"RECORD rtsp", "RTSP"},
+    {"REDIRECT rtsp", "RTSP"},
+    {"TEARDOWN rtsp", "RTSP"},
+    {"GET_PARAMETER rtsp", "RTSP"},
+    {"SET_PARAMETER rtsp", "RTSP"},
     {"RFB 00", "VNC"},
     {"\x13"
      "BitTorrent protocol",
@@ -83,10 +95,15 @@ bool is_rdp(byte_view first) noexcept {
          load_be16(first, 2) == first.size() && (first[5] == 0xe0 || first[5] == 0xd0);
 }
 
+/// A CONNECT: one to four octets of length, then the name of the protocol (MQTT 3.1.1 §2.2.3, §3.1).
 bool is_mqtt(byte_view first) noexcept {
-  return first.size() >= 8 && first[0] == 0x10 &&
-         (begins_with(first, std::string_view{"\0\x04MQTT", 6}, 2) ||
-          begins_with(first, std::string_view{"\0\x06MQIsdp", 8}, 2));
+  if (first.empty() || first[0] != 0x10) return false;
+  constexpr std::size_t last_of_length = 4;
+  std::size_t at = 1;
+  while (at < last_of_length && at < first.size() && (first[at] & 0x80) != 0)
+    ++at;
+  return begins_with(first, std::string_view{"\0\x04MQTT", 6}, at + 1) ||
+         begins_with(first, std::string_view{"\0\x06MQIsdp", 8}, at + 1);
 }
 
 /// The start of a session, or the question for TLS: the length of all in front.

@@ -294,6 +294,8 @@ void runtime::reload(const caf::actor& root) {
                [this, root](expected<settings, std::vector<option_error>> loaded) {
                  reload_result result;
                  if (loaded) {
+                   for (const auto& warning : warnings_of(*loaded))
+                     log_warn(warning);
                    result.tunnels = loaded->run.tunnels;
                    result.need_restart = changed_process_options(chosen_, *loaded);
                  } else {

@@ -212,6 +212,17 @@ def removal():
             said, text = reload(tonelc)
             assert "restart" in text and "mtu" in text, text
             ask_once(second, b"still there too")
+            # What start and --check warn of.
+            assert not any("starts like HTTP" in line for line in tonelc.lines)
+            packet = os.path.join(files.folder, "get")
+            with open(packet, "w", encoding="ascii") as out:
+                out.write("GET / HTTP/1.1\r\n\r\n")
+            files.write({"one": one[0], "two": two[0], "third": tunnel(top, 2)[0] +
+                         [f"handshake-packet = {packet}"]}, None)
+            said, text = reload(tonelc)
+            assert "tunnel third: the handshake packet starts like HTTP" in text, text
+            files.write({"one": one[0], "two": two[0]}, None)
+            reload(tonelc)
             # Removed.
             with Capture(top.client, "c0") as seen:
                 files.write({"one": one[0]}, None)

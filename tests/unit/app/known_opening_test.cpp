@@ -43,6 +43,11 @@ BOOST_AUTO_TEST_CASE(protocols_are_known_by_what_their_ends_say_first) {
            row{"OPTIONS * HTTP/1.1\r\n", "HTTP"},
            row{"OPTIONS sip:a@example.org SIP/2.0\r\n", "SIP"},
            row{"OPTIONS rtsp://example.org/ RTSP/1.0\r\n", "RTSP"},
+           row{"OPTIONS * RTSP/1.0\r\n", "RTSP"},
+           row{"SETUP rtsp://example.org/a RTSP/1.0\r\n", "RTSP"},
+           row{"PLAY rtsps://example.org/a RTSP/2.0\r\n", "RTSP"},
+           row{"TEARDOWN rtsp://example.org/a RTSP/1.0\r\n", "RTSP"},
+           row{"GET_PARAMETER rtsp://example.org/a RTSP/1.0\r\n", "RTSP"},
            row{"SSH-2.0-OpenSSH_9.2\r\n", "SSH"},
            row{"220 mail.example.org ESMTP\r\n", "SMTP or FTP"},
            row{"220-welcome\r\n", "SMTP or FTP"},
@@ -57,6 +62,8 @@ BOOST_AUTO_TEST_CASE(protocols_are_known_by_what_their_ends_say_first) {
            row{"\0\0\0\x44\xfeSMB@"s + std::string(60, '\0'), "SMB"},
            row{"\x03\0\0\x0b\x06\xe0\0\0\0\0\0"s, "RDP"},
            row{"\x10\x10\0\x04MQTT\x04\x02\0\x3c\0\x04test"s, "MQTT"},
+           row{"\x10\xac\x02\0\x04MQTT\x05\xc2"s + std::string(292, 'x'), "MQTT"},
+           row{"\x10\x80\x80\x01\0\x06MQIsdp\x03"s, "MQTT"},
            row{"\0\0\0\x08\x04\xd2\x16\x2f"s, "PostgreSQL"},
        })
     BOOST_TEST(opening_of(first) == name, first.substr(0, 20));
@@ -77,6 +84,9 @@ BOOST_AUTO_TEST_CASE(what_inspectors_do_not_know_is_nothing) {
            "\0\x10 too short"s,
            "\x9dtonel\n\x1a"s,
            "\0\0\0\x08\0\0\0\0"s,
+           "SETUP "s,
+           "PLAY it again"s,
+           "\x10\xff\xff\xff\xff\xff\0\x04MQTT"s,
            std::string(1'400, '\0'),
            std::string(1'400, '\xff'),
        })
