@@ -7,7 +7,10 @@
 #include "actors/app/validate.hpp"
 #include "system/private_file.hpp"
 
+#include <algorithm>
 #include <cerrno>
+#include <cstdint>
+#include <limits>
 #include <memory>
 #include <utility>
 
@@ -52,20 +55,23 @@ expected<settings, std::vector<option_error>> load_settings(role side, const com
   config_files files;
   if (const auto at = line.values.find("config"); at != line.values.end())
     files = read_config_files(side, at->second);
-  auto chosen = validate(side, line, files);
-  if (!chosen) return chosen;
-  std::vector<option_error> errors;
-  for (std::size_t i = 0; i < chosen->run.tunnels.size(); ++i) {
-    auto tunnel = *chosen->run.tunnels[i];
-    read_key(chosen->files[i].key, tunnel, errors);
-    if (auto packet = read_handshake_packet(chosen->files[i].handshake, chosen->run, tunnel))
+  auto [chosen, errors] = read_settings(side, line, files);
+  auto sizes = chosen.run;
+  // Where the MTU is wrong, nothing is too large for it.
+  const auto of_mtu = [](const auto& e) { return e.option == "--mtu" || e.option == "mtu"; };
+  if (std::any_of(errors.begin(), errors.end(), of_mtu))
+    sizes.tun.mtu = std::numeric_limits<std::uint16_t>::max();
+  for (std::size_t i = 0; i < chosen.run.tunnels.size(); ++i) {
+    auto tunnel = *chosen.run.tunnels[i];
+    read_key(chosen.files[i].key, tunnel, errors);
+    if (auto packet = read_handshake_packet(chosen.files[i].handshake, sizes, tunnel))
       tunnel.handshake_packet = std::move(*packet);
     else
       errors.push_back(std::move(packet.error()));
-    chosen->run.tunnels[i] = std::make_shared<const tunnel_config>(std::move(tunnel));
+    chosen.run.tunnels[i] = std::make_shared<const tunnel_config>(std::move(tunnel));
   }
   if (!errors.empty()) return unexpected{std::move(errors)};
-  return chosen;
+  return std::move(chosen);
 }
 
 std::vector<std::string> warnings_of(const settings& chosen) {

@@ -213,7 +213,8 @@ std::vector<option_group> make_groups() {
             "auto",
             1,
             1'000'000,
-            {"of these, from one address (IPv6: from one /64). auto: as many as there may be",
+            {"of these, from one address (IPv6: from one /64; four times as many from a /48). "
+             "auto: as many as there may be",
              "of these, from one address (IPv6: from one /64; four times as many from a /48). "
              "auto: "
              "a sixteenth, but 64 at least"}},

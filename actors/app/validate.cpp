@@ -548,6 +548,12 @@ void show(const reader& in, role side, settings& out) {
 
 expected<settings, std::vector<option_error>> validate(role side, const command_line& line,
                                                        const config_files& files) {
+  auto all = read_settings(side, line, files);
+  if (!all.errors.empty()) return unexpected{std::move(all.errors)};
+  return std::move(all.chosen);
+}
+
+judged_settings read_settings(role side, const command_line& line, const config_files& files) {
   reader in{side, line, files};
   settings out;
   auto& run = out.run;
@@ -574,8 +580,7 @@ expected<settings, std::vector<option_error>> validate(role side, const command_
   out.daemonize = in.given("daemonize");
   out.pid_path = std::string{in.text("pid-file")};
   note_process_options(in, side, out);
-  if (!errors.empty()) return unexpected{std::move(errors)};
-  return out;
+  return {std::move(out), std::move(errors)};
 }
 
 } // namespace tonel::actors::app

@@ -17,4 +17,14 @@ namespace tonel::actors::app {
 [[nodiscard]] expected<settings, std::vector<option_error>>
 validate(role side, const command_line& line, const config_files& files = {});
 
+/// What validate() makes of all, good or not.
+struct judged_settings {
+  settings
+      chosen; ///< where there are errors: with something harmless in the place of what is wrong
+  std::vector<option_error> errors;
+};
+/// As validate(), so that the files which the options name can be judged together with these.
+[[nodiscard]] judged_settings read_settings(role side, const command_line& line,
+                                            const config_files& files = {});
+
 } // namespace tonel::actors::app

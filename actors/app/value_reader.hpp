@@ -95,7 +95,8 @@ public:
     const auto* spec = find_option(name);
     const auto value = parse_number(text(name));
     if (value && *value >= spec->least && *value <= spec->most) return *value;
-    refuse(name, range_text(spec->least, spec->most));
+    const bool or_auto = spec->preset.of(side_) == "auto";
+    refuse(name, range_text(spec->least, spec->most) + (or_auto ? ", or auto" : ""));
     bad_numbers_.emplace_back(name);
     return spec->least;
   }

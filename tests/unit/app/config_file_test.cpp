@@ -179,6 +179,27 @@ BOOST_AUTO_TEST_CASE(a_file_that_cannot_be_read_is_an_error) {
              "--config /nonexistent/a.conf: cannot be read: No such file or directory");
 }
 
+BOOST_AUTO_TEST_CASE(values_and_the_files_that_they_name_are_judged_together) {
+  const auto r = load_settings(
+      role::server,
+      parse_command_line(role::server, {"-l", "4567", "-r", "127.0.0.1:7000", "--accept", "x",
+                                        "--max-sessions", "0", "--handshake-packet", "/nonexistent",
+                                        "--encryption-file", "/nonexistent2"}));
+  BOOST_TEST_REQUIRE(!r.has_value());
+  std::vector<std::string> options;
+  for (const auto& e : r.error())
+    options.push_back(e.option);
+  BOOST_TEST(options == (std::vector<std::string>{"--accept", "--max-sessions", "--encryption-file",
+                                                  "--handshake-packet"}),
+             boost::test_tools::per_element());
+}
+
+BOOST_AUTO_TEST_CASE(no_packet_is_too_large_for_an_mtu_that_is_wrong) {
+  write("packet", std::string(1'000, 'x'));
+  BOOST_TEST(errors("mtu = 5\n" + one + "handshake-packet = packet\n") ==
+             "a.conf:1: mtu 5: must be 576 to 65535\n");
+}
+
 BOOST_AUTO_TEST_CASE(keys_come_from_files_that_others_cannot_read) {
   write("key", "xor:a # b\n", 0640);
   const auto r = load(one + "encryption-file = key\n");
