@@ -28,7 +28,7 @@ struct server_session_start {
   caf::actor supervisor;
   protocol::endpoint upstream;
   group_registry::lease group; ///< of an older client: released when nobody can join any more
-  std::shared_ptr<protocol::answer_limit> answers; ///< of an older client
+  std::shared_ptr<protocol::answer_limit> answers;   ///< of an older client
   std::optional<protocol::session_proof> proof = {}; ///< of a native client: for its hellos
   std::shared_ptr<session_use> use;
 };

@@ -227,7 +227,8 @@ void our_server::on_stray(const segment_repr& in, const datagram& payload, time_
     if (made->join == 0) {
       of.token = token_in(made->iss);
       of.address = address;
-      if (!groups_->add(address, {of.token, in.tuple.remote.port, number, of.answers})) e.ended = true;
+      if (!groups_->add(address, {of.token, in.tuple.remote.port, number, of.answers}))
+        e.ended = true;
     }
     run(e, e.machine.on_segment(in, payload, now), &in, payload, now);
   }

@@ -285,40 +285,6 @@ BOOST_AUTO_TEST_CASE(who_is_not_accepted_is_refused_by_rst) {
   }
 }
 
-BOOST_AUTO_TEST_CASE(who_guesses_numbers_rests_and_others_are_served) {
-  world w;
-  const log_tail log;
-  raw_host h{w, 9}, other{w, 10};
-  for (std::uint32_t guess = 0; guess < 70; ++guess)
-    h.send(41'000, flag::ack, 1, 65'536 - guess, "forged");
-  BOOST_TEST(h.open(41'001) == 0u);
-  BOOST_TEST(log.matching("no new one is served from there for 10 minutes") == 1u);
-  BOOST_TEST(w.server().count(protocol::errc::wrong_token) == 70u);
-  BOOST_TEST(w.server().count(protocol::errc::guess_limited) >= 1u);
-  BOOST_TEST(w.upstream_got().empty());
-  BOOST_TEST(other.open(41'000) != 0u);
-  w.pass(10min);
-  BOOST_TEST(h.open(41'002) != 0u);
-}
-
-BOOST_AUTO_TEST_CASE(who_has_acknowledged_datagrams_is_not_kept_out_by_what_others_forge) {
-  world w;
-  const log_tail log;
-  raw_host h{w, 9};
-  const auto token = h.open(41'000);
-  h.send(41'000, flag::ack, 1, token + 1u, std::string(100, 'x'));
-  upstream_sends(w, 0, std::string(200, 'y'));
-  h.send(41'000, flag::ack, 101, token + 1u + 200, "I see");
-  for (std::uint32_t guess = 0; guess < 100; ++guess) {
-    h.send(42'000, flag::syn, 1 + (token + 1u + guess) % 65'535, 0, "");
-    h.send(42'001, flag::ack, 1, 65'536 - guess, "forged");
-  }
-  BOOST_TEST(h.open(41'001) != 0u);
-  BOOST_TEST(h.open(41'002, token) != 0u);
-  BOOST_TEST(w.server().count(protocol::errc::guess_limited) == 0u);
-  BOOST_TEST(log.matching("for 10 minutes") == 0u);
-}
-
 BOOST_AUTO_TEST_CASE(the_upstream_says_little_to_a_client_that_acknowledges_nothing) {
   world w;
   raw_host h{w, 9};
