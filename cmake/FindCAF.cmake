@@ -1,5 +1,5 @@
-# Finds CAF: a CMake package (CAF >= 0.18) where there is one, else headers and shared libraries
-# (Debian's libcaf-dev 0.17.6 has neither CMake files nor .pc files).
+# Finds CAF: a CMake package where there is one, else headers and library (0.17 has neither CMake nor
+# .pc files). Which versions will do is for who asks to say.
 # Imported target: CAF::core. Variable: CAF_VERSION.
 find_package(CAF CONFIG QUIET)
 if(CAF_FOUND AND TARGET CAF::core)

@@ -10,13 +10,27 @@ macro(tonel_find package debian)
   endif()
 endmacro()
 
-tonel_find(Threads libc6-dev)
+# What is written for one release of CAF compiles with no other: 0.16 and 0.18 have other messages,
+# atoms and errors.
+macro(tonel_find_caf)
+  find_package(CAF QUIET)
+  if(CAF_FOUND AND (CAF_VERSION VERSION_LESS 0.17.6 OR NOT CAF_VERSION VERSION_LESS 0.18))
+    message(FATAL_ERROR "CAF ${CAF_VERSION} is installed; needed is 0.17.6 or a later 0.17 "
+                        "(Debian 12 and 13: libcaf-dev)")
+  elseif(NOT CAF_FOUND)
+    list(APPEND tonel_missing libcaf-dev)
+  endif()
+endmacro()
+
 tonel_find(tl-expected libexpected-dev)
-if(NOT APPLE)
-  tonel_find(Nftables libnftables-dev)
+if(NOT TONEL_LIBRARY_ONLY)
+  tonel_find(Threads libc6-dev)
+  if(NOT APPLE)
+    tonel_find(Nftables libnftables-dev)
+  endif()
 endif()
 if(TONEL_PROGRAMS)
-  tonel_find(CAF libcaf-dev 0.17)
+  tonel_find_caf()
   tonel_find(nlohmann_json nlohmann-json3-dev 3.11)
 endif()
 
@@ -24,11 +38,33 @@ if(TONEL_SYSTEMD)
   tonel_find(Systemd libsystemd-dev) # or -DTONEL_SYSTEMD=OFF, where there is no systemd
 endif()
 
-if(TONEL_PROGRAMS AND TONEL_MAN) # or -DTONEL_MAN=OFF
-  tonel_find(Python3 python3 COMPONENTS Interpreter)
+# Whoever builds the programs to try them does not need man pages. CI does: there nothing is left out
+# silently.
+set(tonel_must "$ENV{CI}")
+if(TONEL_PROGRAMS AND TONEL_MAN)
+  find_package(Python3 QUIET COMPONENTS Interpreter)
   find_program(TONEL_SCDOC scdoc)
+  set(lacking "")
+  if(NOT Python3_Interpreter_FOUND)
+    list(APPEND lacking python3)
+  endif()
   if(NOT TONEL_SCDOC)
-    list(APPEND tonel_missing scdoc)
+    list(APPEND lacking scdoc)
+  endif()
+  if(lacking AND (tonel_must OR NOT TONEL_MAN STREQUAL AUTO))
+    list(APPEND tonel_missing ${lacking}) # or -DTONEL_MAN=OFF
+  elseif(lacking)
+    list(JOIN lacking " " lacking)
+    message(STATUS "No man pages. They need: apt-get install ${lacking}")
+    set(TONEL_MAN OFF)
+  endif()
+endif()
+if(TONEL_TESTS)
+  find_package(Python3 QUIET COMPONENTS Interpreter)
+  if(NOT Python3_Interpreter_FOUND AND tonel_must)
+    list(APPEND tonel_missing python3)
+  elseif(NOT Python3_Interpreter_FOUND)
+    message(WARNING "Most tests are left out. They need: apt-get install python3")
   endif()
 endif()
 
@@ -55,6 +91,7 @@ if(TONEL_BENCH)
 endif()
 
 if(tonel_missing)
+  list(REMOVE_DUPLICATES tonel_missing)
   list(JOIN tonel_missing " " tonel_missing)
   message(FATAL_ERROR "Libraries are missing. Install them with:\n"
                       "  apt-get install ${tonel_missing}\n")

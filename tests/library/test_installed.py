@@ -137,6 +137,25 @@ def check_pkg_config(prefix):
     check_programs(folder, "pkg-config")
 
 
+def check_within_another_project(how, words):
+    """As part of somebody's own build: needs no installation, tests nothing, installs nothing."""
+    folder = WORK / how
+    folder.mkdir()
+    (folder / "CMakeLists.txt").write_text(
+        "cmake_minimum_required(VERSION 3.22)\nproject(other LANGUAGES CXX)\nenable_testing()\n" + words +
+        "foreach(program IN ITEMS answer exchange)\n"
+        f'  add_executable(${{program}} "{EXAMPLES}/${{program}}.cpp")\n'
+        "  target_link_libraries(${program} PRIVATE tonel::protocol)\nendforeach()\n", encoding="ascii")
+    run(CMAKE, "-S", folder, "-B", folder / "build", "-G", GENERATOR,
+        f"-DCMAKE_CXX_COMPILER={COMPILER}", f"-DCMAKE_CXX_FLAGS={WARNINGS}", *sys.argv[7:])
+    run(CMAKE, "--build", folder / "build")
+    check_programs(folder / "build", how)
+    tests = run("ctest", "--test-dir", folder / "build", "-N")
+    check("Total Tests: 0" in tests, f"{how}: no tests of ours in another's build")
+    run(CMAKE, "--install", folder / "build", "--prefix", folder / "prefix")
+    check(not (folder / "prefix").exists(), f"{how}: nothing of ours is installed with another's")
+
+
 def main():
     if shutil.which("pkg-config") is None:
         print("pkg-config is not installed (./dev setup)")
@@ -152,6 +171,10 @@ def main():
     check(f"```cpp\n{code}```\n" in GUIDE, "docs/library.md shows answer.cpp as it is")
     check_cmake(prefix)
     check_pkg_config(prefix)
+    check_within_another_project("add_subdirectory", f'add_subdirectory("{SOURCE}" tonel)\n')
+    check_within_another_project(
+        "FetchContent", f'include(FetchContent)\nFetchContent_Declare(tonel SOURCE_DIR "{SOURCE}")\n'
+        "FetchContent_MakeAvailable(tonel)\n")
 
 
 main()
