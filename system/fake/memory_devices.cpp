@@ -26,7 +26,7 @@ std::vector<std::uint8_t> gather(const std::vector<chunk>& chunks, std::uint32_t
 readiness::readiness() : event_(real_kernel(), real_kernel().eventfd()) {}
 
 void readiness::set(bool ready) noexcept {
-  if (std::exchange(ready_, ready) == ready) return;
+  if (ready_.exchange(ready) == ready) return;
   std::uint64_t n = 1;
   if (ready)
     real_kernel().write(event_.get(), &n, sizeof n);

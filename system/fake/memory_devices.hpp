@@ -6,6 +6,7 @@
 #include "system/kernel.hpp"
 #include "system/packet_device.hpp"
 
+#include <atomic>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -22,7 +23,7 @@ public:
 
 private:
   descriptor event_;
-  bool ready_ = false;
+  std::atomic<bool> ready_{false}; ///< a test sets it, the loop that reads it takes it back
 };
 
 /// One queue of a TUN in memory: what a test puts in is read, what is written is kept.
