@@ -105,6 +105,7 @@ public:
       keep_in();
       mark();
       if (plan_.server) {
+        limit_pickups();
         redirect();
       } else {
         masquerade();
@@ -160,14 +161,16 @@ private:
 
   void note_sources(const std::string& family, const std::string& type, const std::string& source) {
     const auto seen = "syn_sources" + family, rates = "syn_rates" + family;
-    // For two seconds of the largest floods that a host takes in.
+    // For two or three seconds of the largest floods that a host takes in. tonel 0.6.1 repeats its SYN
+    // after 3 s.
     out_.push_back("add set " + table_ + ' ' + seen + " { type " + type +
-                   "; size 524288; flags dynamic,timeout; timeout 2s; gc-interval 1s; }");
+                   "; size 524288; flags dynamic,timeout; timeout 4s; gc-interval 1s; }");
     out_.push_back("add set " + table_ + ' ' + rates + " { type " + type +
                    "; size 65536; flags dynamic,timeout; timeout 10s; }");
     rule(source + " @" + seen + " update @" + seen + " { " + source + " timeout 10s } add @" +
-         rates + " { " + source + " limit rate 10000/second burst 10000 packets } accept");
-    rule(source + " @" + seen + " drop");
+         rates + " { " + source + " limit rate over 10000/second burst 10000 packets } drop");
+    // Also where the set of rates has no room for this one.
+    rule(source + " @" + seen + " accept");
     rule("add @" + seen + " { " + source + " }");
   }
 
@@ -186,6 +189,18 @@ private:
     rule("iifname " + tun_ + " meta l4proto tcp" + drop);
     rule("oifname " + tun_ + " meta l4proto tcp" + drop);
     outside();
+  }
+
+  /// Connection tracking takes up connections in their middle (nf_conntrack_tcp_loose, the default), so
+  /// that each forged ACK would leave an entry for five minutes. Some pass: the clients of a host that
+  /// has started again learn by a RST that theirs is not known any more.
+  void limit_pickups() {
+    chain("pickups", "filter", "prerouting", "mangle");
+    for (const auto& f : flows_)
+      rule("iifname != " + tun_ + ' ' + f.in +
+           " ct state new tcp flags & (fin | syn | rst | ack) != syn fib daddr type local limit "
+           "rate "
+           "over 100/second burst 1000 packets drop");
   }
 
   /// For what comes after it in this chain; chains of others decide for themselves.

@@ -22,9 +22,9 @@ def growth_allowed():
     return 32 << 10 if sanitized() else 2 << 10
 
 
-def forged_syns(host, port):
+def forged_syns(host, port, flags=SYN):
     """Makes SYNs from 10.64.0.0/10, each from an address and port of its own."""
-    template = tcp_packet("10.64.0.1", host, 1024, port, seq=70000, flags=SYN, window=64240,
+    template = tcp_packet("10.64.0.1", host, 1024, port, seq=70000, flags=flags, window=64240,
                           options=b"\x02\x04\x05\xb4\x01\x01\x04\x02\x01\x03\x03\x0e")
     chance = random.Random(1)
 
@@ -67,6 +67,47 @@ def flood_is_limited():
                   f"{time.monotonic() - start:.1f} s")
             assert answer is not None, "nobody gets in"
             assert tracked < 1000, f"{tracked} entries"
+        tunnel.stop()
+
+
+@case("a flood of forged ACKs fills no tracker that takes up connections in their middle")
+def pickups_are_limited():
+    with Topology(router_nat=False) as top:
+        top.router.run("ip route add blackhole 10.64.0.0/10")
+        tunnel = Tunnel(top)
+        for host in (top.router, top.server):
+            host.run("sysctl -qw net.netfilter.nf_conntrack_tcp_loose=1")  # Linux' default
+        with Upstream(tunnel.upstream_socket()), \
+                Injector(top.client, "c0", top.router, "rc") as inject:
+            ask_once(tunnel.application(), b"before")
+            ack = forged_syns(top.SERVER4, tunnel.PORT, ACK)
+            for _ in range(20000):
+                inject.send(ack())
+            ask_once(tunnel.application(), b"during")
+            tracked = int(top.server.run("cat /proc/sys/net/netfilter/nf_conntrack_count"))
+            print(f"  {top.counters()['up']} ACKs, {tracked} entries")
+            assert tracked < 4000, f"{tracked} entries"
+        tunnel.stop()
+
+
+@case("a source whose SYN comes again after 3 s, as those of tonel 0.6.1 do, gets in during a flood")
+def slow_repeats_count():
+    with Topology(router_nat=False) as top:
+        top.router.run("ip route add blackhole 10.64.0.0/10")
+        tunnel = Tunnel(top)
+        with Injector(top.client, "c0", top.router, "rc") as inject:
+            syn = forged_syns(top.SERVER4, tunnel.PORT)
+            for _ in range(1000):
+                inject.send(syn())
+            one = syn()
+            start = time.monotonic()
+            inject.send(one)
+            while time.monotonic() - start < 3.05:  # what little passes is taken
+                inject.send(syn())
+            inject.send(one)
+            # Its rate is counted from the second on; fails, if there is none.
+            top.server.run("nft get element inet tonel_tuns syn_rates4 '{ %s }'" %
+                           socket.inet_ntoa(one[12:16]))
         tunnel.stop()
 
 

@@ -171,14 +171,24 @@ BOOST_AUTO_TEST_CASE(a_server_limits_syns_before_they_are_tracked) {
   check_equal(chain_of(nft_statements(v4), "tonel_s", "new_syns"),
               {"fib daddr type != local accept", "limit rate 8/second burst 300 packets accept",
                "ip saddr @syn_sources4 update @syn_sources4 { ip saddr timeout 10s } add "
-               "@syn_rates4 { ip saddr limit rate 10000/second burst 10000 packets } accept",
-               "ip saddr @syn_sources4 drop", "add @syn_sources4 { ip saddr }", "drop"});
+               "@syn_rates4 { ip saddr limit rate over 10000/second burst 10000 packets } drop",
+               "ip saddr @syn_sources4 accept", "add @syn_sources4 { ip saddr }", "drop"});
   BOOST_TEST(holds(all, "add @syn_sources6 { ip6 saddr & ffff:ffff:ffff:ffff:: }"));
   BOOST_TEST(!holds(nft_statements(v4), "syn_sources6"));
   auto stateless = server({1});
   stateless.nat = nat_mode::stateless;
   BOOST_TEST(holds(nft_statements(stateless), "new_syns"));
   BOOST_TEST(!holds(nft_statements(client({remote("192.0.2.1", 443)})), "syn"));
+}
+
+BOOST_AUTO_TEST_CASE(a_server_limits_what_trackers_take_up_in_its_middle) {
+  check_equal(chain_of(nft_statements(server({443})), "tonel_s", "pickups"),
+              {"iifname != \"s\" tcp dport 443 ct state new tcp flags & (fin | syn | rst | ack) != "
+               "syn fib daddr type local limit rate over 100/second burst 1000 packets drop"});
+  auto stateless = server({443});
+  stateless.nat = nat_mode::stateless;
+  BOOST_TEST(!holds(nft_statements(stateless), "pickups"));
+  BOOST_TEST(!holds(nft_statements(client({remote("192.0.2.1", 443)})), "pickups"));
 }
 
 BOOST_AUTO_TEST_CASE(a_mark_is_set_in_both_directions) {
