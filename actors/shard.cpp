@@ -112,7 +112,7 @@ session_limits::bounds shard::stream_bounds() const noexcept {
 }
 
 void shard::limit_reached(refusal why, const protocol::ip_address& address, bool displaced) {
-  auto& told = told_limit_.at(static_cast<std::size_t>(why));
+  auto& told = told_limit_.at(static_cast<std::size_t>(why)).at(displaced ? 1 : 0);
   const auto now = loop.now();
   if (told && now - *told < limit_silence) return;
   told = now;

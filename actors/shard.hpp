@@ -155,7 +155,8 @@ struct shard {
 
 private:
   bool told_no_socket_ = false, told_no_port_ = false;
-  std::array<std::optional<protocol::time_point>, refusals> told_limit_;
+  /// By reason, and whether others made way.
+  std::array<std::array<std::optional<protocol::time_point>, 2>, refusals> told_limit_;
 };
 
 } // namespace tonel::actors

@@ -97,6 +97,7 @@ BOOST_AUTO_TEST_CASE(a_source_at_its_bound_is_named_and_keeps_what_it_uses) {
   w.pass(11s); // nobody uses them any more
   w.echo(5004, "d");
   BOOST_TEST(w.server().count(counter::sessions_displaced) >= 1u);
+  BOOST_TEST(log.matching("another makes way") == 1u); // no longer what was said before
 }
 
 BOOST_AUTO_TEST_CASE(a_session_at_the_server_takes_its_socket_with_its_first_datagram) {
