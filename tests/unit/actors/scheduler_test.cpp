@@ -11,8 +11,8 @@
 #include <filesystem>
 #include <fstream>
 #include <optional>
-#include <stdexcept>
 #include <string>
+#include <thread>
 
 using namespace tonel::actors;
 
@@ -27,8 +27,8 @@ struct idle_system {
   std::optional<caf::actor_system> system;
 };
 
-/// How often the thread of CAF's clock has woken up.
-std::uint64_t wakes_of_the_clock() {
+/// How often the thread of CAF's clock has woken up; none: it has not said its name yet.
+std::optional<std::uint64_t> wakes_of_the_clock() {
   namespace fs = std::filesystem;
   for (const auto& thread : fs::directory_iterator("/proc/self/task")) {
     std::string name, word;
@@ -39,7 +39,7 @@ std::uint64_t wakes_of_the_clock() {
     while (status >> word)
       if (word == "voluntary_ctxt_switches:" && status >> wakes) return wakes;
   }
-  throw std::runtime_error("CAF has no thread for its clock");
+  return std::nullopt;
 }
 
 } // namespace
@@ -54,10 +54,14 @@ BOOST_AUTO_TEST_CASE(an_actor_that_ends_does_not_wake_the_clock) {
     outside->wait_for(one);
   };
   born_and_gone();
-  const auto before = wakes_of_the_clock();
+  std::optional<std::uint64_t> before;
+  for (const auto end = std::chrono::steady_clock::now() + std::chrono::seconds{10};
+       !before && std::chrono::steady_clock::now() < end; before = wakes_of_the_clock())
+    std::this_thread::yield();
+  BOOST_TEST_REQUIRE(before.has_value());
   for (int i = 0; i < 200; ++i)
     born_and_gone();
-  BOOST_TEST(wakes_of_the_clock() - before < 10u);
+  BOOST_TEST(*wakes_of_the_clock() - *before < 10u);
 }
 
 BOOST_AUTO_TEST_CASE(timeouts_of_caf_still_work) {
