@@ -2,6 +2,7 @@
 
 #include "actors/config.hpp"
 #include "actors/counters.hpp"
+#include "actors/faults.hpp"
 #include "actors/group_registry.hpp"
 #include "actors/messages.hpp"
 #include "actors/reactor.hpp"
@@ -48,6 +49,7 @@ struct process_context {
       open_upstream;
   /// The groups of older clients, of all shards (server).
   std::shared_ptr<group_registries> groups;
+  fault_provoker provoke;
 };
 
 /// Stops readers while a shard has no slab free, and lets them go on together.

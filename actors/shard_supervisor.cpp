@@ -1,7 +1,6 @@
 #include "actors/shard_supervisor.hpp"
 
 #include "actors/client_session.hpp"
-#include "actors/faults.hpp"
 #include "actors/log.hpp"
 #include "actors/server_session.hpp"
 #include "actors/tun_queue.hpp"
@@ -199,7 +198,7 @@ session_limits::place shard_supervisor_state::place_for(const protocol::ip_addre
 
 caf::actor shard_supervisor_state::make_session(const adopt_stream& request,
                                                 const protocol::endpoint& upstream) {
-  provoke_fault("shard");
+  if (where->process.provoke) where->process.provoke("shard", {});
   const auto& source = request.tuple.remote.address;
   auto place = place_for(source);
   if (!place) return nullptr;

@@ -1,6 +1,5 @@
 #include "actors/stream.hpp"
 
-#include "actors/faults.hpp"
 #include "actors/runs.hpp"
 
 #include <caf/exit_reason.hpp>
@@ -93,7 +92,7 @@ void stream_state::run(const protocol::effects& effects, const inbound_segment* 
                      chunk.length = d.length;
                      chunk.datagram_size = std::min(segment->header.datagram_size, d.length);
                      cipher(chunk);
-                     if (given.side == role::server) provoke_fault("server-stream", chunk);
+                     if (given.side == role::server) provoke("server-stream", chunk);
                      in.push_back(std::move(chunk));
                    },
                    [&](const p::hold_segment&) { hold(*segment); },
@@ -171,6 +170,11 @@ void stream_state::replay() {
   }
 }
 
+void stream_state::provoke(const char* place, const sys::chunk& datagrams) const {
+  const auto& fault = given.where->process.provoke;
+  if (fault) fault(place, datagrams.bytes());
+}
+
 void stream_state::cipher(const sys::chunk& datagrams) const {
   const auto& xor_key = given.tunnel->cipher;
   if (xor_key && datagrams.length > 0)
@@ -206,7 +210,7 @@ void stream_state::on(datagram_batch& batch) {
   auto& chunks = batch.chunks;
   chunks.erase(std::remove_if(chunks.begin(), chunks.end(),
                               [&](sys::chunk& c) {
-                                if (given.side == role::client) provoke_fault("client-stream", c);
+                                if (given.side == role::client) provoke("client-stream", c);
                                 if (!fit(c)) return true;
                                 cipher(c);
                                 return false;

@@ -76,6 +76,7 @@ private:
   void tell(stream_event::kind what, protocol::end_reason why, protocol::profile wire);
   void put(const protocol::send_segment& out);
   /// Encrypts or decrypts in place: the octets of a chunk belong to the batch that carries it.
+  void provoke(const char* place, const sys::chunk& datagrams) const;
   void cipher(const sys::chunk& datagrams) const;
   /// Drops what exceeds the largest datagram; false: nothing is left.
   bool fit(sys::chunk& datagrams);

@@ -5,6 +5,7 @@
 #include "actors/app/control_socket.hpp"
 #include "actors/app/device_options.hpp"
 #include "actors/app/host_commands.hpp"
+#include "actors/app/host_faults.hpp"
 #include "actors/app/load.hpp"
 #include "actors/app/log.hpp"
 #include "actors/app/options.hpp"
@@ -242,6 +243,7 @@ void runtime::make_context() {
   if (chosen_.run.side == role::server)
     context_.groups =
         std::make_shared<group_registries>(context_.hash, chosen_.run.bounds.max_sessions);
+  context_.provoke = host_faults();
   sys::udp_options options;
   options.gso = chosen_.run.offload.udp_gso;
   options.gro = chosen_.run.offload.udp_gro;
@@ -251,7 +253,7 @@ void runtime::make_context() {
     const auto open = [&]() -> sys::result<std::shared_ptr<sys::datagram_socket>> {
       auto socket = sys::udp_socket::connect(kernel_, upstream, options);
       if (!socket) return unexpected{socket.error()};
-      return std::shared_ptr<sys::datagram_socket>{std::move(*socket)};
+      return with_faults(std::move(*socket));
     };
     return upstreams_ ? upstreams_->take(open) : open();
   };
@@ -326,6 +328,7 @@ void runtime::open_rules() {
   };
   listen(rule_changes_, sys::netlink_watch::subject::rules, firewall_.rules_fd,
          firewall_.take_rules);
+  firewall_.take_rules = with_faults(std::move(firewall_.take_rules));
   if (firewall_.request.interface == "auto")
     listen(route_changes_, sys::netlink_watch::subject::routes, firewall_.routes_fd,
            firewall_.take_routes);

@@ -8,7 +8,7 @@ export compiler=$2
 check_one() {
   # -include of the header into an empty file, since "#pragma once in main file" is a warning.
   "$compiler" -std=c++17 -fsyntax-only -I. -Wall -Wextra -Wpedantic -Wshadow -Wconversion \
-    -Wold-style-cast -Wnon-virtual-dtor -Werror -DBOOST_ALL_DYN_LINK=1 -DTONEL_FAULTS=1 \
+    -Wold-style-cast -Wnon-virtual-dtor -Werror -DBOOST_ALL_DYN_LINK=1 \
     -include "$1" -x c++ /dev/null || {
     echo "$1: does not compile alone" >&2
     return 1

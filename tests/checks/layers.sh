@@ -45,6 +45,7 @@ forbid 'tools/ has nothing but the layers below the actors' "${include}(\"(actor
 forbid 'narrow CAF headers: all.hpp takes ten seconds a file' "${include}<caf/all\\.hpp>" \
   "${everything[@]}"
 forbid 'include paths start at the repository root' "${include}\"\\.\\.?/" "${everything[@]}"
+forbid 'faults come by the host: actors/app/host_faults.hpp' '(ifn?def|defined).*TONEL_FAULTS' "${everything[@]}"
 
 long=$(wc -l "${everything[@]}" | awk '$2 != "total" && $1 > 600 {print $2 ": " $1 " lines"}')
 if [[ -n $long ]]; then

@@ -1,4 +1,3 @@
-#include "actors/faults.hpp"
 #include "actors/supervision.hpp"
 #include "tests/unit/actors/world.hpp"
 
@@ -177,7 +176,7 @@ BOOST_AUTO_TEST_CASE(a_shard_over_its_budget_is_started_again_once_and_then_the_
 
 BOOST_AUTO_TEST_CASE(a_shard_supervisor_that_throws_takes_its_children_along_and_is_started_again) {
   pair_of_processes p;
-  actors::fault_place() = "shard";
+  p.w.server().fault_place = "shard";
   p.w.client().app_sends(5002, "x");
   p.w.run();
   BOOST_TEST(p.w.server().actors_running() == 1u); // root

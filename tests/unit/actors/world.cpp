@@ -4,6 +4,7 @@
 #include "actors/scheduler.hpp"
 #include "actors/status_line.hpp"
 #include "protocol/run.hpp"
+#include "system/decorators/faulty.hpp"
 
 #include <boost/test/unit_test.hpp>
 #include <caf/actor_registry.hpp>
@@ -151,7 +152,14 @@ process::process(world& w, const actors::config& settings, std::size_t slabs,
     BOOST_TEST((address.address == upstream_address.address));
     if (instead_of_upstream) return instead_of_upstream();
     upstreams.push_back(std::make_shared<socket>());
-    return upstreams.back();
+    return std::make_shared<sys::faulty_datagram_socket>(
+        upstreams.back(), [this](sys::fault_way way, protocol::byte_view datagrams) {
+          if (way == sys::fault_way::out) provoke("endpoint", datagrams);
+          return sys::fault{};
+        });
+  };
+  context_.provoke = [this](const char* place, protocol::byte_view datagrams) {
+    provoke(place, datagrams);
   };
   for (std::size_t i = 0; i <= count; ++i) {
     auto loop = std::make_unique<virtual_loop>(w.now);
@@ -169,6 +177,13 @@ process::process(world& w, const actors::config& settings, std::size_t slabs,
     if (client) listeners.push_back(std::make_shared<socket>());
     shards_.back()->tunnels.push_back({tunnel_, client ? listeners.back() : nullptr, std::nullopt});
   }
+}
+
+void process::provoke(const std::string& place, protocol::byte_view datagrams) {
+  const bool named = fault_place == place;
+  if (named) fault_place.clear();
+  if (named || std::string{datagrams.begin(), datagrams.end()} == "tonel-fault:" + place)
+    throw std::runtime_error("provoked at " + place);
 }
 
 process::~process() { system_.await_actors_before_shutdown(ended()); }

@@ -135,6 +135,9 @@ public:
   bool listen_fails = false;
   std::vector<std::shared_ptr<socket>> upstreams; ///< server, in order of opening
   std::function<sys::result<std::shared_ptr<sys::datagram_socket>>()> instead_of_upstream;
+  /// Where the next fault is to be of an actor that sees no datagrams; those that do, and the upstreams'
+  /// sockets, fail at one that reads "tonel-fault:PLACE", of the place "endpoint" for a socket.
+  std::string fault_place;
   std::function<std::vector<actors::service>(actors::reactor&)> services;
   bool with_rules = false; ///< there is a firewall actor, on a host where all works
   std::vector<sys::rule_request> rules_made; ///< what it asked of that host
@@ -153,6 +156,7 @@ private:
   friend class world;
   void resolve(const actors::tunnel_ptr& tunnel, const caf::actor& asker);
   void from_host(std::function<void()> answer);
+  void provoke(const std::string& place, protocol::byte_view datagrams);
 
   world& world_;
   actors::process_context context_;
