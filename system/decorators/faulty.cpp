@@ -51,14 +51,14 @@ std::vector<Item> writable(const fault_finder& find, const std::vector<Item>& it
 
 result<read_state> faulty_packet_device::read(slab_writer& slabs, std::vector<received_packet>& out,
                                               std::size_t max) {
-  return read_with(find_, "read TUN", out, [&] { return inner_.read(slabs, out, max); });
+  return read_with(find_, "read TUN", out, [&] { return inner().read(slabs, out, max); });
 }
 
 write_tally faulty_packet_device::write(const std::vector<outgoing_segment>& segments,
                                         const std::vector<chunk>& chunks) {
   std::uint32_t dropped = 0;
   const auto left = writable(find_, segments, chunks, [&](const outgoing_segment&) { ++dropped; });
-  auto tally = inner_.write(left, chunks);
+  auto tally = inner().write(left, chunks);
   tally.dropped += dropped;
   return tally;
 }
@@ -66,7 +66,7 @@ write_tally faulty_packet_device::write(const std::vector<outgoing_segment>& seg
 result<read_state> faulty_datagram_socket::receive(slab_writer& slabs,
                                                    std::vector<received_datagrams>& out,
                                                    std::size_t max) {
-  return read_with(find_, "recvmmsg", out, [&] { return inner_->receive(slabs, out, max); });
+  return read_with(find_, "recvmmsg", out, [&] { return inner().receive(slabs, out, max); });
 }
 
 send_tally faulty_datagram_socket::send(const std::vector<outgoing_run>& runs,
@@ -75,7 +75,7 @@ send_tally faulty_datagram_socket::send(const std::vector<outgoing_run>& runs,
   const auto left = writable(find_, runs, chunks, [&](const outgoing_run& run) {
     dropped += protocol::datagrams_in(run.length, run.datagram_size);
   });
-  auto tally = inner_->send(left, chunks);
+  auto tally = inner().send(left, chunks);
   tally.dropped += dropped;
   return tally;
 }

@@ -1,8 +1,7 @@
 #pragma once
 
 #include "protocol/bytes.hpp"
-#include "system/datagram_socket.hpp"
-#include "system/packet_device.hpp"
+#include "system/decorators/decorator.hpp"
 
 #include <cstdint>
 #include <functional>
@@ -26,41 +25,31 @@ using fault_finder = std::function<fault(fault_way, protocol::byte_view)>;
 
 /// A packet_device on which calls fail as they are told to. What a failing write was to write is
 /// dropped.
-/// Owns: not the inner one, which outlives it
-class faulty_packet_device final : public packet_device {
+class faulty_packet_device final : public packet_device_decorator {
 public:
   faulty_packet_device(packet_device& inner, fault_finder find)
-      : inner_(inner), find_(std::move(find)) {}
+      : packet_device_decorator(inner), find_(std::move(find)) {}
 
-  int fd() const noexcept override { return inner_.fd(); }
   result<read_state> read(slab_writer& slabs, std::vector<received_packet>& out,
                           std::size_t max) override;
   write_tally write(const std::vector<outgoing_segment>& segments,
                     const std::vector<chunk>& chunks) override;
-  bool offload() const noexcept override { return inner_.offload(); }
-  void dropped(const chunk& packet, const char* reason) noexcept override {
-    inner_.dropped(packet, reason);
-  }
 
 private:
-  packet_device& inner_;
   fault_finder find_;
 };
 
 /// The same for a UDP socket.
-class faulty_datagram_socket final : public datagram_socket {
+class faulty_datagram_socket final : public datagram_socket_decorator {
 public:
   faulty_datagram_socket(std::shared_ptr<datagram_socket> inner, fault_finder find)
-      : inner_(std::move(inner)), find_(std::move(find)) {}
+      : datagram_socket_decorator(std::move(inner)), find_(std::move(find)) {}
 
-  int fd() const noexcept override { return inner_->fd(); }
   result<read_state> receive(slab_writer& slabs, std::vector<received_datagrams>& out,
                              std::size_t max) override;
   send_tally send(const std::vector<outgoing_run>& runs, const std::vector<chunk>& chunks) override;
-  std::uint64_t receive_errors() const noexcept override { return inner_->receive_errors(); }
 
 private:
-  std::shared_ptr<datagram_socket> inner_;
   fault_finder find_;
 };
 

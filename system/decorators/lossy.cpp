@@ -22,7 +22,7 @@ template <class Item> void lose(std::vector<Item>& items, std::size_t first, con
 result<read_state> lossy_packet_device::read(slab_writer& slabs, std::vector<received_packet>& out,
                                              std::size_t max) {
   const auto first = out.size();
-  auto state = inner_.read(slabs, out, max);
+  auto state = inner().read(slabs, out, max);
   lose(out, first, read_);
   return state;
 }
@@ -31,7 +31,7 @@ write_tally lossy_packet_device::write(const std::vector<outgoing_segment>& segm
                                        const std::vector<chunk>& chunks) {
   auto left = segments;
   lose(left, 0, written_);
-  auto tally = inner_.write(left, chunks);
+  auto tally = inner().write(left, chunks);
   tally.written += static_cast<std::uint32_t>(segments.size() - left.size());
   return tally;
 }
@@ -40,7 +40,7 @@ result<read_state> lossy_datagram_socket::receive(slab_writer& slabs,
                                                   std::vector<received_datagrams>& out,
                                                   std::size_t max) {
   const auto first = out.size();
-  auto state = inner_->receive(slabs, out, max);
+  auto state = inner().receive(slabs, out, max);
   lose(out, first, received_);
   return state;
 }
@@ -55,7 +55,7 @@ send_tally lossy_datagram_socket::send(const std::vector<outgoing_run>& runs,
     else
       left.push_back(each);
   }
-  auto tally = inner_->send(left, chunks);
+  auto tally = inner().send(left, chunks);
   tally.sent += gone;
   return tally;
 }

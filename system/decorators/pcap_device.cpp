@@ -18,7 +18,7 @@ constexpr const char* refused = "tun_write_dropped";
 result<read_state> pcap_device::read(slab_writer& slabs, std::vector<received_packet>& out,
                                      std::size_t max) {
   const auto first = out.size();
-  auto state = inner_.read(slabs, out, max);
+  auto state = inner().read(slabs, out, max);
   seen_.clear();
   if (capture_.on()) record_read(out, first);
   return state;
@@ -49,15 +49,15 @@ void pcap_device::dropped(const chunk& packet, const char* reason) noexcept {
 
 write_tally pcap_device::write(const std::vector<outgoing_segment>& segments,
                                const std::vector<chunk>& chunks) {
-  if (!capture_.on()) return inner_.write(segments, chunks);
+  if (!capture_.on()) return inner().write(segments, chunks);
   write_tally all;
   for (const auto& each : segments) {
     // One by one, to know which of them are lost; the device makes a call for each anyway.
     one_.assign(1, each);
-    const auto tally = inner_.write(one_, chunks);
+    const auto tally = inner().write(one_, chunks);
     all.written += tally.written;
     all.dropped += tally.dropped;
-    record_written(each, chunks, inner_.offload(), tally.dropped != 0);
+    record_written(each, chunks, inner().offload(), tally.dropped != 0);
   }
   return all;
 }

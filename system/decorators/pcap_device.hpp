@@ -1,7 +1,7 @@
 #pragma once
 
+#include "system/decorators/decorator.hpp"
 #include "system/decorators/packet_capture.hpp"
-#include "system/packet_device.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -13,17 +13,15 @@ namespace tonel::sys {
 /// be cut is one large packet, its checksum complete.
 /// Shape: without a capture a call costs one load more
 /// Owns:  neither; both outlive it
-class pcap_device final : public packet_device {
+class pcap_device final : public packet_device_decorator {
 public:
   pcap_device(packet_device& inner, packet_capture& to, std::uint32_t queue) noexcept
-      : inner_(inner), capture_(to), queue_(queue) {}
+      : packet_device_decorator(inner), capture_(to), queue_(queue) {}
 
-  int fd() const noexcept override { return inner_.fd(); }
   result<read_state> read(slab_writer& slabs, std::vector<received_packet>& out,
                           std::size_t max) override;
   write_tally write(const std::vector<outgoing_segment>& segments,
                     const std::vector<chunk>& chunks) override;
-  bool offload() const noexcept override { return inner_.offload(); }
   void dropped(const chunk& packet, const char* reason) noexcept override;
 
 private:
@@ -38,7 +36,6 @@ private:
   void record(const packet_capture::packet& about, const protocol::segment_header& header,
               protocol::byte_view payload);
 
-  packet_device& inner_;
   packet_capture& capture_;
   std::uint32_t queue_;
   std::vector<seen_packet> seen_;
