@@ -56,13 +56,14 @@ caf::behavior root_supervisor(pinned<root_supervisor_state>* self, const root_st
 
 void root_supervisor_state::start(const root_start& s) {
   given = s;
+  outside = given.outside;
   children.resize(given.shards.size());
   for (std::size_t i = 0; i < children.size(); ++i)
     spawn(i);
   helpers.resize(given.services.size());
   for (std::size_t i = 0; i < helpers.size(); ++i)
     start_service(i);
-  if (given.signal_fd >= 0) self->watch(given.signal_fd);
+  if (outside->signal_fd >= 0) self->watch(outside->signal_fd);
   start_watchdog();
   for (const auto& each : given.tunnels) {
     auto& added = tunnels.emplace_back();
@@ -72,7 +73,7 @@ void root_supervisor_state::start(const root_start& s) {
     resolve(added);
   }
   given.tunnels.clear(); // what a reload closes is not to live on there
-  if (given.firewall != nullptr) spawn_firewall();
+  if (outside->firewall != nullptr) spawn_firewall();
 }
 
 void root_supervisor_state::spawn(std::size_t index) {
@@ -87,7 +88,7 @@ void root_supervisor_state::spawn(std::size_t index) {
 void root_supervisor_state::spawn_firewall() {
   rules_at.reset();
   rules_since = self->now();
-  rules = self->spawn<caf::monitored>(firewall, given.firewall);
+  rules = self->spawn<caf::monitored>(firewall, outside->firewall);
   tell_firewall();
 }
 
@@ -101,7 +102,7 @@ void root_supervisor_state::tell_firewall() {
 
 void root_supervisor_state::add_rules(const tunnel_state& t, ensure_rules& to) const {
   const auto& remote = t.tunnel->remote;
-  if (given.firewall->request.plan.server)
+  if (outside->firewall->request.plan.server)
     to.ports.push_back(t.tunnel->local_port);
   else
     to.remotes.push_back(t.address.value_or(protocol::endpoint{
@@ -118,10 +119,11 @@ void root_supervisor_state::firewall_down() {
 }
 
 void root_supervisor_state::start_watchdog() {
-  if (given.manager == nullptr || given.manager->watchdog_interval() <= protocol::duration::zero())
+  if (outside->manager == nullptr ||
+      outside->manager->watchdog_interval() <= protocol::duration::zero())
     return;
   watchdog_start watched;
-  watched.manager = given.manager;
+  watched.manager = outside->manager;
   for (auto* s : given.shards)
     watched.loops.push_back(&s->loop);
   watched.until = caf::actor_cast<caf::actor>(self);
@@ -161,20 +163,20 @@ void root_supervisor_state::announce() {
 }
 
 void root_supervisor_state::tell_ready() {
-  if (given.manager == nullptr || stopping) return;
+  if (outside->manager == nullptr || stopping) return;
   if (!told_ready) {
-    if (!know_each_other() || (given.firewall != nullptr && !rules_tried)) return;
+    if (!know_each_other() || (outside->firewall != nullptr && !rules_tried)) return;
     told_ready = true;
     tell_status();
   }
-  given.manager->ready();
+  outside->manager->ready();
 }
 
 void root_supervisor_state::tell_status() {
-  if (given.manager == nullptr || !told_ready) return;
+  if (outside->manager == nullptr || !told_ready) return;
   // The watchdog keeps it up to date; where there is none, nothing does.
-  const bool watched = given.manager->watchdog_interval() > protocol::duration::zero();
-  if (given.status && !watched) given.manager->status(with_problem("running", *rules_problem));
+  const bool watched = outside->manager->watchdog_interval() > protocol::duration::zero();
+  if (given.status && !watched) outside->manager->status(with_problem("running", *rules_problem));
 }
 
 template <class Message> void root_supervisor_state::tell_services(const Message& message) {
@@ -212,7 +214,7 @@ void root_supervisor_state::note(const part_status& part) {
 void root_supervisor_state::reload(const ask_reload& question) {
   reload_questions.push_back(question);
   if (stopping) return answer_reload(false, "the process is about to end");
-  if (!given.reload) return answer_reload(false, "there is no config file to read again");
+  if (!outside->reload) return answer_reload(false, "there is no config file to read again");
   reload();
 }
 
@@ -250,11 +252,11 @@ void root_supervisor_state::on_down(const caf::down_msg& down) {
 }
 
 void root_supervisor_state::on_signals() {
-  for (const auto signal : given.take_signals()) {
+  for (const auto signal : outside->take_signals()) {
     if (signal == SIGUSR1) {
       given.report();
     } else if (signal == SIGUSR2) {
-      if (given.reopen_log) given.reopen_log();
+      if (outside->reopen_log) outside->reopen_log();
     } else if (signal == SIGHUP) {
       reload();
     } else if (signal == SIGINT || signal == SIGTERM) {
@@ -266,8 +268,8 @@ void root_supervisor_state::on_signals() {
 
 void root_supervisor_state::stop(int code) {
   if (std::exchange(stopping, true)) return;
-  if (given.manager != nullptr) given.manager->stopping();
-  *given.exit_code = code;
+  if (outside->manager != nullptr) outside->manager->stopping();
+  if (outside->ending) outside->ending(code);
   rules_at.reset();
   for (auto& c : children) {
     c.restart_at.reset();
@@ -299,15 +301,15 @@ void root_supervisor_state::finish_if_done() {
 }
 
 void root_supervisor_state::reload() {
-  if (!given.reload || stopping) return;
+  if (!outside->reload || stopping) return;
   // Of what changes while it is read, the last state is to count.
   reload_again = std::exchange(reloading, true);
   if (reload_again) return;
-  if (given.manager != nullptr) given.manager->reloading();
+  if (outside->manager != nullptr) outside->manager->reloading();
   reload_since = self->now();
   reload_late_at = reload_since + reload_patience;
   arm();
-  given.reload(caf::actor_cast<caf::actor>(self));
+  outside->reload(caf::actor_cast<caf::actor>(self));
 }
 
 void root_supervisor_state::reload_late() {
@@ -342,7 +344,7 @@ void root_supervisor_state::reloaded(const reload_result& found) {
     if (in(tunnels, old)) continue;
     ++removed;
     log_info(label(*old.tunnel), "ends");
-    if (given.firewall != nullptr) add_rules(old, leaving);
+    if (outside->firewall != nullptr) add_rules(old, leaving);
     note({remote_part(*old.tunnel), {}, {}});
   }
   for (auto& t : tunnels) {
@@ -369,11 +371,11 @@ void root_supervisor_state::reloaded(const reload_result& found) {
   } else {
     switch_tunnels();
   }
-  if (!given.tunnels_changed) return;
+  if (!outside->tunnels_changed) return;
   std::vector<tunnel_ptr> all;
   for (const auto& t : tunnels)
     all.push_back(t.tunnel);
-  given.tunnels_changed(all);
+  outside->tunnels_changed(all);
 }
 
 bool root_supervisor_state::merge(const reload_result& found, std::vector<tunnel_state>& next) {
@@ -403,8 +405,8 @@ bool root_supervisor_state::merge(const reload_result& found, std::vector<tunnel
     });
     if (heir != gone.end()) {
       added.listeners = (*heir)->listeners;
-    } else if (given.listen) {
-      auto sockets = given.listen(*tunnel);
+    } else if (outside->listen) {
+      auto sockets = outside->listen(*tunnel);
       if (!sockets) {
         log_error(label(*tunnel), "cannot listen on ", tunnel->local_udp, ": ", sockets.error());
         return false;
@@ -456,7 +458,7 @@ void root_supervisor_state::rules_settled() {
 
 void root_supervisor_state::resolve(tunnel_state& r) {
   r.resolve_at.reset();
-  if (given.resolve) given.resolve(r.tunnel, caf::actor_cast<caf::actor>(self));
+  if (outside->resolve) outside->resolve(r.tunnel, caf::actor_cast<caf::actor>(self));
 }
 
 root_supervisor_state::tunnel_state* root_supervisor_state::find(const tunnel_ptr& tunnel) {

@@ -1,16 +1,15 @@
 #pragma once
 
 #include "actors/firewall.hpp"
+#include "actors/host.hpp"
 #include "actors/interfaces.hpp"
 #include "actors/reactor_actor.hpp"
 #include "actors/shard.hpp"
 #include "actors/supervision.hpp"
 #include "protocol/expected.hpp"
-#include "system/service_manager.hpp"
 
 #include <caf/behavior.hpp>
 
-#include <atomic>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -32,49 +31,16 @@ struct reload_result {
   std::string need_restart;          ///< options that have changed and wait for a restart
 };
 
-/// A client's sockets for one tunnel, by shard; none at the server.
-using tunnel_sockets = std::vector<std::shared_ptr<sys::datagram_socket>>;
-struct process_tunnel {
-  tunnel_ptr settings;
-  tunnel_sockets listeners;
-};
-
-/// An actor of the control reactor that the tunnels can do without: started again whenever it ends,
-/// for as long as it takes.
-struct service {
-  std::string name;
-  /// Spawns it; it is told of peers_changed and part_status.
-  std::function<caf::actor(const caf::actor& root)> start;
-};
-
 /// What the root is spawned with; all of it outlives the actors.
 struct root_start {
   std::vector<shard*> shards;
-  /// A descriptor readable when signals wait (-1: none), and the signals.
-  int signal_fd = -1;
-  std::function<std::vector<int>()> take_signals;
-  std::vector<process_tunnel> tunnels;
-  /// Resolves the tunnel's remote without blocking and sends remote_resolved or resolve_failed to the
-  /// handle.
-  std::function<void(const tunnel_ptr&, caf::actor)> resolve;
-  /// Reads the configuration again without blocking and sends reload_result to the handle.
-  std::function<void(caf::actor)> reload;
-  /// Opens the sockets of a tunnel that a reload brings.
-  std::function<sys::result<tunnel_sockets>(const tunnel_config&)> listen;
-  /// Is told the tunnels that there are after a reload has changed them.
-  std::function<void(const std::vector<tunnel_ptr>&)> tunnels_changed;
-  /// What the firewall actor is spawned with; null: none is wanted.
-  const firewall_start* firewall = nullptr;
+  std::vector<process_tunnel> tunnels; ///< at the start
+  const host* outside = nullptr;
   /// Writes the counters to the log.
   std::function<void()> report;
-  /// Opens the log's file again, for programs that move it away; may be null.
-  std::function<void()> reopen_log;
-  /// Told when all shards are up, and when they go; its watchdog is fed. May be null.
-  sys::service_manager* manager = nullptr;
   /// A line for the service manager on how the tunnels are doing; may be null.
   std::function<std::string(protocol::time_point)> status;
   std::vector<service> services;
-  std::atomic<int>* exit_code = nullptr;
 };
 
 struct root_supervisor_state;
@@ -155,6 +121,7 @@ private:
 
   pinned<root_supervisor_state>* self;
   root_start given;
+  const host* outside = nullptr;
   std::vector<child> children;
   std::vector<tunnel_state> tunnels;
   bool reloading = false;

@@ -96,7 +96,7 @@ private:
   std::deque<std::size_t> resting_; ///< three quarters of all at most, the oldest first
 };
 
-/// What the actors of one shard borrow. Owned by main; outlives every actor.
+/// What the actors of one shard borrow. Owned by the assembly; outlives every actor.
 /// Thread: the shard's
 struct shard {
   shard(std::size_t number, const process_context& context, reactor& r, sys::slab_pool& p,

@@ -1,5 +1,5 @@
+#include "actors/assembly.hpp"
 #include "actors/client_session.hpp"
-#include "actors/root_supervisor.hpp"
 #include "actors/scheduler.hpp"
 #include "actors/server_session.hpp"
 #include "actors/shard_supervisor.hpp"
@@ -18,6 +18,10 @@
 #include <caf/scoped_actor.hpp>
 #include <caf/send.hpp>
 
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <cerrno>
 #include <condition_variable>
 #include <mutex>
 #include <thread>
@@ -43,6 +47,11 @@ public:
     std::unique_lock guard{lock_};
     BOOST_TEST(changed_.wait_for(guard, 10s, [&] { return seen_.size() >= n; }));
     return seen_;
+  }
+
+  std::size_t count() {
+    const std::lock_guard guard{lock_};
+    return seen_.size();
   }
 
 private:
@@ -298,41 +307,75 @@ BOOST_AUTO_TEST_CASE(shard_supervisor_runs_on_its_reactor) {
   self->wait_for(supervisor);
 }
 
-BOOST_AUTO_TEST_CASE(root_supervisor_runs_on_its_reactor_and_shards_on_theirs) {
-  threads t{role::server};
-  // A control reactor of its own.
-  sightings control;
-  reactor control_loop{*t.system, real_loop()};
-  control_loop.set_between_passes([&] { control.note(); });
-  control_loop.start("control");
-  const auto control_thread = control.await(1).front();
-
+BOOST_AUTO_TEST_CASE(an_assembly_runs_its_root_on_the_control_loop_and_each_shard_on_its_own) {
+  constexpr std::size_t shards = 2;
+  std::array<noting_device, shards> devices;
+  std::array<sightings, shards + 1> passes; // of each loop
   sys::readiness signals;
   sightings asked, resolving;
   std::atomic<int> code{-1};
-  root_start start;
-  start.shards = {t.where.get()};
-  start.signal_fd = signals.fd();
-  start.take_signals = [&]() -> std::vector<int> {
+  tunnel_config settings;
+  settings.local_port = 443;
+  const auto tunnel = std::make_shared<const tunnel_config>(settings);
+
+  actors::host outside;
+  for (auto& device : devices)
+    outside.queues.push_back(&device);
+  outside.make_loop = [] { return sys::event_loop::create(sys::real_kernel()); };
+  outside.random = [](protocol::byte_span out) { std::fill(out.begin(), out.end(), 7); };
+  outside.tunnels = {{tunnel, {}}};
+  outside.resolve = [&](const tunnel_ptr& which, const caf::actor& root) {
+    resolving.note();
+    caf::anon_send(root, remote_resolved{which, tuple().remote});
+  };
+  outside.signal_fd = signals.fd();
+  outside.take_signals = [&]() -> std::vector<int> {
     signals.set(false);
     asked.note();
     return {15};
   };
-  start.tunnels = {{t.tunnel, {}}};
-  start.resolve = [&](const tunnel_ptr&, caf::actor) { resolving.note(); };
-  start.exit_code = &code;
-  auto root = control_loop.spawn(root_supervisor, start);
-  caf::anon_send(root, remote_resolved{t.tunnel, tuple().remote});
-  t.device.ready.set(true);
-  t.all_on_loop(t.device.seen, 1);
+  outside.ending = [&](int with) { code = with; };
+  config chosen;
+  chosen.side = role::server;
+  chosen.tunnels = {tunnel};
+  auto made = assemble(chosen, std::move(outside));
+  BOOST_TEST_REQUIRE(made.has_value());
+  auto& process = **made;
+  const auto loops = process.loops();
+  BOOST_TEST_REQUIRE(loops.size() == passes.size());
+  for (std::size_t i = 0; i < loops.size(); ++i)
+    loops[i]->set_between_passes([&, i] { passes[i].note(); });
+  process.spawn_root();
+  BOOST_TEST(resolving.count() == 0u); // nothing runs yet
+  process.start();
+
+  for (std::size_t i = 0; i < shards; ++i) {
+    devices[i].ready.set(true);
+    const auto seen = devices[i].seen.await(1).front();
+    BOOST_TEST((seen == passes[i].await(1).front()));
+  }
   signals.set(true);
-  BOOST_TEST((asked.await(1).front() == control_thread));
-  BOOST_TEST((resolving.await(1).front() == control_thread));
-  root = nullptr;
-  t.started.clear();
-  t.system->await_all_actors_done();
+  const auto control = passes[shards].await(1).front();
+  BOOST_TEST((asked.await(1).front() == control));
+  BOOST_TEST((resolving.await(1).front() == control));
+  process.await();
   BOOST_TEST(code == 0);
-  control_loop.stop();
+  BOOST_TEST(process.actors_running() == 0u);
+  process.stop();
+}
+
+BOOST_AUTO_TEST_CASE(an_assembly_whose_loops_cannot_be_made_says_why) {
+  noting_device device;
+  int loops = 0;
+  actors::host outside;
+  outside.queues = {&device};
+  outside.make_loop = [&]() -> sys::result<std::unique_ptr<sys::event_loop>> {
+    if (++loops == 1) return sys::event_loop::create(sys::real_kernel());
+    return unexpected{sys::os_error{EMFILE, "epoll_create1", ""}};
+  };
+  const auto made = assemble({}, std::move(outside));
+  BOOST_TEST_REQUIRE(!made.has_value());
+  BOOST_TEST(made.error().number == EMFILE);
 }
 
 BOOST_AUTO_TEST_CASE(messages_between_two_started_reactors_arrive) {

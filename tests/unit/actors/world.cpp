@@ -1,14 +1,10 @@
 #include "tests/unit/actors/world.hpp"
 
 #include "actors/log.hpp"
-#include "actors/scheduler.hpp"
-#include "actors/status_line.hpp"
 #include "protocol/run.hpp"
 #include "system/decorators/faulty.hpp"
 
 #include <boost/test/unit_test.hpp>
-#include <caf/actor_registry.hpp>
-#include <caf/atom.hpp>
 #include <caf/send.hpp>
 
 #include <poll.h>
@@ -53,11 +49,6 @@ private:
   ~log_file() { std::remove(path_.c_str()); }
   std::string path_;
 };
-
-caf::actor_system_config& prepare(caf::actor_system_config& config) {
-  actors::use_idle_scheduler(config);
-  return config;
-}
 
 void append_texts(std::vector<std::string>& out,
                   const sys::memory_datagram_socket::datagrams& sent) {
@@ -128,55 +119,85 @@ std::vector<std::string> socket::texts() const {
 
 process::process(world& w, const actors::config& settings, std::size_t slabs,
                  protocol::duration watchdog)
-    : world_(w), system_(prepare(config_)), signal_ready_(std::make_unique<sys::readiness>()) {
+    : world_(w), settings_(settings), slabs_(slabs), tunnel_(settings.tunnels.front()),
+      signal_ready_(std::make_unique<sys::readiness>()) {
   service.interval = watchdog;
   static std::uint64_t seed = 0;
   random_.seed(++seed);
-  const auto count = settings.tun.queues;
-  const bool client = settings.side == actors::role::client;
-  context_.settings = settings;
-  tunnel_ = settings.tunnels.front();
-  context_.hash.seed = random_();
-  context_.shards = count;
-  context_.random = [this](protocol::byte_span out) {
-    for (auto& octet : out)
-      octet = static_cast<std::uint8_t>(random_());
-  };
-  context_.random(context_.cookie_secret);
-  if (!client)
-    context_.groups =
-        std::make_shared<actors::group_registries>(context_.hash, settings.bounds.max_sessions);
-  context_.open_upstream =
-      [this](
-          const protocol::endpoint& address) -> sys::result<std::shared_ptr<sys::datagram_socket>> {
-    BOOST_TEST((address.address == upstream_address.address));
-    if (instead_of_upstream) return instead_of_upstream();
-    upstreams.push_back(std::make_shared<socket>());
-    return std::make_shared<sys::faulty_datagram_socket>(
-        upstreams.back(), [this](sys::fault_way way, protocol::byte_view datagrams) {
-          if (way == sys::fault_way::out) provoke("endpoint", datagrams);
-          return sys::fault{};
-        });
-  };
-  context_.provoke = [this](const char* place, protocol::byte_view datagrams) {
-    provoke(place, datagrams);
-  };
-  for (std::size_t i = 0; i <= count; ++i) {
-    auto loop = std::make_unique<virtual_loop>(w.now);
-    loops_.push_back(loop.get());
-    reactors_.push_back(std::make_unique<stepped_reactor>(system_, std::move(loop)));
-  }
-  for (std::size_t i = 0; i < count; ++i) {
+  for (std::size_t i = 0; i < settings.tun.queues; ++i) {
     tuns.push_back(std::make_unique<sys::memory_packet_device>());
     tuns.back()->on_write = [this, i](const auto& s) { world_.carry(*this, i, s); };
-    pools_.push_back(std::make_unique<sys::slab_pool>(slabs));
-    taps_.push_back(
-        std::make_unique<sys::pcap_device>(*tuns[i], capture, static_cast<std::uint32_t>(i)));
-    shards_.push_back(
-        std::make_unique<actors::shard>(i, context_, *reactors_[i], *pools_[i], *taps_[i]));
-    if (client) listeners.push_back(std::make_shared<socket>());
-    shards_.back()->tunnels.push_back({tunnel_, client ? listeners.back() : nullptr, std::nullopt});
+    if (settings.side == actors::role::client) listeners.push_back(std::make_shared<socket>());
   }
+}
+
+actors::host process::give() {
+  actors::host out;
+  for (const auto& tun : tuns)
+    out.queues.push_back(tun.get());
+  out.capture = &capture;
+  out.slabs = slabs_;
+  out.make_loop = [this] {
+    auto loop = std::make_unique<virtual_loop>(world_.now);
+    loops_.push_back(loop.get());
+    return sys::result<std::unique_ptr<sys::event_loop>>{std::move(loop)};
+  };
+  out.random = [this](protocol::byte_span drawn) {
+    for (auto& octet : drawn)
+      octet = static_cast<std::uint8_t>(random_());
+  };
+  out.open_upstream = [this](const protocol::endpoint& address) { return open_upstream(address); };
+  out.provoke = [this](const char* place, protocol::byte_view datagrams) {
+    provoke(place, datagrams);
+  };
+  out.tunnels = {{tunnel_, {listeners.begin(), listeners.end()}}};
+  out.listen = [this](const actors::tunnel_config&) { return listen(); };
+  out.resolve = [this](const actors::tunnel_ptr& tunnel, const caf::actor& asker) {
+    resolve(tunnel, asker);
+  };
+  out.reload = [this](const caf::actor& asker) {
+    from_host([this, asker] { caf::anon_send(asker, next_reload_); });
+  };
+  firewall_.ensure = [this](const sys::rule_request& wanted, const auto& done) {
+    rules_made.push_back(wanted);
+    from_host([done] { done(sys::rules_report{}); });
+  };
+  if (with_rules) out.firewall = &firewall_;
+  out.signal_fd = signal_ready_->fd();
+  out.take_signals = [this] {
+    signal_ready_->set(false);
+    return std::exchange(signals_, {});
+  };
+  out.report = [this](const actors::counter_list&) { ++reports; };
+  out.reopen_log = [this] { ++reopened; };
+  out.manager = &service;
+  out.services = [this](actors::reactor& control, const actors::counter_list&) {
+    return services ? services(control) : std::vector<actors::service>{};
+  };
+  out.ending = [this](int code) { exit_code = code; };
+  return out;
+}
+
+sys::result<std::shared_ptr<sys::datagram_socket>>
+process::open_upstream(const protocol::endpoint& address) {
+  BOOST_TEST((address.address == upstream_address.address));
+  if (instead_of_upstream) return instead_of_upstream();
+  upstreams.push_back(std::make_shared<socket>());
+  return std::make_shared<sys::faulty_datagram_socket>(
+      upstreams.back(), [this](sys::fault_way way, protocol::byte_view datagrams) {
+        if (way == sys::fault_way::out) provoke("endpoint", datagrams);
+        return sys::fault{};
+      });
+}
+
+sys::result<actors::tunnel_sockets> process::listen() {
+  if (listen_fails) return unexpected{sys::os_error{EADDRINUSE, "bind", "memory"}};
+  actors::tunnel_sockets out;
+  while (settings_.side == actors::role::client && out.size() < tuns.size()) {
+    listeners.push_back(std::make_shared<socket>());
+    out.push_back(listeners.back());
+  }
+  return out;
 }
 
 void process::provoke(const std::string& place, protocol::byte_view datagrams) {
@@ -186,47 +207,12 @@ void process::provoke(const std::string& place, protocol::byte_view datagrams) {
     throw std::runtime_error("provoked at " + place);
 }
 
-process::~process() { system_.await_actors_before_shutdown(ended()); }
-
 void process::start() {
-  actors::root_start start;
-  for (auto& s : shards_)
-    start.shards.push_back(s.get());
-  start.signal_fd = signal_ready_->fd();
-  start.take_signals = [this] {
-    signal_ready_->set(false);
-    return std::exchange(signals_, {});
-  };
-  start.tunnels = {{tunnel_, {listeners.begin(), listeners.end()}}};
-  start.resolve = [this](const actors::tunnel_ptr& tunnel, caf::actor asker) {
-    resolve(tunnel, asker);
-  };
-  start.reload = [this](const caf::actor& asker) {
-    from_host([this, asker] { caf::anon_send(asker, next_reload_); });
-  };
-  start.listen = [this](const actors::tunnel_config&) -> sys::result<actors::tunnel_sockets> {
-    if (listen_fails) return unexpected{sys::os_error{EADDRINUSE, "bind", "memory"}};
-    actors::tunnel_sockets out;
-    while (context_.settings.side == actors::role::client && out.size() < shards_.size()) {
-      listeners.push_back(std::make_shared<socket>());
-      out.push_back(listeners.back());
-    }
-    return out;
-  };
-  start.report = [this] { ++reports; };
-  start.reopen_log = [this] { ++reopened; };
-  start.manager = &service;
-  start.status = [line = actors::status_line{counters()}](protocol::time_point at) mutable {
-    return line.at(at);
-  };
-  start.exit_code = &exit_code;
-  if (services) start.services = services(*reactors_.back());
-  firewall_.ensure = [this](const sys::rule_request& wanted, const auto& done) {
-    rules_made.push_back(wanted);
-    from_host([done] { done(sys::rules_report{}); });
-  };
-  if (with_rules) start.firewall = &firewall_;
-  reactors_.back()->spawn(actors::root_supervisor, start);
+  auto made = actors::assemble(settings_, give());
+  BOOST_TEST_REQUIRE(made.has_value());
+  assembly_ = std::move(*made);
+  reactors_ = assembly_->loops();
+  assembly_->spawn_root();
 }
 
 void process::resolve(const actors::tunnel_ptr& tunnel, const caf::actor& asker) {
@@ -236,7 +222,7 @@ void process::resolve(const actors::tunnel_ptr& tunnel, const caf::actor& asker)
     caf::anon_send(asker, actors::resolve_failed{tunnel, "no such host"});
     return;
   }
-  const bool client = context_.settings.side == actors::role::client;
+  const bool client = settings_.side == actors::role::client;
   auto address = client ? server_address : upstream_address;
   if (tunnel->remote.port != 0) address.port = tunnel->remote.port;
   caf::anon_send(asker, actors::remote_resolved{tunnel, address});
@@ -267,23 +253,16 @@ void process::signal(int number) {
 
 std::uint64_t process::count(counter c) const {
   std::uint64_t sum = 0;
-  for (const auto& s : shards_)
-    sum += s->stats.get(c);
+  for (const auto* shard : assembly_->counts())
+    sum += shard->get(c);
   return sum;
 }
 
 std::uint64_t process::count(protocol::errc e) const {
   std::uint64_t sum = 0;
-  for (const auto& s : shards_)
-    sum += s->stats.get(e);
+  for (const auto* shard : assembly_->counts())
+    sum += shard->get(e);
   return sum;
-}
-
-std::vector<const actors::counters*> process::counters() const {
-  std::vector<const actors::counters*> all;
-  for (const auto& s : shards_)
-    all.push_back(&s->stats);
-  return all;
 }
 
 sys::datagram_path process::app(std::uint16_t port) {
@@ -397,14 +376,16 @@ bool world::step() {
     if (p == nullptr) continue;
     for (std::size_t i = 0; i < p->reactors_.size(); ++i) {
       if (p->stuck == i) continue;
-      p->reactors_[i]->run_once(protocol::duration{-1});
-      if (!p->loops_[i]->idle() || !p->reactors_[i]->is_done()) busy = true;
+      auto& reactor = *p->reactors_[i];
+      if (!reactor.is_done()) busy = true;
+      reactor.run_once(protocol::duration{-1});
+      if (!p->loops_[i]->idle() || !reactor.is_done()) busy = true;
     }
   }
   for (auto* p : {client_.get(), server_.get()})
     if (p != nullptr)
-      for (auto& r : p->reactors_)
-        if (r->take_queued()) busy = true;
+      for (std::size_t i = 0; i < p->loops_.size(); ++i)
+        if (p->stuck != i && p->loops_[i]->woken()) busy = true;
   return busy;
 }
 

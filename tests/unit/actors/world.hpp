@@ -1,16 +1,14 @@
 #pragma once
 
+#include "actors/assembly.hpp"
+#include "actors/host.hpp"
 #include "actors/root_supervisor.hpp"
 #include "actors/shard.hpp"
 #include "protocol/packet.hpp"
-#include "system/decorators/pcap_device.hpp"
+#include "system/decorators/packet_capture.hpp"
 #include "system/fake/memory_devices.hpp"
 #include "system/fake/memory_service_manager.hpp"
 
-#include <caf/actor_system.hpp>
-#include <caf/actor_system_config.hpp>
-
-#include <array>
 #include <atomic>
 #include <chrono>
 #include <cstdint>
@@ -33,20 +31,6 @@ using octets = std::vector<std::uint8_t>;
 
 inline octets bytes_of(const std::string& text) { return {text.begin(), text.end()}; }
 
-/// A reactor that says whether anything was queued since it was asked last.
-class stepped_reactor final : public actors::reactor {
-public:
-  using actors::reactor::reactor;
-  void exec_later(caf::resumable* job) override {
-    queued_ = true;
-    actors::reactor::exec_later(job);
-  }
-  bool take_queued() { return queued_.exchange(false); }
-
-private:
-  std::atomic<bool> queued_{false};
-};
-
 /// An event loop whose time is the world's and whose wait never blocks.
 class virtual_loop final : public sys::event_loop {
 public:
@@ -63,6 +47,8 @@ public:
 
   /// The last wait found nothing to do.
   bool idle() const noexcept { return idle_; }
+  /// Somebody has queued something since the last wait.
+  bool woken() const noexcept { return woken_; }
   bool watches(int fd) const { return watched_.count(fd) != 0; }
 
 private:
@@ -95,11 +81,10 @@ public:
 
 class world;
 
-/// One process: reactors, shards and a root supervisor.
+/// One process, assembled on a host in memory.
 class process {
 public:
   process(world& w, const actors::config& settings, std::size_t slabs, protocol::duration watchdog);
-  ~process();
 
   void start();
   void signal(int number);
@@ -108,16 +93,16 @@ public:
   const actors::tunnel_ptr& tunnel() const { return tunnel_; }
   void host_answers();
   /// No actor is left.
-  bool ended() { return system_.registry().running() == 0; }
-  std::size_t actors_running() { return system_.registry().running(); }
+  bool ended() { return actors_running() == 0; }
+  std::size_t actors_running() { return assembly_->actors_running(); }
   std::uint64_t count(counter c) const;
   std::uint64_t count(protocol::errc e) const;
-  actors::shard& shard(std::size_t i) { return *shards_[i]; }
-  sys::slab_pool& pool(std::size_t i) { return *pools_[i]; }
+  actors::shard& shard(std::size_t i) { return assembly_->shard(i); }
+  sys::slab_pool& pool(std::size_t i) { return shard(i).pool; }
   virtual_loop& loop(std::size_t i) { return *loops_[i]; }
-  std::vector<const actors::counters*> counters() const;
+  actors::counter_list counters() const { return assembly_->counts(); }
   /// Server: of older clients.
-  const actors::group_registry& groups() const { return context_.groups->of_port(443); }
+  const actors::group_registry& groups() const { return assembly_->context().groups->of_port(443); }
 
   /// What the application at 10.0.0.1:port sends to 10.0.0.2, on that shard's socket.
   void app_sends(std::uint16_t port, const std::string& text, std::size_t shard = 0);
@@ -154,26 +139,27 @@ public:
 
 private:
   friend class world;
+  actors::host give();
+  sys::result<std::shared_ptr<sys::datagram_socket>>
+  open_upstream(const protocol::endpoint& address);
+  sys::result<actors::tunnel_sockets> listen();
   void resolve(const actors::tunnel_ptr& tunnel, const caf::actor& asker);
   void from_host(std::function<void()> answer);
   void provoke(const std::string& place, protocol::byte_view datagrams);
 
   world& world_;
-  actors::process_context context_;
+  actors::config settings_;
+  std::size_t slabs_;
   actors::tunnel_ptr tunnel_; ///< the first
   actors::reload_result next_reload_;
   std::vector<std::function<void()>> unanswered_;
   actors::firewall_start firewall_;
-  caf::actor_system_config config_;
-  caf::actor_system system_;
-  std::vector<virtual_loop*> loops_; ///< of the shards, then the control reactor's
-  std::vector<std::unique_ptr<stepped_reactor>> reactors_;
-  std::vector<std::unique_ptr<sys::slab_pool>> pools_;
-  std::vector<std::unique_ptr<sys::pcap_device>> taps_;
-  std::vector<std::unique_ptr<actors::shard>> shards_;
+  std::vector<virtual_loop*> loops_; ///< of the shards, then the control loop's
   std::unique_ptr<sys::readiness> signal_ready_;
   std::vector<int> signals_;
   std::mt19937_64 random_;
+  std::unique_ptr<actors::assembly> assembly_;
+  std::vector<actors::reactor*> reactors_; ///< its loops
 };
 
 /// A packet that went from one process to the other.
