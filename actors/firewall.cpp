@@ -1,5 +1,6 @@
 #include "actors/firewall.hpp"
 
+#include "actors/behavior_of.hpp"
 #include "actors/log.hpp"
 
 #include <caf/send.hpp>
@@ -27,15 +28,14 @@ constexpr auto patience = 10s;
 
 caf::behavior firewall(pinned<firewall_state>* self, const firewall_start* start) {
   self->state.start(start);
-  return {
+  return behavior_of<firewall_actor, own<fd_event, timer_event, rules_checked>>(
       [self](const fd_event& event) { self->state.on_ready(event); },
       [self](timer_event) { self->state.on_timer(); },
       [self](const ensure_rules& wanted) {
         self->state.set_tunnels(wanted, caf::actor_cast<caf::actor>(self->current_sender()));
       },
       [self](const rules_checked& c) { self->state.checked(c.found); },
-      [self](get_rules) { return self->state.status(); },
-  };
+      [self](get_rules) { return self->state.status(); });
 }
 
 void firewall_state::start(const firewall_start* s) {

@@ -12,15 +12,15 @@ namespace tonel::actors {
 // reach them too), the handles are typed: what is sent to one is checked here by the compiler.
 
 /// One TUN queue: 4-tuple -> stream; answers what belongs to no stream.
-using tun_queue_actor = caf::typed_actor<caf::reacts_to<segment_batch>,  // write
+using tun_queue_actor = caf::typed_actor<caf::reacts_to<to_device>,      // write
                                          caf::reacts_to<stream_up>,      // route this tuple
                                          caf::reacts_to<stream_refused>, // RST, forget
                                          caf::reacts_to<peers_changed>,  // the other queues
                                          caf::reacts_to<ports_changed>>; // server: other ports
 
 /// One TCP-looking connection.
-using stream_actor = caf::typed_actor<caf::reacts_to<inbound_batch>,            // from the TUN
-                                      caf::reacts_to<datagram_batch>,           // to the peer
+using stream_actor = caf::typed_actor<caf::reacts_to<from_device>,              // from the TUN
+                                      caf::reacts_to<app_to_wire>,              // to the peer
                                       caf::reacts_to<protocol::packet_too_big>, // from the path
                                       caf::reacts_to<sink_changed>,             // deliver there
                                       caf::reacts_to<close_stream>,             // FIN
@@ -29,14 +29,17 @@ using stream_actor = caf::typed_actor<caf::reacts_to<inbound_batch>,            
                                       caf::reacts_to<probe_stream>>;            // after suspend
 
 /// Client: the UDP socket that applications send to; peer -> session.
-using udp_listener_actor = caf::typed_actor<caf::reacts_to<datagram_batch>,   // to an application
+using udp_listener_actor = caf::typed_actor<caf::reacts_to<wire_to_app>,      // to an application
                                             caf::reacts_to<session_changed>,  // it exists, or ended
                                             caf::reacts_to<streams_changed>>; // where to send
 
 /// Server: the UDP socket of one session.
-using udp_endpoint_actor = caf::typed_actor<caf::reacts_to<datagram_batch>,  // to the upstream
+using udp_endpoint_actor = caf::typed_actor<caf::reacts_to<wire_to_app>,     // to the upstream
                                             caf::reacts_to<streams_changed>, // where replies go
                                             caf::reacts_to<close_session>>;  // no more come
+
+/// Where a stream's datagrams go: a listener or an endpoint.
+using sink_actor = caf::typed_actor<caf::reacts_to<wire_to_app>>;
 
 /// One UDP peer and its streams; outlives each of them.
 using session_actor =

@@ -31,18 +31,27 @@ struct inbound_segment {
     return packet.bytes().subview(header.payload_offset, header.payload_length);
   }
 };
-/// What one wake-up read for one stream.
-struct inbound_batch {
+
+// Batches, named by their way through a shard: udp_listener or udp_endpoint -> app_to_wire -> stream
+// -> to_device -> tun_queue, and tun_queue -> from_device -> stream -> wire_to_app -> udp_listener or
+// udp_endpoint. `app` is whoever speaks UDP to us: applications at the client, upstreams at the server.
+
+/// What one wake-up has read for one stream.
+struct from_device {
   std::vector<inbound_segment> segments;
 };
 /// Segments to write to the TUN, in order.
-struct segment_batch {
+struct to_device {
   std::vector<sys::outgoing_segment> segments;
   std::vector<sys::chunk> chunks;
 };
-/// Datagrams of one session, in order.
+/// Datagrams of one session that were read in one wake-up, in order.
+struct app_to_wire {
+  std::vector<sys::chunk> chunks;
+};
+/// Datagrams of one session for whoever speaks UDP to us, in order.
 /// Shape: path is that of the application (client); empty at the server
-struct datagram_batch {
+struct wire_to_app {
   sys::datagram_path path;
   std::vector<sys::chunk> chunks;
 };
@@ -221,10 +230,11 @@ struct pulse_felt {
 } // namespace tonel::actors
 
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::protocol::packet_too_big)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::actors::inbound_batch)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::actors::from_device)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::actors::session_closing)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::actors::segment_batch)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::actors::datagram_batch)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::actors::to_device)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::actors::app_to_wire)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::actors::wire_to_app)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::actors::stream_up)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::actors::adopt_stream)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::actors::stream_refused)

@@ -102,9 +102,6 @@ public:
   /// Whether the actor, one of this reactor's, is at rest with an empty mailbox: a message that it is
   /// handed now overtakes nothing.
   bool is_idle(reactor_actor& actor) const noexcept;
-  /// Has an idle actor of this reactor handle a message before this call returns, as if it had been
-  /// sent: what it throws ends that actor. Keep the actor alive meanwhile.
-  template <class Message> void hand(reactor_actor& actor, Message&& message);
   /// For reactor_actor: whose messages are handled until this goes.
   class running_scope {
   public:
@@ -139,6 +136,8 @@ private:
   slot* find(std::uint64_t token) noexcept;
   void release(std::uint64_t token) noexcept;
   template <class Event> void deliver(std::uint64_t token, const Event& event);
+  /// Has the owner of a descriptor or timer, which is at rest, handle its event before this returns.
+  template <class Event> void hand(reactor_actor& actor, const Event& event);
   void run_jobs();
   void fire_timers();
   void take_inbox();

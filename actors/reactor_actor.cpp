@@ -39,9 +39,7 @@ caf::error reactor_actor::fault(const std::exception_ptr& thrown) {
 
 bool reactor_actor::take(const fd_event&) { return false; }
 bool reactor_actor::take(timer_event) { return false; }
-bool reactor_actor::take(inbound_batch&) { return false; }
-bool reactor_actor::take(datagram_batch&) { return false; }
-bool reactor_actor::take(segment_batch&) { return false; }
+void* reactor_actor::find_inlet(const std::type_info&) noexcept { return nullptr; }
 
 void reactor_actor::on_fault(std::function<void()> before) { before_fault_ = std::move(before); }
 

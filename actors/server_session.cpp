@@ -87,7 +87,7 @@ bool server_session_state::repeated(adopt_stream& request) {
   if (known == streams.end()) return false;
   self->send(as<tun_queue_actor>(request.queue),
              stream_up{request.tuple, caf::actor_cast<caf::actor>(known->stream), false});
-  inbound_batch again;
+  from_device again;
   again.segments.push_back(std::move(request.proof));
   self->send(known->stream, std::move(again));
   return true;

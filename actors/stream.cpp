@@ -1,5 +1,6 @@
 #include "actors/stream.hpp"
 
+#include "actors/behavior_of.hpp"
 #include "actors/runs.hpp"
 
 #include <caf/exit_reason.hpp>
@@ -25,17 +26,14 @@ caf::behavior stream(pinned<stream_state>* self, stream_start start) {
   self->state.start(start);
   self->set_down_handler([self](const caf::down_msg&) { self->state.session_gone(); });
   static const auto state = []() -> stream_state& { return state_of_handler<stream_state>(); };
-  static const caf::behavior of_all{
-      [](inbound_batch& batch) { state().on(batch); },
-      [](datagram_batch& batch) { state().on(batch); },
+  static const auto of_all = behavior_of<stream_actor, own<timer_event>>(
+      [](from_device& batch) { state().on(batch); }, [](app_to_wire& batch) { state().on(batch); },
       [](timer_event event) { state().on(event); },
       [](const protocol::packet_too_big& icmp) { state().too_big(icmp); },
-      [](const sink_changed& changed) { state().set_sink(changed.sink); },
+      [](const sink_changed& changed) { state().set_sink(as<sink_actor>(changed.sink)); },
       [](const close_stream& how) { state().close(how.at_exit); },
-      [](reset_stream) { state().reset(); },
-      [](supersede_stream) { state().supersede(); },
-      [](probe_stream) { state().probe(); },
-  };
+      [](reset_stream) { state().reset(); }, [](supersede_stream) { state().supersede(); },
+      [](probe_stream) { state().probe(); });
   return of_all;
 }
 
@@ -44,7 +42,7 @@ void stream_state::start(stream_start& s) {
   connection = s.machine;
   self->monitor(given.session);
   queue = {as<tun_queue_actor>(s.queue), self->loop()};
-  sink = {std::move(s.sink), self->loop()};
+  sink = {as<sink_actor>(s.sink), self->loop()};
   // Before the first segment of ours, so that no answer can overtake it.
   self->send(queue.handle(), stream_up{machine().tuple(), caf::actor_cast<caf::actor>(self), true});
   if (given.side == role::client) {
@@ -58,12 +56,12 @@ void stream_state::start(stream_start& s) {
   finish();
 }
 
-void stream_state::set_sink(const caf::actor& to) {
+void stream_state::set_sink(const sink_actor& to) {
   sink = {to, self->loop()};
   finish();
 }
 
-void stream_state::on(inbound_batch& batch) {
+void stream_state::on(from_device& batch) {
   // Too late: two hellos for one place would have the server end the one that is in use.
   if (given.race && *given.race != 0) return reset();
   given.where->spare_chunks.lend(in);
@@ -205,7 +203,7 @@ bool stream_state::fit(sys::chunk& datagrams) {
   return true;
 }
 
-void stream_state::on(datagram_batch& batch) {
+void stream_state::on(app_to_wire& batch) {
   auto& stats = given.where->stats;
   auto& chunks = batch.chunks;
   chunks.erase(std::remove_if(chunks.begin(), chunks.end(),
@@ -324,15 +322,15 @@ void stream_state::finish() {
     if (sink) {
       const bool several = in.size() > 1 || in.front().length > in.front().datagram_size;
       note_use(&session_use::got, several ? 2 : 1);
-      datagram_batch batch{given.path, std::exchange(in, {})};
-      self->pass(sink, batch);
+      wire_to_app batch{given.path, std::exchange(in, {})};
+      sink.put(*self, batch);
       spare.take_back(batch.chunks);
     } else if (!std::exchange(asked_for_sink, true)) {
       tell(stream_event::kind::sink_wanted);
     }
   }
   if (in.empty()) spare.take_back(in);
-  if (!out.segments.empty()) self->pass(queue, out);
+  if (!out.segments.empty()) queue.put(*self, out);
   given.where->spare_outgoing.take_back(out.segments);
   spare.take_back(out.chunks);
   if (over) {

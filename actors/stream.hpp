@@ -1,5 +1,6 @@
 #pragma once
 
+#include "actors/inlet.hpp"
 #include "actors/interfaces.hpp"
 #include "actors/leave_order.hpp"
 #include "actors/reactor_actor.hpp"
@@ -48,15 +49,15 @@ struct stream_state;
 /// The shell around one protocol::stream: runs its effects.
 caf::behavior stream(pinned<stream_state>* self, stream_start start);
 
-struct stream_state {
+struct stream_state : inlets<from_device, app_to_wire> {
   static inline const char* name = "stream";
 
   explicit stream_state(pinned<stream_state>* owner) : self(owner) {}
   void start(stream_start& s);
-  void on(inbound_batch& batch);
-  void on(datagram_batch& batch);
+  void on(from_device& batch) override;
+  void on(app_to_wire& batch) override;
   void on(timer_event event);
-  void set_sink(const caf::actor& to);
+  void set_sink(const sink_actor& to);
   void too_big(const protocol::packet_too_big& icmp);
   void close(bool at_exit);
   void reset();
@@ -89,9 +90,9 @@ private:
   pinned<stream_state>* self;
   stream_context given;
   std::optional<protocol::stream> connection; ///< set from start() on
-  neighbour<tun_queue_actor> queue;
-  neighbour<caf::actor> sink; ///< listener or endpoint
-  segment_batch out;
+  outlet<to_device, tun_queue_actor> queue;
+  outlet<wire_to_app, sink_actor> sink;
+  to_device out;
   std::vector<sys::chunk> in;
   std::vector<protocol::held_segment> held;
   bool told_too_large = false;

@@ -1,5 +1,6 @@
 #include "actors/tun_queue.hpp"
 
+#include "actors/behavior_of.hpp"
 #include "actors/log.hpp"
 #include "protocol/run.hpp"
 #include "protocol/wire.hpp"
@@ -36,15 +37,14 @@ caf::behavior tun_queue(pinned<tun_queue_state>* self, shard* where) {
   auto& st = self->state;
   st.start(where);
   self->set_down_handler([self](const caf::down_msg& down) { self->state.stream_gone(down); });
-  return {
+  return behavior_of<tun_queue_actor, own<fd_event, timer_event>>(
       [self](const fd_event& ready) { self->state.on(ready); },
       [self](timer_event) { self->state.on_timer(); },
-      [self](segment_batch& batch) { self->state.on(batch); },
+      [self](to_device& batch) { self->state.on(batch); },
       [self](const stream_up& up) { self->state.add_stream(up); },
       [self](const stream_refused& r) { self->state.refuse(r.tuple); },
       [self](peers_changed& peers) { self->state.set_peers(peers); },
-      [self](ports_changed) { self->state.set_ports(); },
-  };
+      [self](ports_changed) { self->state.set_ports(); });
 }
 
 void tun_queue_state::start(shard* s) {
@@ -93,8 +93,8 @@ void tun_queue_state::read() {
   packets.clear();
   for (auto* r : touched) {
     r->queued = false;
-    inbound_batch batch{std::exchange(r->inbound, {})};
-    self->pass(r->stream, batch);
+    from_device batch{std::exchange(r->inbound, {})};
+    r->stream.put(*self, batch);
     where->spare_inbound.take_back(batch.segments);
   }
   touched.clear();
@@ -336,7 +336,7 @@ void tun_queue_state::add_stream(const stream_up& up) {
     self->monitor(up.stream);
   }
   // What came behind the hello, or before it where another queue has read that.
-  inbound_batch waited;
+  from_device waited;
   for (auto& held : acceptor->release(up.tuple)) {
     inbound_segment segment{held.segment, where->slabs.append(held.payload)};
     segment.header.payload_offset = 0;
@@ -392,7 +392,7 @@ void tun_queue_state::reset(const protocol::four_tuple& tuple, const route& r) {
   flush_replies();
 }
 
-void tun_queue_state::write(segment_batch& batch) {
+void tun_queue_state::write(to_device& batch) {
   if (batch.segments.empty()) return;
   const auto& last = batch.segments.back();
   // A probe of the older dialects says nothing of where its stream stands.

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "actors/inlet.hpp"
 #include "actors/interfaces.hpp"
 #include "actors/reactor_actor.hpp"
 #include "actors/read_depth.hpp"
@@ -21,15 +22,15 @@ struct tun_queue_state;
 /// Reads and writes one queue of the TUN device.
 caf::behavior tun_queue(pinned<tun_queue_state>* self, shard* where);
 
-struct tun_queue_state {
+struct tun_queue_state : inlets<to_device> {
   static inline const char* name = "tun_queue";
 
   explicit tun_queue_state(pinned<tun_queue_state>* owner) : self(owner) {}
   void start(shard* s);
   void on(const fd_event&) { read(); }
-  void on(segment_batch& batch) { write(batch); }
+  void on(to_device& batch) override { write(batch); }
   void read();
-  void write(segment_batch& batch);
+  void write(to_device& batch);
   void add_stream(const stream_up& up);
   void refuse(const protocol::four_tuple& tuple);
   void stream_gone(const caf::down_msg& down);
@@ -39,7 +40,7 @@ struct tun_queue_state {
 
 private:
   struct route {
-    neighbour<stream_actor> stream; ///< null while waiting
+    outlet<from_device, stream_actor> stream; ///< null while waiting
     caf::actor_id id = 0;
     bool local = true;
     bool waiting = false;               ///< adopted; the acceptor holds what comes meanwhile
@@ -115,7 +116,7 @@ private:
   protocol::four_tuple last_tuple;
   route* last_route = nullptr;
   std::vector<sys::received_packet> packets;
-  segment_batch replies;
+  to_device replies;
   std::vector<tun_queue_actor> queues;
   std::vector<shard_supervisor_actor> supervisors;
   bool offload_was_on = false;

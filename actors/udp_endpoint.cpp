@@ -1,5 +1,6 @@
 #include "actors/udp_endpoint.hpp"
 
+#include "actors/behavior_of.hpp"
 #include "actors/udp_output.hpp"
 #include "protocol/run.hpp"
 
@@ -24,12 +25,11 @@ caf::behavior udp_endpoint(pinned<udp_endpoint_state>* self, shard* where,
   static const auto state = []() -> udp_endpoint_state& {
     return state_of_handler<udp_endpoint_state>();
   };
-  static const caf::behavior of_all{
+  static const auto of_all = behavior_of<udp_endpoint_actor, own<fd_event>>(
       [](const fd_event& ready) { state().on(ready); },
-      [](datagram_batch& batch) { state().on(batch); },
+      [](wire_to_app& batch) { state().on(batch); },
       [](streams_changed& changed) { state().set_streams(changed); },
-      [](const close_session&) { state().close(); },
-  };
+      [](const close_session&) { state().close(); });
   return of_all;
 }
 
@@ -56,7 +56,7 @@ void udp_endpoint_state::on(const fd_event& ready) {
     where->stats.add(counter::slab_pool_empty);
     where->gate.pause(ready.watch);
   }
-  datagram_batch batch;
+  app_to_wire batch;
   where->spare_chunks.lend(batch.chunks);
   auto& stats = where->stats;
   for (auto& r : received) {
@@ -70,7 +70,7 @@ void udp_endpoint_state::on(const fd_event& ready) {
       batch.chunks.push_back(std::move(r.bytes));
   }
   received.clear();
-  if (!batch.chunks.empty()) self->pass(streams[next++ % streams.size()], batch);
+  if (!batch.chunks.empty()) streams[next++ % streams.size()].put(*self, batch);
   where->spare_chunks.take_back(batch.chunks);
 }
 
@@ -82,7 +82,7 @@ void udp_endpoint_state::set_streams(const streams_changed& changed) {
 
 void udp_endpoint_state::close() { self->quit(); }
 
-void udp_endpoint_state::on(datagram_batch& batch) {
+void udp_endpoint_state::on(wire_to_app& batch) {
   static thread_local std::vector<sys::outgoing_run> runs;
   send_datagrams(*where, sockets, next_socket, batch, runs);
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "actors/inlet.hpp"
 #include "actors/interfaces.hpp"
 #include "actors/reactor_actor.hpp"
 #include "actors/shard.hpp"
@@ -19,13 +20,13 @@ struct udp_endpoint_state;
 caf::behavior udp_endpoint(pinned<udp_endpoint_state>* self, shard* where,
                            const upstream_sockets& sockets, caf::actor session);
 
-struct udp_endpoint_state {
+struct udp_endpoint_state : inlets<wire_to_app> {
   static inline const char* name = "udp_endpoint";
 
   explicit udp_endpoint_state(pinned<udp_endpoint_state>* owner) : self(owner) {}
   void start(shard* s, const upstream_sockets& sockets_of_session, const caf::actor& session);
   void on(const fd_event& ready);
-  void on(datagram_batch& batch);
+  void on(wire_to_app& batch) override;
   void set_streams(const streams_changed& changed);
   void close();
 
@@ -33,7 +34,7 @@ private:
   pinned<udp_endpoint_state>* self;
   shard* where = nullptr;
   upstream_sockets sockets;
-  std::vector<neighbour<stream_actor>> streams;
+  std::vector<outlet<app_to_wire, stream_actor>> streams;
   std::vector<reactor::watch_id> watches; ///< of the sockets, in their order
   std::size_t next = 0;                   ///< the stream that the next batch goes to
   std::size_t next_socket = 0;            ///< the socket that the next run goes to

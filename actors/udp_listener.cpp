@@ -1,5 +1,6 @@
 #include "actors/udp_listener.hpp"
 
+#include "actors/behavior_of.hpp"
 #include "actors/udp_output.hpp"
 #include "protocol/run.hpp"
 
@@ -36,13 +37,12 @@ constexpr std::size_t many_opening = 256;
 
 caf::behavior udp_listener(pinned<udp_listener_state>* self, const udp_listener_start& start) {
   self->state.start(start);
-  return {
+  return behavior_of<udp_listener_actor, own<fd_event, timer_event>>(
       [self](const fd_event& ready) { self->state.on(ready); },
       [self](timer_event) { self->state.on_timer(); },
-      [self](datagram_batch& batch) { self->state.on(batch); },
+      [self](wire_to_app& batch) { self->state.on(batch); },
       [self](const session_changed& changed) { self->state.session(changed); },
-      [self](streams_changed& changed) { self->state.streams(changed); },
-  };
+      [self](streams_changed& changed) { self->state.streams(changed); });
 }
 
 void udp_listener_state::start(const udp_listener_start& s) {
@@ -236,8 +236,8 @@ void udp_listener_state::forward(peer& p) {
   if (p.inbound.empty()) return;
   // A whole batch to one stream: runs stay whole and in order.
   auto& to = p.streams[p.next++ % p.streams.size()];
-  datagram_batch batch{{}, std::exchange(p.inbound, {})};
-  self->pass(to, batch);
+  app_to_wire batch{std::exchange(p.inbound, {})};
+  to.put(*self, batch);
   where->spare_chunks.take_back(batch.chunks);
 }
 
@@ -328,7 +328,7 @@ void udp_listener_state::on_timer() {
   open_some(begun_in_a_tick);
 }
 
-void udp_listener_state::send(datagram_batch& batch) {
+void udp_listener_state::send(wire_to_app& batch) {
   send_datagrams(*where, *given.socket, batch, runs);
 }
 

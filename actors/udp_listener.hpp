@@ -1,5 +1,6 @@
 #pragma once
 
+#include "actors/inlet.hpp"
 #include "actors/interfaces.hpp"
 #include "actors/leave_order.hpp"
 #include "actors/reactor_actor.hpp"
@@ -41,7 +42,7 @@ struct udp_listener_start {
 /// The client's UDP socket of one tunnel: application -> session, and back.
 caf::behavior udp_listener(pinned<udp_listener_state>* self, const udp_listener_start& start);
 
-struct udp_listener_state {
+struct udp_listener_state : inlets<wire_to_app> {
   static inline const char* name = "udp_listener";
 
   explicit udp_listener_state(pinned<udp_listener_state>* owner) : self(owner) {}
@@ -50,9 +51,9 @@ struct udp_listener_state {
   udp_listener_state& operator=(const udp_listener_state&) = delete;
   void start(const udp_listener_start& s);
   void on(const fd_event&) { read(); }
-  void on(datagram_batch& batch) { send(batch); }
+  void on(wire_to_app& batch) override { send(batch); }
   void read();
-  void send(datagram_batch& batch);
+  void send(wire_to_app& batch);
   void session(const session_changed& changed);
   void streams(streams_changed& changed);
   void on_timer();
@@ -85,7 +86,7 @@ private:
   struct peer {
     session_actor session;
     caf::actor_id session_id = 0;
-    std::vector<neighbour<stream_actor>> streams;
+    std::vector<outlet<app_to_wire, stream_actor>> streams;
     std::size_t next = 0; ///< the stream that the next batch goes to
     session_limits::place place;
     bool asked = false; ///< the session knows that datagrams wait

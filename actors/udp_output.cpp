@@ -14,8 +14,7 @@ constexpr std::size_t max_udp_payload = 65'507;
 
 /// Cuts the batch into runs, has them sent by send(chunks), and counts.
 template <class Send>
-void send_runs(shard& where, datagram_batch& batch, std::vector<sys::outgoing_run>& runs,
-               Send send) {
+void send_runs(shard& where, wire_to_app& batch, std::vector<sys::outgoing_run>& runs, Send send) {
   runs.clear();
   std::vector<sys::chunk> chunks;
   where.spare_chunks.lend(chunks);
@@ -37,14 +36,14 @@ void send_runs(shard& where, datagram_batch& batch, std::vector<sys::outgoing_ru
 
 } // namespace
 
-void send_datagrams(shard& where, sys::datagram_socket& socket, datagram_batch& batch,
+void send_datagrams(shard& where, sys::datagram_socket& socket, wire_to_app& batch,
                     std::vector<sys::outgoing_run>& runs) {
   send_runs(where, batch, runs,
             [&](const std::vector<sys::chunk>& chunks) { return socket.send(runs, chunks); });
 }
 
 void send_datagrams(shard& where, const upstream_sockets& sockets, std::size_t& next,
-                    datagram_batch& batch, std::vector<sys::outgoing_run>& runs) {
+                    wire_to_app& batch, std::vector<sys::outgoing_run>& runs) {
   if (sockets.size() == 1) return send_datagrams(where, *sockets.front(), batch, runs);
   send_runs(where, batch, runs, [&](const std::vector<sys::chunk>& chunks) {
     sys::send_tally sum;

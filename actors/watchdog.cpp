@@ -1,5 +1,7 @@
 #include "actors/watchdog.hpp"
 
+#include "actors/behavior_of.hpp"
+
 #include <caf/exit_reason.hpp>
 #include <caf/send.hpp>
 
@@ -17,9 +19,10 @@ struct pulse_state {
 
 /// Answers from the loop it is on: that it does shows that the loop goes round.
 caf::behavior pulse(pinned<pulse_state>* self, std::size_t loop, const caf::actor& watchdog) {
-  return {[self, loop, to = as<watchdog_actor>(watchdog)](const feel_pulse& ask) {
-    self->send(to, pulse_felt{loop, ask.round});
-  }};
+  return behavior_of<pulse_actor, own<>>(
+      [self, loop, to = as<watchdog_actor>(watchdog)](const feel_pulse& ask) {
+        self->send(to, pulse_felt{loop, ask.round});
+      });
 }
 
 } // namespace
@@ -31,10 +34,9 @@ caf::behavior watchdog(pinned<watchdog_state>* self, const watchdog_start& start
     self->state.end();
     self->quit();
   });
-  return {
+  return behavior_of<watchdog_actor, own<timer_event>>(
       [self](timer_event) { self->state.on_timer(); },
-      [self](const pulse_felt& p) { self->state.on_pulse(p); },
-  };
+      [self](const pulse_felt& p) { self->state.on_pulse(p); });
 }
 
 void watchdog_state::start(const watchdog_start& s) {

@@ -25,7 +25,7 @@ struct recorder_state {
 };
 /// Stands for all other actors.
 caf::behavior recorder(pinned<recorder_state>*, seen* got) {
-  return {[got](const open_session&) { ++got->opened; }, [](const datagram_batch&) {},
+  return {[got](const open_session&) { ++got->opened; }, [](const app_to_wire&) {},
           [](const close_session&) {}};
 }
 

@@ -38,7 +38,7 @@ struct recorder_state {
 caf::behavior recorder(pinned<recorder_state>*, seen* got) {
   return {
       [got](const open_session&) { ++got->opened; },
-      [got](const datagram_batch& batch) { got->datagrams += batch.chunks.size(); },
+      [got](const app_to_wire& batch) { got->datagrams += batch.chunks.size(); },
       [got](const adopt_stream&) { ++got->adopted; },
   };
 }

@@ -1,3 +1,4 @@
+#include "actors/inlet.hpp"
 #include "actors/interfaces.hpp"
 #include "actors/reactor_actor.hpp"
 #include "actors/scheduler.hpp"
@@ -24,10 +25,10 @@ using namespace tonel::actors;
 namespace {
 
 /// Notes each number that it gets as the path's interface, and does what the test wants with it.
-struct player_state {
+struct player_state : inlets<wire_to_app> {
   static inline const char* name = "player";
   explicit player_state(pinned<player_state>* owner) : self(owner) {}
-  void on(datagram_batch& batch) {
+  void on(wire_to_app& batch) override {
     const auto number = static_cast<int>(batch.path.interface);
     got->push_back(number);
     if (then) then(self, number);
@@ -43,7 +44,7 @@ caf::behavior player(player_actor* self, std::vector<int>* got,
                      const std::function<void(player_actor*, int)>& then) {
   self->state.got = got;
   self->state.then = then;
-  return {[self](datagram_batch& batch) { self->state.on(batch); }};
+  return {[self](wire_to_app& batch) { self->state.on(batch); }};
 }
 
 struct listener_state {
@@ -52,7 +53,7 @@ struct listener_state {
 
 /// Has a behaviour alone.
 caf::behavior listener(pinned<listener_state>*, std::vector<int>* got) {
-  return {[got](datagram_batch& batch) { got->push_back(static_cast<int>(batch.path.interface)); }};
+  return {[got](wire_to_app& batch) { got->push_back(static_cast<int>(batch.path.interface)); }};
 }
 
 struct sleeper_state {
@@ -68,18 +69,21 @@ caf::behavior sleeper(pinned<sleeper_state>* self, int* woken) {
   self->state.woken = woken;
   self->arm(self->now() + std::chrono::seconds{1});
   return {[self](timer_event event) { self->state.on(event); },
-          [self](const datagram_batch&) { self->arm(self->now() + std::chrono::hours{1}); }};
+          [self](const wire_to_app&) { self->arm(self->now() + std::chrono::hours{1}); }};
 }
 
-datagram_batch ball(int number) {
-  datagram_batch batch;
+wire_to_app ball(int number) {
+  wire_to_app batch;
   batch.path.interface = static_cast<std::uint32_t>(number);
   return batch;
 }
 
-void play(player_actor* self, const neighbour<caf::actor>& to, int number) {
+using way = outlet<wire_to_app, sink_actor>;
+way way_to(const caf::actor& to, player_actor* from) { return {as<sink_actor>(to), from->loop()}; }
+
+void play(player_actor* self, const way& to, int number) {
   auto thrown = ball(number);
-  self->pass(to, thrown);
+  to.put(*self, thrown);
 }
 
 caf::actor_system_config& sharing(caf::actor_system_config& config) {
@@ -125,7 +129,7 @@ BOOST_FIXTURE_TEST_CASE(an_idle_neighbour_handles_it_within_the_call, court) {
   auto b = add(second);
   std::size_t seen_inside = 0;
   auto a = add(first, [&](player_actor* self, int number) {
-    play(self, neighbour<caf::actor>{b, self->loop()}, number + 1);
+    play(self, way_to(b, self), number + 1);
     seen_inside = second.size();
   });
   step();
@@ -139,14 +143,14 @@ BOOST_FIXTURE_TEST_CASE(what_an_idle_neighbour_handled_leaves_its_memory, court)
   auto b = add(second);
   std::size_t handled = 0, sent = 1;
   auto a = add(first, [&](player_actor* self, int) {
-    const neighbour<caf::actor> to{b, self->loop()};
+    const auto to = way_to(b, self);
     auto one = ball(1), other = ball(2);
     one.chunks.resize(10);
     other.chunks.resize(10);
-    self->pass(to, one);
+    to.put(*self, one);
     handled = one.chunks.capacity();
     self->send(b, ball(3));
-    self->pass(to, other); // goes behind that, as a whole
+    to.put(*self, other); // goes behind that, as a whole
     sent = other.chunks.capacity();
   });
   step();
@@ -161,7 +165,7 @@ BOOST_FIXTURE_TEST_CASE(nothing_overtakes_what_waits_in_the_mailbox, court) {
   auto b = add(second);
   auto a = add(first, [&](player_actor* self, int) {
     self->send(b, ball(1));
-    play(self, neighbour<caf::actor>{b, self->loop()}, 2);
+    play(self, way_to(b, self), 2);
     BOOST_TEST(second.empty());
   });
   step();
@@ -171,17 +175,17 @@ BOOST_FIXTURE_TEST_CASE(nothing_overtakes_what_waits_in_the_mailbox, court) {
 }
 
 BOOST_FIXTURE_TEST_CASE(what_comes_back_to_the_sender_waits, court) {
-  neighbour<caf::actor> home;
+  way home;
   bool inside = false;
   auto b = add(second, [&](player_actor* self, int number) { play(self, home, number + 1); });
   auto a = add(first, [&](player_actor* self, int number) {
     BOOST_TEST(!inside);
     if (number > 5) return;
     inside = true;
-    play(self, neighbour<caf::actor>{b, self->loop()}, number + 1);
+    play(self, way_to(b, self), number + 1);
     inside = false;
   });
-  home = {a, loop};
+  home = {as<sink_actor>(a), loop};
   step();
   caf::anon_send(a, ball(1));
   step();
@@ -194,7 +198,7 @@ BOOST_FIXTURE_TEST_CASE(what_a_receiver_throws_ends_the_receiver_alone, court) {
   auto b = add(second, [](player_actor*, int) { throw std::runtime_error{"a fault"}; });
   bool went_on = false;
   auto a = add(first, [&](player_actor* self, int number) {
-    const neighbour<caf::actor> other{b, self->loop()};
+    const auto other = way_to(b, self);
     play(self, other, number);
     play(self, other, number); // of one that is dead: dropped
     went_on = true;
@@ -215,7 +219,7 @@ BOOST_FIXTURE_TEST_CASE(what_is_thrown_reaches_those_who_monitor_the_receiver, c
   auto a = add(first, [&](player_actor* self, int number) {
     self->set_down_handler([&why](const caf::down_msg& down) { why = down.reason; });
     self->monitor(b);
-    play(self, neighbour<caf::actor>{b, self->loop()}, number);
+    play(self, way_to(b, self), number);
   });
   step();
   caf::anon_send(a, ball(1));
@@ -226,7 +230,7 @@ BOOST_FIXTURE_TEST_CASE(what_is_thrown_reaches_those_who_monitor_the_receiver, c
 BOOST_FIXTURE_TEST_CASE(a_receiver_that_quits_gets_no_more, court) {
   auto b = add(second, [](player_actor* self, int) { self->quit(); });
   auto a = add(first, [&](player_actor* self, int number) {
-    const neighbour<caf::actor> other{b, self->loop()};
+    const auto other = way_to(b, self);
     play(self, other, number);
     play(self, other, number);
   });
@@ -236,11 +240,11 @@ BOOST_FIXTURE_TEST_CASE(a_receiver_that_quits_gets_no_more, court) {
   BOOST_TEST(second.size() == 1u);
 }
 
-BOOST_FIXTURE_TEST_CASE(a_receiver_without_a_handler_of_its_own_gets_it_in_its_behaviour, court) {
+BOOST_FIXTURE_TEST_CASE(a_receiver_that_is_no_inlet_gets_it_through_its_mailbox, court) {
   players.push_back(loop.spawn(listener, &second));
   auto a = add(first, [&](player_actor* self, int number) {
-    play(self, neighbour<caf::actor>{players.front(), self->loop()}, number);
-    BOOST_TEST(second.size() == 1u);
+    play(self, way_to(players.front(), self), number);
+    BOOST_TEST(second.empty());
   });
   step();
   caf::anon_send(a, ball(1));
@@ -252,9 +256,7 @@ BOOST_FIXTURE_TEST_CASE(an_actor_of_another_reactor_gets_it_through_its_mailbox,
   reactor elsewhere{system, std::make_unique<test::virtual_loop>(now)};
   auto b = elsewhere.spawn(player, &second, std::function<void(player_actor*, int)>{});
   elsewhere.run_once(protocol::duration::zero());
-  auto a = add(first, [&](player_actor* self, int number) {
-    play(self, neighbour<caf::actor>{b, self->loop()}, number);
-  });
+  auto a = add(first, [&](player_actor* self, int number) { play(self, way_to(b, self), number); });
   step();
   caf::anon_send(a, ball(1));
   step();

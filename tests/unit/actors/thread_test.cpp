@@ -182,15 +182,15 @@ protocol::four_tuple tuple() {
           {protocol::ip_address::v4(192, 0, 2, 1), 443}};
 }
 
-segment_batch one_segment() {
-  segment_batch batch;
+to_device one_segment() {
+  to_device batch;
   batch.segments.emplace_back();
   batch.segments.back().header.tuple = tuple();
   return batch;
 }
 
-datagram_batch one_datagram() {
-  datagram_batch batch;
+template <class Batch> Batch one_datagram() {
+  Batch batch;
   batch.chunks.emplace_back(); // of length zero: needs no slab
   return batch;
 }
@@ -227,7 +227,7 @@ BOOST_AUTO_TEST_CASE(udp_listener_runs_on_its_reactor) {
   threads t{role::client};
   const auto listener = t.spawn(
       udp_listener, udp_listener_start{t.where.get(), t.tunnel, t.socket, nullptr, t.nobody()});
-  caf::anon_send(listener, one_datagram());
+  caf::anon_send(listener, one_datagram<wire_to_app>());
   t.socket->ready.set(true);
   t.all_on_loop(t.socket->seen, 2);
 }
@@ -236,7 +236,7 @@ BOOST_AUTO_TEST_CASE(udp_endpoint_runs_on_its_reactor) {
   threads t{role::server};
   const auto endpoint =
       t.spawn(udp_endpoint, t.where.get(), upstream_sockets{t.socket}, t.nobody());
-  caf::anon_send(endpoint, one_datagram());
+  caf::anon_send(endpoint, one_datagram<wire_to_app>());
   t.socket->ready.set(true);
   t.all_on_loop(t.socket->seen, 2);
 }
@@ -247,7 +247,7 @@ BOOST_AUTO_TEST_CASE(stream_runs_on_its_reactor) {
   const auto stream_handle = t.spawn(actors::stream, client_stream(t, queue, t.nobody()));
   t.all_on_loop(t.device.seen, 1); // the SYN
   // Dropped and counted as not_open: the counter has one writer, so it is on that thread or a race.
-  caf::anon_send(stream_handle, one_datagram());
+  caf::anon_send(stream_handle, one_datagram<app_to_wire>());
   caf::anon_send(stream_handle, probe_stream{}); // the SYN again
   t.all_on_loop(t.device.seen, 2);
   BOOST_TEST(t.where->stats.get(protocol::errc::not_open) == 1u);
