@@ -1,9 +1,11 @@
 #pragma once
 
 #include "protocol/packet.hpp"
+#include "protocol/profile.hpp"
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 
 namespace tonel::protocol {
 
@@ -50,7 +52,19 @@ inline constexpr auto repeat_interval = std::chrono::milliseconds{200};
   return in.seq.raw <= 65'535 && in.window_scale == 14 && !in.sack_permitted && !in.timestamps;
 }
 
-/// What a native SYN is answered with; others too, since a health check's need not look like ours.
+/// Any other is answered as a native one: a health check's need not look like ours.
+[[nodiscard]] inline bool is_native_syn(const segment_repr& in) noexcept {
+  return !is_legacy_syn(in);
+}
+
+/// Of what older program a SYN-ACK is, if it is of one. Neither permits SACK, which firewalls strip from
+/// a native SYN-ACK, too; but that never starts so low.
+[[nodiscard]] inline std::optional<profile> older_syn_ack(const segment_repr& in) noexcept {
+  if (in.sack_permitted || in.seq.raw > 65'535) return std::nullopt;
+  return token_in(in.seq) != 0 ? profile::tonel : profile::phantun;
+}
+
+/// What a native SYN is answered with.
 [[nodiscard]] inline segment_header native_syn_ack(const segment_repr& in, seq_num iss,
                                                    std::uint16_t mtu) noexcept {
   auto out = answer_to(in, iss, in.seq + 1, flag::syn | flag::ack);

@@ -31,6 +31,17 @@ forbid 'protocol/ includes the standard library and "protocol/..." alone' \
 forbid 'protocol/ has no threads, clocks or streams' \
   "${include}<(thread|mutex|shared_mutex|condition_variable|future|iostream|fstream|filesystem)>|_clock::now\\(" \
   "${protocol[@]}"
+mapfile -t flow < <(sources protocol/flow)
+mapfile -t native < <(sources protocol/native)
+mapfile -t legacy < <(sources protocol/legacy)
+forbid 'what dialects share knows none of them' \
+  "${include}\"protocol/(native|legacy|stream)|profile::" "${flow[@]}"
+forbid 'a dialect knows no other: native' \
+  "${include}\"protocol/(legacy/|stream\\.hpp)|profile::(legacy|tonel|phantun)" "${native[@]}"
+forbid 'a dialect knows no other: legacy' \
+  "${include}\"protocol/(native/|stream\\.hpp)|profile::native" "${legacy[@]}"
+forbid 'a dialect knows no other: tonel' 'phantun' protocol/legacy/tonel.cpp
+forbid 'a dialect knows no other: phantun' 'profile::tonel|may_be_tonel' protocol/legacy/phantun.cpp
 for file in "${protocol[@]}"; do
   if [[ $file != protocol/expected.hpp ]]; then
     forbid 'tl::expected comes through protocol/expected.hpp' "${include}<tl/" "$file"

@@ -57,7 +57,7 @@ def check_files(prefix):
         "cmake/tonel/tonel-targets.cmake", "libtonel-protocol.a", "pkgconfig/tonel-protocol.pc"]
         and len(targets) == 1, "library, CMake package and pkg-config file, and nothing else")
     table = GUIDE[GUIDE.index("## Headers"):]
-    documented = set(re.findall(r"`(\w+\.hpp)`", table[:table.index("\n## ", 1)]))
+    documented = set(re.findall(r"`([\w/]+\.hpp)`", table[:table.index("\n## ", 1)]))
     check({f"include/tonel/protocol/{name}" for name in documented} == set(headers),
           "the headers are those of docs/library.md")
     for header in headers:

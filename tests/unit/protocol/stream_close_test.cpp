@@ -42,6 +42,17 @@ BOOST_AUTO_TEST_CASE(fin_is_repeated_and_then_forgotten) {
             {9s, "timer", "forgotten"}});
 }
 
+BOOST_AUTO_TEST_CASE(a_hello_that_comes_after_the_close_leaves_the_fin_to_be_repeated) {
+  run_everywhere({}, {{0ms, "open", "S 0:0"},
+                      {10ms, "in SA 0:1", "A 1:1 | PA 1:1(76) | opened"},
+                      {20ms, "close", "FA 77:1"},
+                      {30ms, "hello PA 1:77(76)", "greeted"},
+                      {1020ms, "timer", "FA 77:77"},
+                      {2020ms, "timer", "FA 77:77"},
+                      {4020ms, "timer", "FA 77:77"},
+                      {8020ms, "timer", "ended closed_by_us | forgotten"}});
+}
+
 BOOST_AUTO_TEST_CASE(fin_at_exit_waits_for_a_second_and_a_half) {
   run_open({{1s, "exit", "FA 77:77"},
             {1500ms, "timer", "FA 77:77"},

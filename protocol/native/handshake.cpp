@@ -1,23 +1,22 @@
+#include "protocol/native/stream.hpp"
 #include "protocol/run.hpp"
-#include "protocol/stream.hpp"
 #include "protocol/wire.hpp"
 
 #include <algorithm>
 #include <utility>
 
-namespace tonel::protocol {
+namespace tonel::protocol::native {
 
 namespace {
 
 using namespace std::chrono_literals;
 
+/// When the SYN is repeated after the first; the last one is where the port is given up.
+constexpr std::array<duration, 4> syn_schedule{1s, 3s, 7s, 15s};
 // Times since the first flight; the last one is where the port is given up.
 constexpr std::array<duration, 5> flight_schedule{250ms, 1s, 2s, 4s, 8s};
 /// A SYN proxy's own handshake with the server, after which it opens its window, takes no longer.
 constexpr duration proxy_patience = 1s;
-/// A SYN that is not repeated: with the handshake that follows on another port, less than datagrams
-/// wait for a session.
-constexpr duration first_port_time = 1s;
 /// Assumed where the peer's SYN has no MSS (RFC 9293 §3.7.1).
 constexpr std::uint16_t default_mss_v4 = 536;
 constexpr std::uint16_t default_mss_v6 = 1'220;
@@ -27,79 +26,67 @@ constexpr std::uint32_t most_before_scale = 60'000;
 
 } // namespace
 
-stream stream::connect(const stream_config& config) noexcept {
-  stream s{config, true};
-  if (!s.rules().hello) s.config_.iss = {config.join_token};
-  return s;
-}
+stream stream::connect(const stream_config& config) noexcept { return {config, true}; }
 
 stream stream::accept(const stream_config& config, const hello_repr& hello, seq_num client_iss,
                       time_point now) noexcept {
   stream s{config, false};
-  s.config_.session.id = hello.session;
-  s.config_.session.counter = hello.counter;
-  s.config_.session.introduces = false;
-  if (hello.introduces) s.config_.session.secret = hello.secret;
-  s.config_.stream_index = hello.stream_index;
-  s.config_.stream_count = hello.stream_count;
-  s.config_.keepalive = hello.keepalive;
-  s.irs_ = client_iss;
-  s.state_ = state::open;
+  s.session_.id = hello.session;
+  s.session_.counter = hello.counter;
+  s.session_.introduces = false;
+  if (hello.introduces) s.session_.secret = hello.secret;
+  s.stream_index_ = hello.stream_index;
+  s.stream_count_ = hello.stream_count;
+  s.keepalive_ = hello.keepalive;
+  s.space_.irs = client_iss;
+  s.closing_.open();
   s.greeted_ = true;
   s.peer_spoke_ = true;
   s.peer_control_ = hello.control_length;
   s.peer_hello_ = hello.offset;
-  s.peer_mtu_ = hello.mtu;
   s.unscaled_ = (hello.capabilities & capability::unscaled) != 0;
-  s.last_datagram_ = now;
-  s.update_mtu(nullptr);
+  s.idle_.begin(now);
+  s.mtu_.peer_takes(hello.mtu);
   s.prepare_hello();
-  if (s.config_.keepalive > duration::zero()) s.dead_at_ = now + s.config_.keepalive * 7 / 2;
+  if (s.keepalive_ > duration::zero()) s.timers_.set(timer::dead, now + s.keepalive_ * 7 / 2);
   return s;
 }
 
 effects stream::open(time_point now) noexcept {
   effects out;
-  if (!client_ || state_ != state::syn_sent) return out;
+  if (!client_ || !closing_.is(flow::stage::syn_sent)) return out;
   started_ = now;
-  last_datagram_ = now;
+  idle_.begin(now);
   on_syn_timer(now, out);
   return out;
 }
 
 /// The SYN, first or repeated: same sequence number, so that any SYN-ACK fits.
 void stream::on_syn_timer(time_point now, effects& out) noexcept {
-  const auto& schedule = rules().syn_schedule;
-  const bool one_syn = schedule.front() == schedule.back();
-  const auto patience = one_syn && config_.first_port ? first_port_time : schedule.back();
-  if (now - started_ >= patience) {
+  if (now - started_ >= syn_schedule.back()) {
     give_up_port(out);
     return forget(out);
   }
   if (now != started_) syn_repeated_ = true;
-  auto syn = header(config_.iss, flag::syn);
-  if (rules().hello) {
-    syn.mss = mss_for(config_.mtu, is_v4());
-    syn.window = syn_window(syn.mss);
-  }
+  auto syn = header(space_.iss, flag::syn);
+  syn.mss = mss_for(device_mtu_, is_v4());
+  syn.window = syn_window(syn.mss);
   out.add(send_segment{syn, {}});
-  attempt_at_ = std::min(next_of(schedule, started_, now), started_ + patience);
+  timers_.set(timer::attempt, next_of(syn_schedule, started_, now));
 }
 
 void stream::give_up_port(effects& out) noexcept {
   ended_ = true;
-  if (config_.last_port)
+  if (last_port_)
     out.add(ended{end_reason::timed_out});
   else
     out.add(try_new_port{});
 }
 
 void stream::on_syn_sent(const segment_repr& in, time_point now, effects& out) noexcept {
-  const bool of_our_syn = in.has(flag::ack) && in.ack == iss_plus_1();
+  const bool of_our_syn = in.has(flag::ack) && in.ack == space_.first();
   if (in.has(flag::rst)) {
-    // tonel's RST for a port where nobody listens does not count the SYN.
-    const bool uncounted = !rules().hello && in.has(flag::ack) && in.ack == config_.iss;
-    if (!of_our_syn && !uncounted) {
+    if (!of_our_syn) {
       out.add(count_drop{errc::out_of_window, 1});
       return;
     }
@@ -108,7 +95,7 @@ void stream::on_syn_sent(const segment_repr& in, time_point now, effects& out) n
     return forget(out);
   }
   if (of_our_syn && in.has(flag::syn)) return establish(in, now, out);
-  if (!in.has(flag::ack) || of_our_syn || !rules().hello) {
+  if (!in.has(flag::ack) || of_our_syn) {
     // DEVIATION RFC 9293 §3.5: no simultaneous open; a server never sends the first SYN.
     out.add(count_drop{errc::bad_flags, 1});
     return;
@@ -123,37 +110,32 @@ void stream::on_syn_sent(const segment_repr& in, time_point now, effects& out) n
 }
 
 void stream::establish(const segment_repr& in, time_point now, effects& out) noexcept {
-  if (!rules().hello) return establish_legacy(in, now, out);
-  if (config_.detect_legacy && !in.sack_permitted && in.seq.raw <= 65'535) {
-    // Neither tonel nor phantun permits SACK, which firewalls strip from a native SYN-ACK, too; but
-    // that never starts so low. A RST in the place of our third ACK frees their end.
+  space_.irs = in.seq;
+  if (const auto shown = detect_legacy_ ? older_syn_ack(in) : std::nullopt) {
+    // A RST in the place of our third ACK frees their end.
     ended_ = true;
-    irs_ = in.seq;
-    out.add(send_segment{header(iss_plus_1(), flag::rst | flag::ack), {}});
-    out.add(peer_is_legacy{token_in(in.seq) != 0 ? profile::tonel : profile::phantun});
+    out.add(send_segment{header(space_.first(), flag::rst | flag::ack), {}});
+    out.add(peer_is_legacy{*shown});
     return forget(out);
   }
-  irs_ = in.seq;
-  state_ = state::open;
+  closing_.open();
   if (!syn_repeated_) measured(now - started_);
   unscaled_ = in.window_scale < 0;
   if (unscaled_) out.add(window_unscaled{});
   // Trackers read the window of a SYN unscaled.
   first_window_ = std::min<std::uint32_t>(first_window_, in.window);
   const auto mss = in.mss != 0 ? in.mss : is_v4() ? default_mss_v4 : default_mss_v6;
-  peer_mtu_ =
-      static_cast<std::uint16_t>(std::min<std::uint32_t>(65'535, mss + header_size(is_v4())));
-  update_mtu(&out);
+  if (mtu_.peer_takes(mss + header_size(is_v4()))) out.add(mtu_changed{mtu_.max_datagram()});
   prepare_hello();
 
   send_ack(out);
   started_ = now;
-  attempt_at_ = next_of(flight_schedule, started_, now);
+  timers_.set(timer::attempt, next_of(flight_schedule, started_, now));
   // A SYN proxy answers with a window of 0, and opens it when it has the server's SYN-ACK: until then it
   // throws away what comes, or takes it for another third ACK.
   shut_ = in.window == 0;
   if (shut_) {
-    attempt_at_ = now + proxy_patience;
+    timers_.set(timer::attempt, now + proxy_patience);
     return;
   }
   send_flight(now, out);
@@ -164,49 +146,47 @@ void stream::first_word(time_point now, effects& out) noexcept {
   peer_spoke_ = true;
   if (!std::exchange(shut_, false)) return;
   first_window_ = most_before_scale; // what it opens is at least the SYN's of a server
-  if (snd_end_ == 0) send_flight(now, out);
+  if (space_.snd_end == 0) send_flight(now, out);
   out.add(opened{});
 }
 
 /// Written once: a repeat must look like the retransmission that it claims to be.
 void stream::prepare_hello() noexcept {
-  const auto packet = config_.handshake_packet ? config_.handshake_packet->size() : 0;
+  const auto packet = handshake_packet_ ? handshake_packet_->size() : 0;
   hello_repr hello;
   hello.offset = static_cast<std::uint32_t>(packet);
   hello.control_length = static_cast<std::uint32_t>(packet + hello_size);
-  hello.introduces = config_.session.introduces;
-  hello.session = config_.session.id;
-  hello.counter = config_.session.counter;
-  hello.client_iss = client_ ? config_.iss : irs_;
-  hello.server_iss = client_ ? irs_ : config_.iss;
-  hello.stream_index = config_.stream_index;
-  hello.stream_count = config_.stream_count;
+  hello.introduces = session_.introduces;
+  hello.session = session_.id;
+  hello.counter = session_.counter;
+  hello.client_iss = client_ ? space_.iss : space_.irs;
+  hello.server_iss = client_ ? space_.irs : space_.iss;
+  hello.stream_index = stream_index_;
+  hello.stream_count = stream_count_;
   if (unscaled_) hello.capabilities |= capability::unscaled;
-  hello.keepalive = std::chrono::duration_cast<std::chrono::seconds>(config_.keepalive);
-  hello.mtu =
-      client_ ? static_cast<std::uint16_t>(max_datagram_ + header_size(is_v4())) : config_.mtu;
-  hello_ = encode_hello(hello, config_.session.secret);
+  hello.keepalive = std::chrono::duration_cast<std::chrono::seconds>(keepalive_);
+  hello.mtu = client_ ? static_cast<std::uint16_t>(mtu_.packet()) : device_mtu_;
+  hello_ = encode_hello(hello, session_.secret);
 }
 
 /// Handshake packet and hello, each in its own segment with PSH, which keeps GRO from merging them.
 void stream::send_flight(time_point now, effects& out) noexcept {
   constexpr std::uint8_t flags = flag::ack | flag::psh;
   std::uint32_t at = 0;
-  if (const auto& packet = config_.handshake_packet; packet && !packet->empty()) {
-    out.add(send_segment{header(iss_plus_1(), flags), *packet});
+  if (const auto& packet = handshake_packet_; packet && !packet->empty()) {
+    out.add(send_segment{header(space_.first(), flags), *packet});
     at = static_cast<std::uint32_t>(packet->size());
   }
-  out.add(send_segment{header(iss_plus_1() + at, flags), hello_});
-  snd_end_ = std::max<std::uint64_t>(snd_end_, at + hello_size);
+  out.add(send_segment{header(space_.first() + at, flags), hello_});
+  space_.sent_to(at + hello_size);
   answered_at_ = now;
   await_answer(now);
 }
 
 /// Of this stream's server. Its view of the sequence numbers may be another: firewalls change them.
 bool stream::is_ours(const hello_repr& hello) const noexcept {
-  return hello.session == config_.session.id && hello.counter == config_.session.counter &&
-         hello.stream_index == config_.stream_index && !hello.introduces &&
-         proves(hello, config_.session.secret);
+  return hello.session == session_.id && hello.counter == session_.counter &&
+         hello.stream_index == stream_index_ && !hello.introduces && proves(hello, session_.secret);
 }
 
 /// Nothing that follows could be read.
@@ -220,14 +200,13 @@ void stream::refuse_hello(errc reason, end_reason why, time_point now, effects& 
 void stream::greet(const hello_repr& hello, time_point now, effects& out) noexcept {
   greeted_ = true;
   // Where the SYN was repeated nobody knows which one was answered; too long a time does less harm.
-  if (round_trip_ == 0) measured(now - started_);
-  attempt_at_ = never;
+  if (!trip_.known()) measured(now - started_);
+  timers_.clear(timer::attempt);
   peer_control_ = hello.control_length;
   peer_hello_ = hello.offset;
-  peer_mtu_ = std::min(peer_mtu_, hello.mtu);
-  last_datagram_ = now;
+  idle_.begin(now);
   out.add(greeted{hello});
-  update_mtu(&out);
+  if (mtu_.peer_takes(hello.mtu)) out.add(mtu_changed{mtu_.max_datagram()});
 }
 
 /// Data that came before the server's hello: which octets are control is not known yet.
@@ -245,8 +224,7 @@ void stream::hold(const segment_repr& in, time_point now, effects& out) noexcept
 
 /// True when the port was given up.
 bool stream::on_flight_timer(time_point now, effects& out) noexcept {
-  if (attempt_at_ > now) return false;
-  if (!rules().hello) return on_confirm_timer(now, out);
+  if (!timers_.due(timer::attempt, now)) return false;
   if (now - started_ >= flight_schedule.back()) {
     // The server may have a stream that can't reach us.
     send_reset(now, out);
@@ -254,8 +232,8 @@ bool stream::on_flight_timer(time_point now, effects& out) noexcept {
     return true;
   }
   send_flight(now, out);
-  attempt_at_ = next_of(flight_schedule, started_, now);
+  timers_.set(timer::attempt, next_of(flight_schedule, started_, now));
   return false;
 }
 
-} // namespace tonel::protocol
+} // namespace tonel::protocol::native

@@ -1,10 +1,10 @@
-#include "protocol/stream.hpp"
+#include "protocol/native/stream.hpp"
 
 #include <algorithm>
 
 // A stream whose path is lost while its fellows' are not: told from a peer that is silent by what the
 // other streams of its session are answered meanwhile, and so in well under a second.
-namespace tonel::protocol {
+namespace tonel::protocol::native {
 
 namespace {
 
@@ -27,27 +27,27 @@ constexpr duration still_behind_at_most = 10s;
 
 /// A datagram went out.
 void stream::compare_later(time_point now) noexcept {
-  if (compare_at_ != never || !greeted_) return;
+  if (timers_.is_set(timer::compare) || !greeted_) return;
   unproven_since_ = now;
-  compare_at_ = now + std::max(first_look, 2 * config_.fellows->trip);
+  timers_.set(timer::compare, now + std::max(first_look, 2 * fellows_->trip));
 }
 
 /// The peer got what was sent: it acknowledges more, or answers a question. That it sends is not
 /// enough, as one direction may be lost alone.
 void stream::proven(time_point now) noexcept {
-  config_.fellows->answered = now;
-  compare_at_ = never;
+  fellows_->answered = now;
+  timers_.clear(timer::compare);
   compared_times_ = 0;
   behind_ = false;
 }
 
 void stream::on_compare_timer(time_point now, effects& out) noexcept {
-  if (now < compare_at_) return;
+  if (!timers_.due(timer::compare, now)) return;
   if (!is_open()) {
-    compare_at_ = never;
+    timers_.clear(timer::compare);
     return;
   }
-  const auto& f = *config_.fellows;
+  const auto& f = *fellows_;
   const auto waited = now - unproven_since_;
   // The first question is asked in any case: of one that lives, the answer is what the others are
   // measured by.
@@ -57,26 +57,23 @@ void stream::on_compare_timer(time_point now, effects& out) noexcept {
   if (!witness) {
     // They are not answered either: what is silent is the peer, or all of the path, and not for this
     // rule.
-    compare_at_ = now + std::clamp(waited / 8, look_again, still_behind_at_most);
+    timers_.set(timer::compare, now + std::clamp(waited / 8, look_again, still_behind_at_most));
     return;
   }
   if (compared_times_ == enough && !behind_) {
     behind_ = true;
-    if (!silent_) {
-      silent_ = true;
-      out.add(went_silent{});
-    }
+    go_silent(out);
   }
   if (compared_times_ == 0) compared_at_ = now;
   if (compared_times_ < enough) ++compared_times_;
   send_keepalive(now, out);
   if (behind_)
-    compare_at_ = now + std::clamp(waited / 8, std::max(still_behind, 2 * f.trip),
-                                   std::max(still_behind_at_most, 2 * f.trip));
+    timers_.set(timer::compare, now + std::clamp(waited / 8, std::max(still_behind, 2 * f.trip),
+                                                 std::max(still_behind_at_most, 2 * f.trip)));
   else if (compared_times_ < enough)
-    compare_at_ = now + std::max(between_questions, f.trip);
+    timers_.set(timer::compare, now + std::max(between_questions, f.trip));
   else
-    compare_at_ = now + std::max(least_wait, 2 * f.trip);
+    timers_.set(timer::compare, now + std::max(least_wait, 2 * f.trip));
 }
 
-} // namespace tonel::protocol
+} // namespace tonel::protocol::native

@@ -1,0 +1,138 @@
+#include "protocol/flow/owed_ack.hpp"
+#include "protocol/legacy/stream.hpp"
+#include "protocol/wire.hpp"
+
+#include <algorithm>
+
+namespace tonel::protocol::legacy {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr auto icmp_belief = 10min;
+constexpr std::uint64_t never_stuck = std::uint64_t{160} << 10;
+/// tonel's client probes after 3 s.
+constexpr auto opener_patience = 4s;
+constexpr auto stuck_silence = 1s;
+/// Octets that no ack names, after which a client moves to a new connection: at 1 GiB trackers close
+/// this one.
+constexpr std::uint64_t rotate_after = std::uint64_t{512} << 20;
+
+} // namespace
+
+effects stream::on_timer(time_point now) noexcept {
+  effects out;
+  if (closing_.is(flow::stage::syn_sent)) {
+    if (timers_.due(timer::attempt, now)) on_syn_timer(now, out);
+  } else if (closing_.is(flow::stage::open)) {
+    on_open_timer(now, out);
+  } else if (closing_.on_timer(now) == flow::closing::act::forget) {
+    forget(out);
+  }
+  return out;
+}
+
+void stream::on_open_timer(time_point now, effects& out) noexcept {
+  if (timers_.due(timer::drained, now)) return end(end_reason::superseded, now, out);
+  if (peer_->on_timer(*this, now, out)) return;
+  if (timers_.take(timer::opener, now)) {
+    on_opener_timer(now, out);
+    if (ended_) return;
+  }
+  if (rotate_) {
+    rotate_ = false;
+    silent_ = true;
+    // Datagrams of ours would acknowledge what comes.
+    out.add(went_silent{space_.under_way() < rotate_after});
+  }
+
+  if (timers_.due(timer::keepalive, now) || timers_.due(timer::check, now)) {
+    if (timers_.is_set(timer::keepalive)) timers_.set(timer::keepalive, now + keepalive_);
+    timers_.clear(timer::check);
+    // While an answer is awaited, the probes do the asking.
+    if (!awaiting_ && is_open()) {
+      send_keepalive(now, out);
+      peer_->await_answer(*this, now);
+    }
+  }
+  if (timers_.due(timer::ack, now)) send_ack(out);
+
+  if (idle_.take_woke()) out.add(became_active{});
+  if (idle_.take_idle(now)) out.add(went_idle{});
+  if (timers_.take(timer::larger, now) && mtu_.forget()) out.add(mtu_changed{mtu_.max_datagram()});
+}
+
+void stream::send_keepalive(time_point now, effects& out) noexcept {
+  timers_.clear(timer::check);
+  if (timers_.is_set(timer::keepalive)) timers_.set(timer::keepalive, now + keepalive_);
+  peer_->send_keepalive(*this, out);
+}
+
+void stream::owe_ack(time_point now, effects& out) noexcept {
+  if (space_.owed() >= flow::most_unacked) return send_ack(out);
+  if (!timers_.is_set(timer::ack)) timers_.set(timer::ack, now + flow::delayed_ack);
+}
+
+/// A probe is the one segment that neither program hands to its application; and its answer tells them
+/// apart.
+void stream::send_opener(time_point now, effects& out) noexcept {
+  opener_sent_ = true;
+  if (client_)
+    timers_.clear(timer::opener);
+  else
+    timers_.set(timer::opener, now + opener_patience);
+  send_probe(0, out);
+}
+
+/// Where the opener was outrun, the upload stands still.
+void stream::on_opener_timer(time_point now, effects& out) noexcept {
+  if (space_.snd_end != 0 || space_.rcv_end >= never_stuck) return; // it is open
+  if (space_.rcv_end < stuck_after || now - idle_.last() < stuck_silence)
+    return send_opener(now, out); // it was lost, or its answer
+  peer_->on_stuck_upload(*this, now, out);
+}
+
+/// A client's: before trackers close a connection of which too much is not acknowledged.
+void stream::watch_window() noexcept {
+  if (!client_) return;
+  if (!rotated_up_ && space_.under_way() >= rotate_after) rotated_up_ = rotate_ = true;
+  if (!rotated_down_ && space_.owed() >= rotate_after) rotated_down_ = rotate_ = true;
+}
+
+time_point stream::deadline() const noexcept {
+  switch (closing_.at()) {
+  case flow::stage::open:
+    return idle_.woke() || rotate_ ? idle_.last() : std::min(timers_.earliest(), idle_.deadline());
+  case flow::stage::syn_sent: return timers_.at(timer::attempt);
+  default: return closing_.deadline();
+  }
+}
+
+effects stream::on_resume(time_point now) noexcept {
+  effects out;
+  if (closing_.is(flow::stage::syn_sent) && now >= started_ && timers_.is_set(timer::attempt)) {
+    // The time asleep doesn't count against the handshake.
+    started_ = now;
+    on_syn_timer(now, out);
+  } else if (closing_.is(flow::stage::open) && client_) {
+    peer_->on_resume(*this, now, out);
+  }
+  return out;
+}
+
+effects stream::on_too_big(const packet_too_big& icmp, time_point now) noexcept {
+  effects out;
+  const auto mtu = std::max(icmp.mtu, least_mtu(is_v4()));
+  const bool believed = closing_.is(flow::stage::open) && icmp.quoted == tuple() &&
+                        flow::quotes_what_is_under_way(icmp, space_, {first_id_, headers_.ip_id});
+  if (!believed || mtu >= mtu_.packet()) {
+    out.add(count_drop{errc::icmp_ignored, 1});
+    return out;
+  }
+  timers_.set(timer::larger, now + icmp_belief);
+  if (mtu_.heard(static_cast<std::uint16_t>(mtu))) out.add(mtu_changed{mtu_.max_datagram()});
+  return out;
+}
+
+} // namespace tonel::protocol::legacy
