@@ -1,23 +1,15 @@
 #pragma once
 
+#include "actors/tunnel_config.hpp"
 #include "protocol/address.hpp"
-#include "protocol/xor_cipher.hpp"
 
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
 namespace tonel::actors {
-
-/// Which end of the tunnel this process is.
-enum class role : std::uint8_t { client, server };
-
-/// Which dialect a client speaks: `automatic` tries the native one and falls back to what it finds.
-enum class wire_choice : std::uint8_t { automatic, native, tonel, phantun };
 
 /// Bounds on what peers and applications can make this process hold (docs/design.md, "Limits").
 /// Shape: max_* but the one per source, and pending_total_bytes, are the process', shared out evenly
@@ -41,44 +33,6 @@ struct offload_switches {
   bool udp_gso = true; ///< UDP_SEGMENT on send
   bool udp_gro = true; ///< UDP_GRO on receive
 };
-
-/// A remote that may still have to be resolved.
-struct host_port {
-  std::string host; ///< name or literal address, brackets removed
-  std::uint16_t port = 0;
-};
-
-/// One tunnel: what is listened on, where it goes, and how it behaves.
-struct tunnel_config {
-  std::string name;             ///< of its section; empty: the only one
-  protocol::endpoint local_udp; ///< client: the UDP address that applications send to
-  std::uint16_t local_port = 0; ///< server: the TCP port that clients connect to
-  host_port remote;             ///< client: the server's TCP port; server: the upstream's UDP port
-  std::chrono::seconds idle_timeout{180};
-  /// A stream lives no longer; 0: as long as it works.
-  std::chrono::seconds deadline{0};
-  wire_choice wire = wire_choice::automatic; ///< client
-  std::size_t streams = 1;                   ///< client: streams a session, 1..255
-  std::size_t upstream_ports = 1;            ///< server: UDP source ports a session, 1..255
-  bool accept_native = true;                 ///< server: serves clients of this program
-  bool accept_legacy = false;                ///< server: serves those of tonel 0.6.1 and phantun
-  /// The first segment of each stream's direction, ahead of what the program says itself; none: none.
-  std::shared_ptr<const std::vector<std::uint8_t>> handshake_packet;
-  /// Applied to datagrams alone, never to what a stream says of itself; none: they go as they are.
-  std::shared_ptr<const protocol::xor_cipher> cipher;
-};
-
-/// Whether a reload would change nothing about it. Every member counts.
-bool same(const tunnel_config& a, const tunnel_config& b);
-
-/// A tunnel at work; never changed. Who it is, the address of its settings tells: a reload puts others
-/// in the place of those that it changes.
-using tunnel_ptr = std::shared_ptr<const tunnel_config>;
-
-/// "tunnel NAME: " for the log, or nothing where there is only one.
-inline std::string label(const tunnel_config& tunnel) {
-  return tunnel.name.empty() ? std::string{} : "tunnel " + tunnel.name + ": ";
-}
 
 /// The TUN device of the process.
 struct tun_config {

@@ -1,6 +1,7 @@
 #include "actors/app/config_file.hpp"
 
 #include "actors/app/options.hpp"
+#include "actors/app/value_rules.hpp"
 #include "system/private_file.hpp"
 
 #include <algorithm>
@@ -67,7 +68,7 @@ private:
 
   void header(std::string_view line);
   void assignment(const std::string& line);
-  void take(const option_spec& option, std::string value);
+  void take(const option_row& option, std::string value);
   std::string place() const { return path_ + ":" + std::to_string(line_); }
   void refuse(std::string option, std::string value, std::string problem) {
     out_.errors.push_back({std::move(option), std::move(value), std::move(problem), place()});
@@ -152,16 +153,16 @@ void file_reader::assignment(const std::string& line) {
   const auto* option = find_option(key);
   if (option == nullptr) {
     refuse(key, "", "is not an option");
-  } else if (is_command_line_only(key)) {
+  } else if (option->scope == option_scope::command_line) {
     refuse(key, "", "can stand on the command line alone");
-  } else if (in_ == section::tunnel && !is_tunnel_option(key)) {
+  } else if (in_ == section::tunnel && option->scope != option_scope::tunnel) {
     refuse(key, "", "is for the whole process: it must stand before the first [tunnel.NAME]");
   } else if (in_ != section::unknown) {
     take(*option, value);
   }
 }
 
-void file_reader::take(const option_spec& option, std::string value) {
+void file_reader::take(const option_row& option, std::string value) {
   auto& values = in_ == section::tunnel ? out_.tunnels.back().values : out_.process;
   const auto argument = option.argument.of(side_);
   const std::string_view name = option.name;
@@ -180,12 +181,11 @@ void file_reader::take(const option_spec& option, std::string value) {
     refuse(option.name, "", "needs a value");
     return;
   }
-  if (name == "encryption" && !private_)
+  if (option.secret && !private_)
     refuse(option.name, "",
-           "must not stand in a file that everybody can read: chmod o-rwx it, or use "
-           "encryption-file");
-  const bool word = name == "control" && (value == "auto" || value == "off");
-  if (argument == "PATH" && !word)
+           "must not stand in a file that everybody can read: chmod o-rwx it, or use " +
+               std::string{name} + "-file");
+  if (argument == "PATH" && !is_choice(option, value))
     value = fs::absolute(fs::path{path_}.parent_path() / value).lexically_normal().string();
   values.emplace(option.name, placed_value{std::move(value), place()});
 }
@@ -200,14 +200,6 @@ config_files read_config_files(role side, const std::string& path) {
   folder += ".d";
   reader.read_folder(folder.string());
   return reader.take();
-}
-
-bool is_tunnel_option(std::string_view name) {
-  for (const auto* each :
-       {"local", "remote", "wire", "accept", "encryption", "encryption-file", "handshake-packet",
-        "tcp-connections", "udp-connections", "idle-timeout", "deadline"})
-    if (name == each) return true;
-  return false;
 }
 
 } // namespace tonel::actors::app

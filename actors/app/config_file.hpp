@@ -38,7 +38,4 @@ struct config_files {
 /// Errors: all of them are in the result, each with its file and line
 config_files read_config_files(role side, const std::string& path);
 
-/// True for what a [tunnel.NAME] section may say; all else is the whole process'.
-bool is_tunnel_option(std::string_view name);
-
 } // namespace tonel::actors::app

@@ -16,6 +16,9 @@ namespace tonel::actors::app {
 [[nodiscard]] expected<settings, std::vector<option_error>> load_settings(role side,
                                                                           const command_line& line);
 
+/// The files that load_settings() reads, so that it finds them from another working directory, too.
+void make_paths_absolute(command_line& line);
+
 /// What works, but not as its user may expect, a line each.
 std::vector<std::string> warnings_of(const settings& chosen);
 

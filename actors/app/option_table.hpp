@@ -1,47 +1,26 @@
 #pragma once
 
-#include "actors/config.hpp"
+#include "actors/option_row.hpp"
 
-#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace tonel::actors::app {
 
-/// A text that may differ between tonelc and tonels.
-struct by_role {
-  const char* client = "";
-  const char* server = "";
-  constexpr by_role() = default;
-  constexpr by_role(const char* both) : client{both}, server{both} {} // NOLINT: meant to convert
-  constexpr by_role(const char* c, const char* s) : client{c}, server{s} {}
-  std::string_view of(role side) const { return side == role::client ? client : server; }
-};
-
-/// What one option is called, takes and means: the parser, the check of the values and --help all
-/// read it here, so that they cannot disagree.
-struct option_spec {
-  const char* name = ""; ///< without the dashes
-  char letter = 0;       ///< 0: has no short form
-  by_role argument;      ///< what stands for the value in --help; empty: takes none
-  by_role preset;        ///< the value when not given, as it would be typed; empty: none
-  std::uint64_t least = 0, most = 0; ///< range of a number; most 0: not a number
-  by_role text;
-};
-
+/// The rows of tunnels and of the process under one heading of --help.
 struct option_group {
   const char* title = "";
-  std::vector<option_spec> options;
+  std::vector<option_row> options;
 };
 
 const std::vector<option_group>& option_groups();
 
-/// The entry of an option, or null.
-const option_spec* find_option(std::string_view name);
+/// The row of an option, or null.
+const option_row* find_option(std::string_view name);
 
-/// True for what makes no sense in a configuration file: --help, --config and their like.
-bool is_command_line_only(std::string_view name);
+/// Of an option that there is none of: as the process'.
+option_scope scope_of(std::string_view name);
 
 /// The name of the program of that side.
 std::string_view program_name(role side);

@@ -159,8 +159,8 @@ command_line parse_command_line(role side, const std::vector<std::string>& argum
       }
       continue;
     }
-    const auto* spec = find_option(option.string_key);
-    const bool takes_value = spec != nullptr && !spec->argument.of(side).empty();
+    const auto* row = find_option(option.string_key);
+    const bool takes_value = row != nullptr && !row->argument.of(side).empty();
     if (takes_value && value.empty()) {
       out.errors.push_back({name, "", "needs a value"});
     } else if (!out.values.emplace(option.string_key, value).second &&
@@ -191,15 +191,19 @@ std::optional<std::pair<std::string, std::string>> parse_assignment(const std::s
 }
 
 void hide_keys(int argc, char** argv) {
-  constexpr std::string_view option = "--encryption";
+  const auto is_secret = [](std::string_view word) {
+    const auto* row = word.substr(0, 2) == "--" ? find_option(word.substr(2)) : nullptr;
+    return row != nullptr && row->secret;
+  };
   for (int i = 1; i < argc; ++i) {
     char* from = argv[i];
     const std::string_view word{from};
-    if (word == option && i + 1 < argc)
+    const auto sign = word.find('=');
+    if (!is_secret(word.substr(0, sign))) continue;
+    if (sign != std::string_view::npos)
+      from += sign + 1;
+    else if (i + 1 < argc)
       from = argv[++i];
-    else if (word.size() > option.size() && word.substr(0, option.size()) == option &&
-             word[option.size()] == '=')
-      from += option.size() + 1;
     else
       continue;
     std::fill(from, from + std::strlen(from), 'x');

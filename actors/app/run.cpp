@@ -78,9 +78,7 @@ int run(role side, int argc, char** argv) {
     return text ? 0 : 1;
   }
   // A daemon's folder is another, when it reads them again.
-  for (const char* name : {"config", "encryption-file", "handshake-packet"})
-    if (const auto at = line.values.find(name); at != line.values.end())
-      at->second = sys::absolute_path(at->second);
+  make_paths_absolute(line);
   // From the root, since it is opened again when the working directory is another.
   if (!chosen->log_output.empty()) chosen->log_output = sys::absolute_path(chosen->log_output);
   if (const auto log = start_log(*chosen, sys::stderr_is_journal()); !log) {

@@ -5,6 +5,7 @@
 #include "system/rule_backend.hpp"
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -30,10 +31,8 @@ struct named_file {
   std::string option; ///< for errors, as option_error has them
   std::string place;
 };
-/// The files of one tunnel.
-struct tunnel_files {
-  named_file key, handshake;
-};
+/// The files of one tunnel, by the option that names each.
+using tunnel_files = std::map<std::string, named_file, std::less<>>;
 
 /// The command line and the configuration files, validated.
 struct settings {

@@ -3,6 +3,7 @@
 #include "actors/app/config_file.hpp"
 #include "actors/app/options.hpp"
 #include "actors/app/settings.hpp"
+#include "actors/app/value_rules.hpp"
 
 #include <algorithm>
 #include <cstdint>
@@ -13,27 +14,6 @@
 #include <vector>
 
 namespace tonel::actors::app {
-
-/// A whole number and nothing else: no sign, blank, base, fraction or leading zero.
-inline std::optional<std::uint64_t> parse_number(std::string_view text) {
-  if (text.empty() || text.size() > 18 || (text.size() > 1 && text.front() == '0')) return {};
-  std::uint64_t value = 0;
-  for (const char c : text) {
-    if (c < '0' || c > '9') return {};
-    value = value * 10 + static_cast<std::uint64_t>(c - '0');
-  }
-  return value;
-}
-
-inline std::optional<std::uint16_t> parse_port(std::string_view text) {
-  const auto value = parse_number(text);
-  if (!value || *value < 1 || *value > 65'535) return {};
-  return static_cast<std::uint16_t>(*value);
-}
-
-inline std::string range_text(std::uint64_t least, std::uint64_t most) {
-  return "must be " + std::to_string(least) + " to " + std::to_string(most);
-}
 
 /// Reads values one by one, noting what is wrong and going on with something harmless.
 class reader {
@@ -75,7 +55,8 @@ public:
   void refuse(std::string_view name, std::string problem) {
     const auto found = look(name);
     // A key is nobody's business but its owner's.
-    const auto value = name == "encryption" ? std::string_view{} : found.text;
+    const auto* row = find_option(name);
+    const auto value = row != nullptr && row->secret ? std::string_view{} : found.text;
     option_error error{option_of(name), std::string{value}, std::move(problem),
                        std::string{found.place}};
     // What stands before the sections is read for each of them.
@@ -92,13 +73,13 @@ public:
   }
 
   std::uint64_t number(std::string_view name) {
-    const auto* spec = find_option(name);
+    const auto* row = find_option(name);
     const auto value = parse_number(text(name));
-    if (value && *value >= spec->least && *value <= spec->most) return *value;
-    const bool or_auto = spec->preset.of(side_) == "auto";
-    refuse(name, range_text(spec->least, spec->most) + (or_auto ? ", or auto" : ""));
+    if (value && *value >= row->least && *value <= row->most) return *value;
+    const bool or_auto = row->preset.of(side_) == "auto";
+    refuse(name, "must be " + range_text(*row) + (or_auto ? ", or auto" : ""));
     bad_numbers_.emplace_back(name);
-    return spec->least;
+    return row->least;
   }
   std::size_t size(std::string_view name) { return static_cast<std::size_t>(number(name)); }
 
@@ -116,7 +97,7 @@ private:
   };
 
   found_value look(std::string_view name) const {
-    const auto* spec = find_option(name);
+    const auto* row = find_option(name);
     // Outside of the sections these two would be those of every tunnel.
     const bool own = section_ != nullptr && (name == "local" || name == "remote");
     if (const auto at = line_.values.find(name); !own && at != line_.values.end())
@@ -126,9 +107,9 @@ private:
         return {source::section, at->second.text, at->second.place};
     if (const auto at = files_.process.find(name); !own && at != files_.process.end())
       // A flag's value is empty, or "no", as if it were not there.
-      if (spec == nullptr || !spec->argument.of(side_).empty() || at->second.text.empty())
+      if (row == nullptr || !row->argument.of(side_).empty() || at->second.text.empty())
         return {source::process, at->second.text, at->second.place};
-    return {source::preset, spec != nullptr ? spec->preset.of(side_) : std::string_view{}, {}};
+    return {source::preset, row != nullptr ? row->preset.of(side_) : std::string_view{}, {}};
   }
   source rank(std::string_view name) const { return look(name).from; }
   std::string option_of(std::string_view name) const {

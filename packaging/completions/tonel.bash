@@ -7,16 +7,21 @@ _tonel() {
   COMPREPLY=()
   local interfaces=(/sys/class/net/*)
   local -A values=(
-    [--accept]="native legacy native,legacy"
     [--auto-rule]="auto ${interfaces[*]##*/}"
+    # derived from the rows: words
+    [--accept]="native legacy native,legacy"
     [--firewall]="auto owned nft iptables"
     [--log-format]="text json"
     [--log-level]="off error warn info debug trace"
     [--nat]="conntrack stateless"
     [--wire]="auto native tonel phantun"
+    # end of what is derived
   )
   case $before in
-    --config | --encryption-file | --handshake-packet | --log-output | --pcap | --pid-file | --control)
+    # derived from the rows: files
+    --handshake-packet | --encryption-file | --log-output | --control | --pcap | --config | \
+      --pid-file)
+    # end of what is derived
       mapfile -t COMPREPLY < <(compgen -f -- "$word")
       return
       ;;

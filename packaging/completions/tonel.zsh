@@ -6,12 +6,14 @@ _tonel() {
   local line value
   local -a specs
   local -A values=(
+    # derived from the rows: words
     --accept 'native legacy native,legacy'
     --firewall 'auto owned nft iptables'
     --log-format 'text json'
     --log-level 'off error warn info debug trace'
     --nat 'conntrack stateless'
     --wire 'auto native tonel phantun'
+    # end of what is derived
   )
   for line in ${(f)"$(_call_program options ${words[1]} --help 2>/dev/null)"}; do
     [[ $line =~ '^  (-[a-zA-Z4], |    )(--[a-z0-9-]+)( ([^ ]+))?' ]] || continue

@@ -90,6 +90,39 @@ BOOST_AUTO_TEST_CASE(each_tunnel_has_its_dialect) {
              std::string::npos);
 }
 
+BOOST_AUTO_TEST_CASE(each_option_stands_where_its_row_says) {
+  for (const auto& group : option_groups())
+    for (const auto& row : group.options) {
+      const auto all = errors(one + row.name + " = x\n");
+      const auto told = [&](const char* text) { return all.find(text) != std::string::npos; };
+      BOOST_TEST(told("is for the whole process") == (row.scope == option_scope::process),
+                 row.name);
+      BOOST_TEST(told("can stand on the command line alone") ==
+                     (row.scope == option_scope::command_line),
+                 row.name);
+    }
+}
+
+BOOST_AUTO_TEST_CASE(a_check_shows_what_is_not_at_its_default) {
+  write("key", "xor:key\n");
+  write("packet", "12345");
+  const auto r = load("udp-connections = 2\n" + one + two +
+                      "idle-timeout = 60\nwire = phantun\ntcp-connections = 4\ndeadline = 9\n"
+                      "handshake-packet = packet\nencryption-file = key\n");
+  BOOST_TEST_REQUIRE(r.has_value());
+  BOOST_TEST(summary_text(*r) ==
+             "tonelc: the configuration is good: 2 tunnels\n"
+             "  tunnel one: 127.0.0.1:1001 -> 192.0.2.1:443, udp-connections 2\n"
+             "  tunnel two: 127.0.0.1:1002 -> 192.0.2.1:444, idle-timeout 60, wire phantun, "
+             "tcp-connections 4, udp-connections 2, deadline 9, handshake-packet of 5 bytes, "
+             "encryption xor (key not shown)\n");
+  const auto s = load("[tunnel.a]\nlocal = 443\nremote = [::1]:53\naccept = tonel\nwire = tonel\n",
+                      {}, role::server);
+  BOOST_TEST_REQUIRE(s.has_value());
+  BOOST_TEST(summary_text(*s) == "tonels: the configuration is good: 1 tunnel\n"
+                                 "  tunnel a: TCP port 443 -> [::1]:53, accept legacy\n");
+}
+
 BOOST_AUTO_TEST_CASE(the_control_socket_is_a_path_or_a_word) {
   for (const char* word : {"auto", "off"}) {
     const auto r = load("control = " + std::string{word} + "\n" + one);

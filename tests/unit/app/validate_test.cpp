@@ -156,7 +156,7 @@ BOOST_AUTO_TEST_CASE(given_values_arrive) {
   BOOST_TEST(r->log_output == "/tmp/x");
   BOOST_TEST(r->daemonize);
   BOOST_TEST(r->pid_path == "x.pid");
-  BOOST_TEST(r->files.front().handshake.path == "h");
+  BOOST_TEST(r->files.front().at("handshake-packet").path == "h");
   BOOST_TEST(server({"-l", "65535"})->run.tunnels.front()->local_port == 65535);
   BOOST_TEST(server({"--udp-connections=3"})->run.tunnels.front()->upstream_ports == 3u);
 }
@@ -494,6 +494,29 @@ BOOST_AUTO_TEST_CASE(all_options_are_shown_but_no_secret) {
     if (name == "ipv4-only") BOOST_TEST(value == "on");
     if (name == "daemonize") BOOST_TEST(value == "off");
     if (name == "idle-timeout") BOOST_TEST(value == "180");
+  }
+}
+
+BOOST_AUTO_TEST_CASE(what_is_shown_can_be_given_again) {
+  for (const auto side : {role::client, role::server}) {
+    const auto first =
+        judge(side, {"--tun=t0", "--tun-local=10.9.8.1", "--tun-peer=10.9.8.77", "--tun-queues=4",
+                     "--mtu=1420", "--keepalive=7", "--offload=no-tun", "--coalesce-us=0",
+                     "--auto-rule=eth0", "--nat=stateless", "--fwmark=0x10", "--firewall=auto",
+                     "--max-sessions=100", "--max-sessions-per-source=10", "--pending-total-mib=2",
+                     "--log-level=DEBUG", "--log-format=JSON", "--metrics=9100", "--pcap=/x"});
+    BOOST_TEST_REQUIRE(first.has_value(), errors_of(first));
+    arguments again;
+    for (const auto& [name, value] : first->process_wide)
+      if (!value.empty() && value != "on" && value != "off")
+        again.push_back("--" + name + '=' + value);
+    const auto second = judge(side, again);
+    BOOST_TEST_REQUIRE(second.has_value(), errors_of(second));
+    BOOST_TEST((second->process_wide == first->process_wide));
+    BOOST_TEST(first->process_wide.at("offload") == "udp-gso,udp-gro");
+    BOOST_TEST(first->process_wide.at("fwmark") == "16");
+    BOOST_TEST(first->process_wide.at("log-level") == "debug");
+    BOOST_TEST(first->process_wide.at("metrics") == "127.0.0.1:9100");
   }
 }
 
