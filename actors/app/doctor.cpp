@@ -36,6 +36,7 @@ private:
   std::string program() const { return std::string{program_name(target_.side)}; }
   const sys::interface_facts* interface(const std::string& name) const;
 
+  void configuration();
   void tun();
   void capability();
   void root();
@@ -66,6 +67,7 @@ const sys::interface_facts* examination::interface(const std::string& name) cons
 }
 
 std::vector<finding> examination::run() {
+  configuration();
   if (macos()) {
     root();
   } else {
@@ -86,6 +88,15 @@ std::vector<finding> examination::run() {
   path_mtu();
   port();
   return std::move(out_);
+}
+
+void examination::configuration() {
+  for (const auto& problem : target_.problems)
+    fault("configuration", problem);
+  if (target_.problems.empty() && !target_.config_file.empty())
+    fine("configuration", target_.tunnels == 1
+                              ? "it has 1 tunnel"
+                              : "it has " + std::to_string(target_.tunnels) + " tunnels");
 }
 
 void examination::tun() {
@@ -386,6 +397,15 @@ void examination::port() {
         std::move(mend));
 }
 
+/// "tunnels a, b: ", or nothing
+std::string label(const std::vector<std::string>& tunnels) {
+  std::string out;
+  for (const auto& name : tunnels)
+    out += (out.empty() ? "" : ", ") + name;
+  if (out.empty()) return out;
+  return (tunnels.size() > 1 ? "tunnels " : "tunnel ") + out + ": ";
+}
+
 const char* word(level is) {
   switch (is) {
   case level::fine: return "ok";
@@ -401,12 +421,34 @@ std::vector<finding> diagnose(const doctor_target& target, const sys::host_facts
   return examination{target, facts}.run();
 }
 
+std::vector<finding> joined(const std::vector<tunnel_findings>& of_each) {
+  std::vector<finding> out;
+  for (const auto& [tunnel, list] : of_each)
+    for (const auto& each : list) {
+      const auto same = std::find_if(out.begin(), out.end(), [&](const finding& f) {
+        return f.is == each.is && f.about == each.about && f.text == each.text &&
+               f.mend == each.mend;
+      });
+      if (same != out.end()) {
+        same->tunnels.push_back(tunnel);
+        continue;
+      }
+      const auto behind = std::find_if(out.rbegin(), out.rend(),
+                                       [&](const finding& f) { return f.about == each.about; });
+      const auto at = behind != out.rend() ? behind.base() : out.end();
+      out.insert(at, each)->tunnels = {tunnel};
+    }
+  for (auto& each : out)
+    if (each.tunnels.size() >= of_each.size()) each.tunnels.clear();
+  return out;
+}
+
 std::string findings_text(const std::vector<finding>& findings) {
   std::string out;
   for (const auto& each : findings) {
     std::string head = word(each.is);
     head.resize(7, ' ');
-    out += head + each.about + ": " + each.text + '\n';
+    out += head + each.about + ": " + label(each.tunnels) + each.text + '\n';
     for (const auto& command : each.mend)
       out += "         " + command + '\n';
   }
@@ -416,9 +458,12 @@ std::string findings_text(const std::vector<finding>& findings) {
 std::string findings_json(const doctor_target& target, const std::vector<finding>& findings) {
   using json = nlohmann::ordered_json;
   json list = json::array();
-  for (const auto& each : findings)
-    list.push_back(
-        {{"is", word(each.is)}, {"about", each.about}, {"text", each.text}, {"mend", each.mend}});
+  for (const auto& each : findings) {
+    json one{
+        {"is", word(each.is)}, {"about", each.about}, {"text", each.text}, {"mend", each.mend}};
+    if (!each.tunnels.empty()) one["tunnels"] = each.tunnels;
+    list.push_back(std::move(one));
+  }
   return json{{"side", target.side == role::client ? "client" : "server"},
               {"tun", target.tun},
               {"running", target.running},

@@ -1,54 +1,68 @@
 #include "actors/app/doctor_target.hpp"
 
+#include "actors/app/config_file.hpp"
 #include "actors/app/host_commands.hpp"
 #include "actors/app/validate.hpp"
 
+#include <algorithm>
+#include <filesystem>
 #include <nlohmann/json.hpp>
-#include <sstream>
+#include <utility>
 
 namespace tonel::actors::app {
 
 namespace {
 
-std::string trimmed(const std::string& text) {
-  const auto first = text.find_first_not_of(" \t\r");
-  if (first == std::string::npos) return {};
-  return text.substr(first, text.find_last_not_of(" \t\r") - first + 1);
+/// The file that a line for the MTU would have to go to: where there is one, or else the first.
+std::string file_of_mtu(const config_files& files, const std::string& first) {
+  const auto at = files.process.find("mtu");
+  return at != files.process.end() ? at->second.place.substr(0, at->second.place.rfind(':'))
+                                   : first;
 }
 
-/// The values that decide which rules a tunnel needs.
-option_values for_rules(const option_values& all) {
-  option_values out;
-  for (const char* name :
-       {"local", "remote", "ipv4-only", "tun-local", "tun-peer", "tun-local6", "tun-peer6", "mtu"})
-    if (const auto at = all.find(name); at != all.end()) out.insert(*at);
-  return out;
-}
-
-std::string value_of(const option_values& values, const char* name) {
-  const auto at = values.find(name);
-  return at != values.end() ? at->second : std::string{};
+/// A value of status as it would be typed; nothing: it has no part in what the host must be.
+std::optional<std::string> typed(const option_row& row, role side, const std::string& shown) {
+  const auto of = row.group;
+  const bool matters = of == option_heading::tunnel || of == option_heading::device ||
+                       of == option_heading::firewall;
+  const bool held_by_file = row.secret || row.argument.of(side) == "PATH";
+  if (!matters || held_by_file || row.scope == option_scope::command_line || shown.empty())
+    return {};
+  if (!row.argument.of(side).empty()) return shown;
+  return shown == "on" ? std::optional<std::string>{""} : std::nullopt;
 }
 
 } // namespace
 
-doctor_case case_of_values(role side, const option_values& values) {
+doctor_case case_of_options(role side, const command_line& line) {
+  config_files files;
+  const auto config = line.values.find("config");
+  const bool from_file = config != line.values.end();
+  if (from_file) files = read_config_files(side, config->second);
+  const auto [chosen, errors] = read_settings(side, line, files);
   doctor_case out;
-  out.target.side = side;
-  out.target.tun = value_of(values, "tun");
-  out.target.ipv6 = values.find("ipv4-only") == values.end();
-  if (const auto mtu = value_of(values, "mtu");
-      !mtu.empty() && mtu.size() < 6 && mtu.find_first_not_of("0123456789") == std::string::npos)
-    out.target.mtu = static_cast<std::uint32_t>(std::stoul(mtu));
-  command_line line;
-  line.values = for_rules(values);
-  const auto chosen = validate(side, line);
-  if (!chosen) return out; // a value is missing or wrong: less is known, that is all
-  const auto& tunnel = *chosen->run.tunnels.front();
-  out.target.local_port = tunnel.local_port;
-  out.question.tcp_port = tunnel.local_port;
-  if (side == role::client) out.remote = tunnel.remote;
-  if (!out.target.tun.empty()) out.target.rule_commands = host_commands(*chosen, out.target.tun);
+  auto& target = out.target;
+  target.side = side;
+  target.tun = chosen.run.tun.name;
+  target.ipv6 = chosen.run.tun.ipv6;
+  target.tunnels = chosen.run.tunnels.size();
+  if (from_file) target.config_file = file_of_mtu(files, config->second);
+  bool good_mtu = true;
+  for (const auto& error : errors) {
+    if (error.option == "mtu" || error.option == "--mtu") good_mtu = false;
+    // Without a file less may be known, that is all.
+    if (from_file || !error.value.empty()) target.problems.push_back(error.to_string());
+  }
+  if (good_mtu) target.mtu = chosen.run.tun.mtu;
+  for (const auto& tunnel : chosen.run.tunnels) {
+    doctor_way way;
+    way.tunnel = tunnel->name;
+    way.question.tcp_port = tunnel->local_port;
+    if (side == role::client && !tunnel->remote.host.empty()) way.remote = tunnel->remote;
+    out.ways.push_back(std::move(way));
+  }
+  if (errors.empty() && !target.tun.empty())
+    target.rule_commands = host_commands(chosen, target.tun);
   return out;
 }
 
@@ -56,34 +70,30 @@ std::optional<doctor_case> case_of_status(const std::string& text) {
   const auto status = nlohmann::json::parse(text, nullptr, false);
   if (!status.is_object() || !status.contains("options") || !status["options"].is_object())
     return {};
-  option_values values;
+  const auto side = status.value("side", "") == "server" ? role::server : role::client;
+  command_line line;
+  auto& values = line.values;
   for (const auto& [name, value] : status["options"].items())
-    if (value.is_string() && !value.get<std::string>().empty()) values[name] = value;
-  // A flag that is off is as good as not given; so are addresses that --ipv4-only excludes.
-  if (value_of(values, "ipv4-only") == "on") {
-    values.erase("tun-local6");
-    values.erase("tun-peer6");
-  } else {
-    values.erase("ipv4-only");
+    if (const auto* row = find_option(name); row != nullptr && value.is_string())
+      if (auto given = typed(*row, side, value.get<std::string>()))
+        values[name] = std::move(*given);
+  // Which --ipv4-only excludes.
+  if (values.count("ipv4-only") != 0)
+    for (const auto* name : {"tun-local6", "tun-peer6"})
+      values.erase(name);
+  const std::filesystem::path config{status["options"].value("config", "")};
+  std::error_code ignored;
+  if (config.is_absolute() && std::filesystem::exists(config, ignored)) {
+    values["config"] = config.string();
+    // The sections have the tunnels' own.
+    if (!read_config_files(side, config.string()).tunnels.empty())
+      for (auto at = values.begin(); at != values.end();) {
+        const auto* row = find_option(at->first);
+        at = row->scope == option_scope::tunnel ? values.erase(at) : std::next(at);
+      }
   }
-  auto out =
-      case_of_values(status.value("side", "") == "server" ? role::server : role::client, values);
+  auto out = case_of_options(side, line);
   out.target.running = true;
-  return out;
-}
-
-option_values values_in(const std::string& content) {
-  option_values out;
-  std::istringstream lines{content};
-  for (std::string line; std::getline(lines, line);) {
-    for (std::size_t i = 0; i < line.size(); ++i)
-      if (line[i] == '#' && (i == 0 || line[i - 1] == ' ' || line[i - 1] == '\t')) line.resize(i);
-    const auto equals = line.find('=');
-    if (equals == std::string::npos) continue;
-    const auto name = trimmed(line.substr(0, equals));
-    auto value = trimmed(line.substr(equals + 1));
-    if (find_option(name) != nullptr) out.emplace(name, std::move(value));
-  }
   return out;
 }
 

@@ -19,7 +19,6 @@
 #include <iostream>
 #include <nlohmann/json.hpp>
 #include <optional>
-#include <sstream>
 #include <string>
 #include <thread>
 #include <utility>
@@ -206,14 +205,6 @@ int command_one(const ctl_command& command, const std::string& line, const char*
   return 0;
 }
 
-std::optional<std::string> content_of(const std::string& path) {
-  std::ifstream file{path};
-  if (!file) return {};
-  std::ostringstream all;
-  all << file.rdbuf();
-  return all.str();
-}
-
 /// The programs as they lie beside this one or where packages put them.
 std::vector<std::string> program_files(role side) {
   const std::string name{program_name(side)};
@@ -225,55 +216,64 @@ std::vector<std::string> program_files(role side) {
   return out;
 }
 
-void override_values(const ctl_command& command, option_values& values) {
+command_line described(const ctl_command& command) {
   const std::pair<const char*, const std::string&> given[] = {{"tun", command.tun},
                                                               {"local", command.local},
                                                               {"remote", command.remote},
                                                               {"mtu", command.mtu}};
+  command_line out;
   for (const auto& [name, value] : given)
-    if (!value.empty()) values[name] = value;
+    if (!value.empty()) out.values[name] = value;
+  return out;
 }
 
-/// Which tunnels to look at the host for. Nothing: a file cannot be read, which has been said.
+/// Which programs to look at the host for. Nothing: a file cannot be read, which has been said.
 std::optional<std::vector<doctor_case>> doctor_cases(const ctl_command& command) {
   std::vector<doctor_case> out;
-  const bool described = !command.tun.empty() || !command.local.empty() ||
-                         !command.remote.empty() || !command.mtu.empty();
+  const auto given = described(command);
   for (const auto& path : command.configs) {
-    const auto content = content_of(path);
-    if (!content) {
+    if (!std::ifstream{path}) {
       complain(path + ": cannot be read");
       return {};
     }
-    auto values = values_in(*content);
-    override_values(command, values);
+    auto line = given;
+    line.values["config"] = path;
     const bool server =
         path.find("server") != std::string::npos || path.find("tonels") != std::string::npos;
     out.push_back(
-        case_of_values(command.side.value_or(server ? role::server : role::client), values));
-    out.back().target.config_file = path;
+        case_of_options(command.side.value_or(server ? role::server : role::client), line));
   }
-  if (out.empty() && !described)
+  if (out.empty() && given.values.empty())
     for (const auto& each : ask_all(command, question("status"), true))
       if (auto found = case_of_status(each.answer);
           found && (!command.side || found->target.side == *command.side))
         out.push_back(std::move(*found));
-  if (out.empty()) {
-    option_values values;
-    override_values(command, values);
-    out.push_back(case_of_values(command.side.value_or(role::client), values));
-  }
+  if (out.empty()) out.push_back(case_of_options(command.side.value_or(role::client), given));
   return out;
 }
 
-void resolve(doctor_case& each) {
-  if (!each.remote) return;
-  const auto wanted = each.target.ipv6 ? sys::address_filter::any : sys::address_filter::v4;
-  const auto found = sys::resolve(each.remote->host, each.remote->port, wanted);
+void resolve(doctor_way& way, bool ipv6) {
+  if (!way.remote) return;
+  const auto wanted = ipv6 ? sys::address_filter::any : sys::address_filter::v4;
+  const auto found = sys::resolve(way.remote->host, way.remote->port, wanted);
   if (found && !found->empty())
-    each.question.remote = found->front();
+    way.question.remote = found->front();
   else
-    complain("the name " + each.remote->host + " does not resolve: the default route is looked at");
+    complain("the name " + way.remote->host + " does not resolve: the default route is looked at");
+}
+
+/// Looks at the host for each tunnel by itself: they may differ in way and port.
+std::vector<finding> examine(doctor_case& program) {
+  std::vector<tunnel_findings> out;
+  auto target = program.target;
+  const auto files = program_files(target.side);
+  for (auto& way : program.ways) {
+    resolve(way, target.ipv6);
+    way.question.programs = files;
+    target.local_port = way.question.tcp_port;
+    out.push_back({way.tunnel, diagnose(target, sys::gather_host_facts(way.question))});
+  }
+  return joined(out);
 }
 
 int doctor(const ctl_command& command) {
@@ -281,9 +281,7 @@ int doctor(const ctl_command& command) {
   if (!cases) return wrong_usage;
   int code = 0;
   for (auto& each : *cases) {
-    resolve(each);
-    each.question.programs = program_files(each.target.side);
-    const auto findings = diagnose(each.target, sys::gather_host_facts(each.question));
+    const auto findings = examine(each);
     if (command.json) {
       std::cout << findings_json(each.target, findings) << '\n';
     } else {

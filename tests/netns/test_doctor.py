@@ -185,6 +185,51 @@ def port():
         assert not about(top.client, "port")
 
 
+@case("every tunnel of every file is looked at, and the fault says whose it is")
+def all_tunnels():
+    with Topology() as top, tempfile.TemporaryDirectory() as folder:
+        main = os.path.join(folder, "server.conf")
+        os.mkdir(os.path.join(folder, "server.d"))
+        beside = os.path.join(folder, "server.d", "more.conf")
+        sections = {name: f"[tunnel.{name}]\nlocal = {port}\nremote = 127.0.0.1:7000\n"
+                    for name, port in (("one", 4567), ("two", 4568), ("three", 4569))}
+
+        def write(path, text):
+            with open(path, "w", encoding="ascii") as file:
+                file.write(text)
+
+        def listen(number):
+            listener = Process(top.server, ["python3", "-c",
+                                            f"import socket; s = socket.create_server(('', {number})); "
+                                            "print('ready', flush=True); s.accept()"])
+            listener.wait_line("ready")
+            return listener
+
+        write(main, "tun = tuns\n" + sections["one"] + sections["two"])
+        write(beside, sections["three"])
+        argv = ("--config", main)
+        assert not about(top.server, "port", argv) and not about(top.server, "configuration", argv)
+        for name, number in (("one", 4567), ("two", 4568), ("three", 4569)):
+            listener = listen(number)
+            (found,) = about(top.server, "port", argv)
+            assert found["is"] == "fault" and found["tunnels"] == [name], found
+            text = tonelctl(top.server, "doctor", *argv, expect=None)
+            assert f"fault  port: tunnel {name}: another program" in text, text
+            listener.kill()
+            wait_until(lambda: not about(top.server, "port", argv), 5, "the port is free")
+        write(beside, sections["three"] + "deadline = never\n")
+        (found,) = about(top.server, "configuration", argv)
+        assert found["is"] == "fault" and found["text"].startswith(f"{beside}:4: deadline never: "), found
+        write(beside, sections["three"])
+        # The way of one client's tunnel is too narrow.
+        top.client.run("ip route add 10.9.2.2/32 via 10.9.1.1 mtu lock 1300")
+        write(main, "tun = tunc\n[tunnel.one]\nlocal = 127.0.0.1:5000\nremote = 10.9.1.1:4567\n")
+        write(beside, "[tunnel.two]\nlocal = 127.0.0.1:5001\nremote = 10.9.2.2:4567\n")
+        (found,) = about(top.client, "mtu", ("client", *argv))
+        assert found["tunnels"] == ["two"] and "1300" in found["text"], found
+        assert found["mend"][0].endswith(main), found
+
+
 @case("no TUN device node")
 def tun():
     with Topology() as top:

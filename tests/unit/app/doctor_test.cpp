@@ -3,8 +3,12 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <cerrno>
+#include <filesystem>
+#include <fstream>
 #include <functional>
 #include <string>
 #include <vector>
@@ -42,6 +46,24 @@ sys::host_facts good_host() {
   out.conntrack_liberal = 1;
   return out;
 }
+
+/// Configuration files, in a folder of their own.
+struct config_folder {
+  std::filesystem::path folder =
+      std::filesystem::temp_directory_path() / ("tonel_doctor_test." + std::to_string(getpid()));
+
+  config_folder() {
+    for (const auto* name : {"client.d", "server.d"})
+      std::filesystem::create_directories(folder / name);
+  }
+  ~config_folder() { std::filesystem::remove_all(folder); }
+  std::string path(const std::string& name) const { return (folder / name).string(); }
+  void write(const std::string& name, const std::string& text) const {
+    std::ofstream{path(name)} << text;
+    std::filesystem::permissions(path(name), std::filesystem::perms::owner_read |
+                                                 std::filesystem::perms::owner_write);
+  }
+};
 
 sys::host_facts good_mac() {
   sys::host_facts out;
@@ -345,29 +367,93 @@ BOOST_AUTO_TEST_CASE(findings_are_told_to_people_and_programs) {
              R"({"is":"fault","about":"b","text":"ill","mend":["do this","then that"]}]})");
 }
 
-BOOST_AUTO_TEST_CASE(a_case_comes_from_a_file_or_a_running_program) {
-  const auto values = values_in("# all\nlocal = 443\n[tunnel.a]\nremote=10.0.0.1:53 # up\r\n"
-                                "mtu = 1400\nlocal = 444\nunknown = 1\nencryption = xor:a#b\n");
-  BOOST_TEST(values.at("local") == "443");
-  BOOST_TEST(values.at("remote") == "10.0.0.1:53");
-  BOOST_TEST(values.at("encryption") == "xor:a#b");
-  BOOST_TEST(values.size() == 4u);
-  const auto of_file = case_of_values(role::server, values);
+BOOST_FIXTURE_TEST_CASE(a_case_comes_from_all_files_or_a_running_program, config_folder) {
+  write("server.conf", "tun = t9\nmtu = 1400\n[tunnel.a]\nremote=10.0.0.1:53 # up\r\nlocal = 444\n"
+                       "encryption = xor:a#b\n[tunnel.b]\nlocal = 445\nremote = 10.0.0.1:54\n");
+  write("server.d/c.conf", "[tunnel.c]\nlocal = 446\nremote = 10.0.0.1:55\n");
+  command_line line;
+  line.values["config"] = path("server.conf");
+  const auto of_file = case_of_options(role::server, line);
   BOOST_TEST(of_file.target.mtu == 1400u);
-  BOOST_TEST(of_file.question.tcp_port == 443);
-  BOOST_TEST(of_file.target.rule_commands.empty()); // no device is named
+  BOOST_TEST(of_file.target.tun == "t9");
+  BOOST_TEST(of_file.target.problems.empty());
+  BOOST_TEST(of_file.target.tunnels == 3u);
+  BOOST_TEST_REQUIRE(of_file.ways.size() == 3u);
+  BOOST_TEST(of_file.ways[0].tunnel == "a");
+  BOOST_TEST(of_file.ways[1].question.tcp_port == 445);
+  BOOST_TEST(of_file.ways[2].tunnel == "c");
+  BOOST_TEST(of_file.ways[2].question.tcp_port == 446);
+  const auto commands = of_file.target.rule_commands;
+  BOOST_TEST(std::any_of(commands.begin(), commands.end(),
+                         [](const auto& c) { return c.find("446") != std::string::npos; }));
 
-  const auto running = case_of_status(R"json({"side": "client", "options": {"tun": "t0",
+  // What a section has beats what stands before them, in a running program as well.
+  auto running = case_of_status(R"json({"side": "server", "options": {"tun": "t0", "mtu": "1300",
+    "local": "", "encryption": "xor (key not shown)", "config": ")json" +
+                                path("server.conf") + R"json("}})json");
+  BOOST_TEST_REQUIRE(running.has_value());
+  BOOST_TEST(running->target.running);
+  BOOST_TEST(running->target.tun == "t0");
+  BOOST_TEST(running->target.mtu == 1300u);
+  BOOST_TEST(running->ways.size() == 3u);
+
+  running = case_of_status(R"json({"side": "client", "options": {"tun": "t0",
     "ipv4-only": "on", "tun-local6": "fcc8::1", "local": "127.0.0.1:5000",
     "remote": "vpn.example.net:443", "encryption": "xor (key not shown)"}})json");
   BOOST_TEST_REQUIRE(running.has_value());
   BOOST_TEST(running->target.running);
   BOOST_TEST(!running->target.ipv6);
   BOOST_TEST(!running->target.rule_commands.empty());
-  BOOST_TEST_REQUIRE(running->remote.has_value());
-  BOOST_TEST(running->remote->host == "vpn.example.net");
+  BOOST_TEST_REQUIRE(running->ways.size() == 1u);
+  BOOST_TEST_REQUIRE(running->ways[0].remote.has_value());
+  BOOST_TEST(running->ways[0].remote->host == "vpn.example.net");
   BOOST_TEST(!case_of_status("{}").has_value());
   BOOST_TEST(!case_of_status("x").has_value());
+}
+
+BOOST_FIXTURE_TEST_CASE(what_is_wrong_with_files_is_a_fault_and_the_rest_is_looked_at,
+                        config_folder) {
+  write("client.conf", "mtu = 5\n[tunnel.a]\nlocal = 127.0.0.1:1\nremote = 10.0.0.1:443\n");
+  write("client.d/b.conf", "mtu = 1400\n[tunnel.b]\nlocal = 127.0.0.1:1\nremote = x:1\nfoo = 1\n");
+  command_line line;
+  line.values["config"] = path("client.conf");
+  const auto of_file = case_of_options(role::client, line);
+  BOOST_TEST(of_file.target.mtu == 1500u);
+  BOOST_TEST(of_file.ways.size() == 2u);
+  const auto found = diagnose(of_file.target, good_host());
+  std::vector<std::string> texts;
+  for (const auto& f : found)
+    if (f.about == "configuration" && f.is == level::fault) texts.push_back(f.text);
+  BOOST_TEST_REQUIRE(texts.size() == 4u);
+  BOOST_TEST(texts[0] == path("client.d/b.conf") + ":1: mtu: is given more than once, at " +
+                             path("client.conf") + ":1 too");
+  BOOST_TEST(texts[1] == path("client.d/b.conf") + ":5: foo: is not an option");
+  BOOST_TEST(texts[2] == path("client.d/b.conf") +
+                             ":3: local 127.0.0.1:1: of tunnel b is that of " + "tunnel a too (" +
+                             path("client.conf") + ":2)");
+  BOOST_TEST(texts[3] == path("client.conf") + ":1: mtu 5: must be 576 to 65535");
+  // On a command line, what is not told is no fault.
+  BOOST_TEST(case_of_options(role::client, {}).target.problems.empty());
+  line.values = {{"mtu", "5"}};
+  BOOST_TEST(case_of_options(role::client, line).target.problems.size() == 1u);
+}
+
+BOOST_AUTO_TEST_CASE(a_fault_of_one_tunnel_names_it_and_one_of_all_stands_once) {
+  const finding of_host{level::fine, "tun", "well", {}};
+  const finding here{level::fault, "port", "ill", {"kill 1"}};
+  const finding there{level::fine, "port", "free", {}};
+  const finding last{level::note, "mtu", "small", {}};
+  const auto all =
+      joined({{"a", {of_host, there}}, {"b", {of_host, here, last}}, {"c", {of_host, there}}});
+  BOOST_TEST(findings_text(all) == "ok     tun: well\n"
+                                   "ok     port: tunnels a, c: free\n"
+                                   "fault  port: tunnel b: ill\n"
+                                   "         kill 1\n"
+                                   "note   mtu: tunnel b: small\n");
+  BOOST_TEST(findings_json(client(), all).find(R"("mend":["kill 1"],"tunnels":["b"])") !=
+             std::string::npos);
+  // The only tunnel needs no name.
+  BOOST_TEST(findings_text(joined({{"a", {there}}})) == "ok     port: free\n");
 }
 
 BOOST_AUTO_TEST_SUITE_END()
