@@ -3,6 +3,7 @@
 #include "actors/client_session.hpp"
 #include "actors/log.hpp"
 #include "actors/server_session.hpp"
+#include "actors/supervision/exit_reason.hpp"
 #include "actors/tun_queue.hpp"
 #include "actors/udp_listener.hpp"
 
@@ -27,11 +28,13 @@ constexpr auto stop_grace = 1'600ms;
 // source, which may be many hosts behind one address.
 constexpr auto in_use_time = 10s;
 
+constexpr std::size_t queue_stage = 0, listener_stage = 1, session_stage = 2;
+
 } // namespace
 
 caf::behavior shard_supervisor(pinned<shard_supervisor_state>* self, shard* where,
                                const caf::actor& root) {
-  self->on_fault([self] { self->state.abandon(); });
+  self->on_fault([self] { self->state.fail(); });
   self->state.start(where, root);
   self->set_down_handler([self](const caf::down_msg& down) { self->state.on_down(down); });
   return {
@@ -71,32 +74,76 @@ void shard_supervisor_state::start(shard* s, const caf::actor& root_supervisor) 
   bounds.opening = bounds.sessions; // at the server none is
   limits = std::make_unique<session_limits>(bounds, *context.sources);
   order = std::make_unique<leave_order>(role::server);
-  start_children();
+  plan = std::make_shared<restart_plan>(restart_plan{restart_budget{3, 30s}, {100ms, 100ms, 10s}});
+  queue_id = children.add(queue_child());
+  children.add(sessions_child());
+  add_listeners();
 }
 
-void shard_supervisor_state::start_children() {
-  now_in = stage::running;
-  held_back.clear();
-  if (!queue) {
+child shard_supervisor_state::queue_child() {
+  child out;
+  out.name = "tun_queue";
+  out.stage = queue_stage;
+  out.start = [this](bool) {
     queue = self->spawn<caf::monitored>(tun_queue, where);
     self->send(as<root_supervisor_actor>(root), child_up{where->index, queue});
     if (peers) set_peers(*peers);
-  }
-  start_listeners();
+    return queue.id();
+  };
+  out.stop = [this](ending how) { self->send_exit(queue, reason_of(how)); };
+  out.rule = restart_rule::with_rest;
+  out.plan = plan;
+  return out;
 }
 
-void shard_supervisor_state::start_listeners() {
+child shard_supervisor_state::listener_child(const shard_tunnel& tunnel,
+                                             const std::shared_ptr<listener_seat>& seat) {
+  child out;
+  out.name = "listener";
+  out.stage = listener_stage;
+  out.start = [this, tunnel, seat](bool) {
+    seat->actor = self->spawn<caf::monitored>(
+        udp_listener, udp_listener_start{where, tunnel.settings, tunnel.listener, admits,
+                                         caf::actor_cast<caf::actor>(self)});
+    return seat->actor.id();
+  };
+  out.stop = [this, seat](ending how) { self->send_exit(seat->actor, reason_of(how)); };
+  out.plan = plan;
+  return out;
+}
+
+child shard_supervisor_state::sessions_child() {
+  child out;
+  out.name = "sessions";
+  out.stage = session_stage;
+  out.start = [](bool) { return std::uint64_t{0}; };
+  out.stop = [this](ending how) {
+    each_session([&](const session_actor& s) {
+      if (how == ending::asked)
+        self->send(s, close_session{true});
+      else
+        self->send_exit(s, caf::exit_reason::kill);
+    });
+  };
+  out.gone = [this] { return server_sessions.empty() && client_sessions.empty(); };
+  // Peers that did not answer the FIN in time learn it from the RST to their next segment.
+  out.stop_after = protocol::duration{stop_grace};
+  return out;
+}
+
+void shard_supervisor_state::add_listeners() {
   const auto in_use = [this](const auto& socket) {
     return std::any_of(retired.begin(), retired.end(),
                        [&](const auto& r) { return r.second.listener == socket; });
   };
   for (const auto& tunnel : where->tunnels) {
-    if (!tunnel.listener || listener_of(tunnel.settings) || in_use(tunnel.listener)) continue;
-    if (held_back.count(tunnel.settings) != 0) continue;
-    listeners[tunnel.settings.get()] = self->spawn<caf::monitored>(
-        udp_listener, udp_listener_start{where, tunnel.settings, tunnel.listener, admits,
-                                         caf::actor_cast<caf::actor>(self)});
+    const auto* key = tunnel.settings.get();
+    if (!tunnel.listener || listeners.count(key) != 0 || in_use(tunnel.listener)) continue;
+    const auto seat = std::make_shared<listener_seat>();
+    seat->id = children.add(listener_child(tunnel, seat));
+    listeners.emplace(key, seat);
   }
+  children.start(self->now());
 }
 
 void shard_supervisor_state::set_tunnels(const tunnels_changed& changed) {
@@ -106,9 +153,8 @@ void shard_supervisor_state::set_tunnels(const tunnels_changed& changed) {
       if (old.settings == tunnel.settings && !tunnel.remote) tunnel.remote = old.remote;
   for (const auto& old : before)
     if (where->find(old.settings) == nullptr) close_tunnel(old);
-  if (now_in != stage::running) return; // they are started with the others
-  if (queue) self->send(as<tun_queue_actor>(queue), ports_changed{});
-  start_listeners();
+  if (queue && children.at_work()) self->send(as<tun_queue_actor>(queue), ports_changed{});
+  add_listeners();
 }
 
 void shard_supervisor_state::close_tunnel(const shard_tunnel& removed) {
@@ -118,17 +164,17 @@ void shard_supervisor_state::close_tunnel(const shard_tunnel& removed) {
   for (auto& [id, entry] : client_sessions)
     if (entry.tunnel == removed.settings)
       self->send(as<session_actor>(entry.session), close_session{false});
-  held_back.erase(removed.settings);
   const auto listener = listeners.find(removed.settings.get());
   if (listener == listeners.end()) return;
-  retired.emplace(listener->second.id(), removed);
-  self->send_exit(listener->second, caf::exit_reason::user_shutdown);
+  const auto& seat = *listener->second;
+  if (seat.actor) retired.emplace(seat.id, removed);
+  children.retire(seat.id, self->now());
   listeners.erase(listener);
 }
 
 caf::actor shard_supervisor_state::listener_of(const tunnel_ptr& tunnel) const {
   const auto found = listeners.find(tunnel.get());
-  return found == listeners.end() ? nullptr : found->second;
+  return found == listeners.end() ? nullptr : found->second->actor;
 }
 
 void shard_supervisor_state::set_peers(const peers_changed& changed) {
@@ -147,7 +193,7 @@ void shard_supervisor_state::resolved(const remote_resolved& changed) {
 void shard_supervisor_state::open(const open_session& request) {
   const auto* tunnel = where->find(request.tunnel);
   const auto listener = listener_of(request.tunnel);
-  if (now_in != stage::running || tunnel == nullptr || !listener)
+  if (!children.at_work() || tunnel == nullptr || !listener)
     return; // the listener that asks is about to go
   client_session_start start;
   start.where = where;
@@ -225,7 +271,7 @@ void shard_supervisor_state::adopt(adopt_stream& request) {
   const auto* legacy = std::get_if<protocol::accept_legacy>(&request.accepted);
   caf::actor session;
   const auto* tunnel = where->find(request.tunnel);
-  if (now_in == stage::running && tunnel != nullptr && tunnel->remote) {
+  if (children.at_work() && tunnel != nullptr && tunnel->remote) {
     session = session_of(request);
     const auto* native = std::get_if<protocol::accept_stream>(&request.accepted);
     if (!session && native != nullptr && !native->hello.introduces) {
@@ -303,61 +349,32 @@ void shard_supervisor_state::displace(const displace_session& request) {
 }
 
 void shard_supervisor_state::on_down(const caf::down_msg& down) {
-  const auto child = down.source.id();
-  if (retired.erase(child) != 0) {
-    if (now_in == stage::running) start_listeners();
-    if (idle()) cleared();
-    return;
+  if (session_ended(down)) {
+    children.on_left(self->now());
+    return quit_or_arm();
   }
+  const auto end = children.on_down(down.source.id(), self->now());
+  if (end.who == queue_id) queue = nullptr;
   const auto listener = std::find_if(listeners.begin(), listeners.end(),
-                                     [&](const auto& l) { return l.second.id() == child; });
-  if (queue && queue.id() == child) {
-    queue = nullptr;
-    queue_failed();
-  } else if (listener != listeners.end()) {
-    const auto* key = listener->first;
-    listeners.erase(listener);
-    listener_failed(key);
-  } else {
-    session_ended(down);
+                                     [&](const auto& l) { return l.second->id == end.who; });
+  if (listener != listeners.end()) {
+    listener->second->actor = nullptr;
+    if (end.is == supervisor::outcome::kind::restarts) dismiss_sessions(listener->first);
   }
-  if (idle()) cleared();
+  if (retired.erase(end.who) != 0) add_listeners();
+  if (end.is == supervisor::outcome::kind::given_up) return give_up("too many faults");
+  quit_or_arm();
 }
 
-bool shard_supervisor_state::another_try() {
-  if (restarts.take(self->now())) return true;
-  log_error("shard ", where->index, ": too many faults in a short time");
-  abandon();
-  self->quit(make_error(ec::restart_limit));
-  return false;
-}
-
-void shard_supervisor_state::queue_failed() {
-  if (now_in != stage::running || !another_try()) return;
-  now_in = stage::clearing;
-  abandon();
-}
-
-void shard_supervisor_state::listener_failed(const tunnel_config* key) {
-  if (now_in != stage::running || !another_try()) return;
+void shard_supervisor_state::dismiss_sessions(const tunnel_config* key) {
   for (auto& [id, entry] : client_sessions) {
     if (entry.tunnel.get() != key) continue;
     entry.dismissed = true;
     self->send_exit(entry.session, caf::exit_reason::kill);
   }
-  for (const auto& tunnel : where->tunnels)
-    if (tunnel.settings.get() == key) held_back.emplace(tunnel.settings, self->now() + wait.next());
-  arm_listeners();
 }
 
-void shard_supervisor_state::arm_listeners() {
-  std::optional<protocol::time_point> at;
-  for (const auto& [tunnel, due] : held_back)
-    if (!at || due < *at) at = due;
-  self->arm(at);
-}
-
-void shard_supervisor_state::session_ended(const caf::down_msg& down) {
+bool shard_supervisor_state::session_ended(const caf::down_msg& down) {
   const auto child = down.source.id();
   bool fault = bool{down.reason};
   if (const auto s = server_sessions.find(child); s != server_sessions.end()) {
@@ -376,72 +393,34 @@ void shard_supervisor_state::session_ended(const caf::down_msg& down) {
     admits->order.remove(child);
     client_sessions.erase(c);
   } else {
-    return;
+    return false;
   }
-  if (now_in == stage::running && fault && !session_faults.take(self->now())) {
-    log_error("shard ", where->index, ": too many sessions failed in a short time");
-    abandon();
-    self->quit(make_error(ec::restart_limit));
-  }
+  if (children.at_work() && fault && !session_faults.take(self->now()))
+    give_up("too many sessions failed");
+  return true;
 }
 
-void shard_supervisor_state::abandon() {
-  each_session([this](const session_actor& s) { self->send_exit(s, caf::exit_reason::kill); });
-  for (const auto& [tunnel, listener] : listeners)
-    self->send_exit(listener, caf::exit_reason::kill);
-  if (queue) self->send_exit(queue, caf::exit_reason::kill);
+void shard_supervisor_state::give_up(const char* of_what) {
+  log_error("shard ", where->index, ": ", of_what, " in a short time");
+  fail();
+  self->quit(make_error(ec::restart_limit));
 }
 
-bool shard_supervisor_state::idle() const {
-  if (!server_sessions.empty() || !client_sessions.empty() || !retired.empty()) return false;
-  switch (now_in) {
-  case stage::running:
-  case stage::waiting: return false;
-  case stage::stopping: return true;
-  case stage::clearing:
-  case stage::ending: return listeners.empty() && !queue;
-  }
-  return false;
-}
+void shard_supervisor_state::fail() { children.abandon(ending::killed); }
 
-void shard_supervisor_state::cleared() {
-  switch (now_in) {
-  case stage::running:
-  case stage::waiting: break;
-  case stage::clearing:
-    now_in = stage::waiting;
-    self->arm(self->now() + wait.next());
-    break;
-  case stage::stopping:
-    now_in = stage::ending;
-    abandon();
-    if (idle()) self->quit();
-    break;
-  case stage::ending: self->quit(); break;
-  }
+void shard_supervisor_state::quit_or_arm() {
+  if (children.ended()) self->quit();
+  self->arm(children.next_deadline());
 }
 
 void shard_supervisor_state::stop() {
-  if (now_in == stage::stopping || now_in == stage::ending) return;
-  now_in = stage::stopping;
-  each_session([this](const session_actor& s) { self->send(s, close_session{true}); });
-  self->arm(self->now() + stop_grace);
-  if (idle()) cleared();
+  children.stop(self->now());
+  quit_or_arm();
 }
 
 void shard_supervisor_state::on_timer() {
-  if (now_in == stage::waiting) {
-    start_children();
-  } else if (now_in == stage::running) {
-    for (auto it = held_back.begin(); it != held_back.end();)
-      it = it->second <= self->now() ? held_back.erase(it) : std::next(it);
-    start_listeners();
-    arm_listeners();
-  } else if (now_in == stage::stopping) {
-    // Peers that did not answer the FIN in time learn it from the RST to their next segment.
-    now_in = stage::ending;
-    abandon();
-  }
+  children.on_timer(self->now());
+  quit_or_arm();
 }
 
 } // namespace tonel::actors

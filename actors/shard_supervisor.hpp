@@ -6,6 +6,7 @@
 #include "actors/session_limits.hpp"
 #include "actors/shard.hpp"
 #include "actors/supervision.hpp"
+#include "actors/supervision/supervisor.hpp"
 #include "actors/udp_listener.hpp"
 #include "protocol/hello.hpp"
 
@@ -21,10 +22,10 @@ namespace tonel::actors {
 
 struct shard_supervisor_state;
 
-/// Keeps one shard's tun_queue, listeners and sessions. Rest for one: what was started after a child
-/// that failed, and needs it, is ended and started again with it: all of the shard after a tun_queue,
-/// one tunnel's after its listener. Sessions are not started again, the next datagram or hello makes
-/// new ones.
+/// Keeps one shard's tun_queue, a listener for each tunnel, and the sessions as a group. Rest for one:
+/// what was started after a child that failed, and needs it, is ended and started again with it: all of
+/// the shard after a tun_queue, one tunnel's after its listener. Sessions are not started again, the
+/// next datagram or hello makes new ones.
 caf::behavior shard_supervisor(pinned<shard_supervisor_state>* self, shard* where,
                                const caf::actor& root);
 
@@ -44,14 +45,12 @@ struct shard_supervisor_state {
   void release_place(const session_closing& closing);
   void displace(const displace_session& request);
   void stop();
-  /// Ends all children, unawaited.
-  void abandon();
+  /// It ends by a fault of its own: all end at once, and none is awaited.
+  void fail();
   void on_down(const caf::down_msg& down);
   void on_timer();
 
 private:
-  // In order of start.
-  enum class stage : std::uint8_t { running, clearing, waiting, stopping, ending };
   /// A peer may use one id for two tunnels.
   struct session_key {
     const tunnel_config* tunnel = nullptr; ///< that the entry of the session keeps
@@ -73,14 +72,22 @@ private:
     sys::datagram_path path;
     bool dismissed = false; ///< with its listener: its end is no fault of its own
   };
+  /// The listener of a tunnel; its actor is null while it is not there.
+  struct listener_seat {
+    supervisor::child_id id = 0;
+    caf::actor actor;
+  };
   struct session_hash {
     std::uint64_t seed = 0;
     std::size_t operator()(const session_key& key) const noexcept;
   };
 
-  void start_children();
-  void start_listeners();
-  void arm_listeners();
+  // The children, in the order of their stages.
+  child queue_child();
+  child listener_child(const shard_tunnel& tunnel, const std::shared_ptr<listener_seat>& seat);
+  child sessions_child();
+  /// Those of tunnels that have none, unless their socket is still another's.
+  void add_listeners();
   void close_tunnel(const shard_tunnel& removed);
   caf::actor listener_of(const tunnel_ptr& tunnel) const;
   caf::actor session_of(const adopt_stream& request) const;
@@ -88,12 +95,13 @@ private:
   session_limits::place place_for(const protocol::ip_address& address);
   /// Null: a limit.
   caf::actor make_session(const adopt_stream& request, const protocol::endpoint& upstream);
-  void queue_failed();
-  void listener_failed(const tunnel_config* key);
-  bool another_try();
-  void session_ended(const caf::down_msg& down);
-  void cleared();
-  bool idle() const;
+  /// With their listener.
+  void dismiss_sessions(const tunnel_config* key);
+  /// False: it is no session.
+  bool session_ended(const caf::down_msg& down);
+  /// More faults than a shard may have.
+  void give_up(const char* of_what);
+  void quit_or_arm();
   template <class F> void each_session(F f) {
     for (auto& [id, entry] : server_sessions)
       f(as<session_actor>(entry.session));
@@ -104,13 +112,14 @@ private:
   pinned<shard_supervisor_state>* self;
   shard* where = nullptr;
   caf::actor root;
-  stage now_in = stage::running;
-  caf::actor queue;
-  std::unordered_map<const tunnel_config*, caf::actor> listeners; ///< client
+  std::shared_ptr<restart_plan> plan; ///< of the queue and the listeners together
+  supervisor children;
+  supervisor::child_id queue_id = 0;
+  caf::actor queue; ///< null while it is not there
+  /// Client. Shared with the descriptions of the children.
+  std::unordered_map<const tunnel_config*, std::shared_ptr<listener_seat>> listeners;
   /// Listeners of tunnels that are no more, until they have ended: their sockets may be another's.
-  std::unordered_map<caf::actor_id, shard_tunnel> retired;
-  /// When the listeners that have failed are started again.
-  std::unordered_map<tunnel_ptr, protocol::time_point> held_back;
+  std::unordered_map<supervisor::child_id, shard_tunnel> retired;
   std::optional<peers_changed> peers;
   // Ahead of what has their places.
   std::unique_ptr<session_limits> limits; ///< server
@@ -121,10 +130,7 @@ private:
   std::map<caf::actor_id, client_entry> client_sessions;
   std::unique_ptr<std::unordered_map<session_key, caf::actor, session_hash>> by_id;
   std::unordered_map<std::uint64_t, caf::actor> by_owner; ///< sessions of older clients
-  restart_budget restarts{3, std::chrono::seconds{30}};
   restart_budget session_faults{100, std::chrono::seconds{30}};
-  backoff wait{std::chrono::milliseconds{100}, std::chrono::milliseconds{100},
-               std::chrono::seconds{10}};
 };
 
 } // namespace tonel::actors
