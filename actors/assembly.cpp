@@ -1,5 +1,6 @@
 #include "actors/assembly.hpp"
 
+#include "actors/root_supervisor.hpp"
 #include "actors/scheduler.hpp"
 #include "actors/status_line.hpp"
 #include "protocol/bytes.hpp"

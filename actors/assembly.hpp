@@ -3,7 +3,6 @@
 #include "actors/config.hpp"
 #include "actors/host.hpp"
 #include "actors/reactor.hpp"
-#include "actors/root_supervisor.hpp"
 #include "actors/shard.hpp"
 #include "system/os_error.hpp"
 #include "system/packet_device.hpp"
@@ -17,6 +16,8 @@
 #include <vector>
 
 namespace tonel::actors {
+
+struct root_start;
 
 /// A whole process put together on a host: an event loop, packet buffers and a device for each shard,
 /// a control loop, and the root of all actors.

@@ -1,35 +1,26 @@
 #pragma once
 
-#include "actors/firewall.hpp"
 #include "actors/host.hpp"
 #include "actors/interfaces.hpp"
 #include "actors/reactor_actor.hpp"
+#include "actors/root/changeover.hpp"
+#include "actors/root/readiness.hpp"
+#include "actors/root/reloading.hpp"
+#include "actors/root/remotes.hpp"
+#include "actors/root/signals.hpp"
 #include "actors/shard.hpp"
-#include "actors/supervision.hpp"
-#include "protocol/expected.hpp"
+#include "actors/supervision/supervisor.hpp"
 
 #include <caf/behavior.hpp>
 
+#include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
 namespace tonel::actors {
-
-/// A try to resolve the name of a tunnel's remote has failed; it is tried again.
-struct resolve_failed {
-  tunnel_ptr tunnel;
-  std::string reason;
-};
-
-/// What a reload has found.
-struct reload_result {
-  std::vector<tunnel_ptr> tunnels;   ///< all there are to be
-  std::vector<std::string> problems; ///< not empty: nothing is to change
-  std::string need_restart;          ///< options that have changed and wait for a restart
-};
 
 /// What the root is spawned with; all of it outlives the actors.
 struct root_start {
@@ -45,9 +36,10 @@ struct root_start {
 
 struct root_supervisor_state;
 
-/// Keeps the shards and the firewall actor: one for one; the latter however often it fails, since
-/// tunnels do without it. Ends with them at SIGINT and SIGTERM (exit code 0), or when one
-/// fails more often than its budget permits (exit code 1, for the service manager to start anew).
+/// Keeps the firewall actor, the shards and the services: one for one; firewall and services however
+/// often they fail, since the tunnels do without them. Ends with them at SIGINT and SIGTERM (exit code
+/// 0), or when a shard fails more often than its budget permits (exit code 1, for the service manager
+/// to start anew). What else there is to do for the whole process, the rooms of actors/root/ do.
 caf::behavior root_supervisor(pinned<root_supervisor_state>* self, const root_start& start);
 
 struct root_supervisor_state {
@@ -63,92 +55,68 @@ struct root_supervisor_state {
   void not_resolved(const resolve_failed& failure);
   void probe();
   void reload();
+  void reload(const ask_reload& question);
   void reloaded(const reload_result& found);
   void rules_told(const rules_status& now);
-  void stop(int code);
   void note(const part_status& part);
-  void reload(const ask_reload& question);
+  void stop(int code);
+  /// It ends by a fault of its own: all are asked to end, and none is awaited.
+  void fail();
 
 private:
-  struct helper {
-    caf::actor actor;
-    std::optional<protocol::time_point> restart_at;
-    backoff wait{std::chrono::seconds{1}, std::chrono::seconds{1}, std::chrono::seconds{60}};
+  /// A shard's actors as the others know them; null while they are not there.
+  struct shard_seat {
+    supervisor::child_id id = 0;
+    caf::actor actor, queue;
   };
-  void start_service(std::size_t index);
-  void service_down(helper& h);
-  void answer_reload(bool done, const std::string& detail);
+  struct service_seat {
+    supervisor::child_id id = 0;
+    caf::actor actor;
+  };
+  enum class timer : std::uint8_t { children, remotes, reload, rules, count };
+
+  void open_rooms();
+  // The children, in the order of their stages.
+  child firewall_child();
+  child shard_child(std::size_t index);
+  child service_child(std::size_t index);
+  void firewall_down();
+  void shard_down(shard_seat& seat, const supervisor::outcome& end);
+  void service_down(service_seat& seat, const supervisor::outcome& end);
+  void start_watchdog();
+
+  // Who has to know of whom.
   bool know_each_other() const;
   peers_changed peers() const;
+  template <class Message> void tell_shards(const Message& message);
   template <class Message> void tell_services(const Message& message);
-
-  struct child {
-    caf::actor supervisor;
-    caf::actor queue;
-    std::optional<protocol::time_point> restart_at;
-    restart_budget restarts{1, std::chrono::seconds{30}};
-    backoff wait{std::chrono::milliseconds{100}, std::chrono::milliseconds{100},
-                 std::chrono::seconds{10}};
-  };
-  /// A tunnel, and what is known of its remote.
-  struct tunnel_state {
-    tunnel_ptr tunnel;
-    tunnel_sockets listeners;
-    std::optional<protocol::endpoint> address;
-    std::optional<protocol::time_point> resolve_at;
-    backoff wait{std::chrono::seconds{1}, std::chrono::seconds{1}, std::chrono::seconds{30}};
-    bool told_unresolved = false;
-  };
-  void spawn(std::size_t index);
-  void spawn_firewall();
-  void firewall_down();
-  void tell_firewall();
-  void add_rules(const tunnel_state& t, ensure_rules& to) const;
-  void resolve(tunnel_state& t);
-  tunnel_state* find(const tunnel_ptr& tunnel);
-  bool merge(const reload_result& found, std::vector<tunnel_state>& next);
   void send_tunnels(std::size_t shard);
   void switch_tunnels();
-  void rules_settled();
-  void reload_late();
-  void start_watchdog();
-  /// To the service manager, once shards and rules are there, and after each reload.
-  void tell_ready();
-  void tell_status();
-  void announce();
+  void tell_firewall();
+  void add_rules(const tunnel_ptr& tunnel, ensure_rules& to) const;
+  void rules_tried();
+
+  /// Gives how it went, for whoever has asked.
+  void take_over(const reload_result& found);
+  void announce_stop(int code);
   void arm();
-  void finish_if_done();
+  caf::actor me() { return caf::actor_cast<caf::actor>(self); }
 
   pinned<root_supervisor_state>* self;
   root_start given;
   const host* outside = nullptr;
-  std::vector<child> children;
-  std::vector<tunnel_state> tunnels;
-  bool reloading = false;
-  bool reload_again = false; ///< asked for meanwhile
-  protocol::time_point reload_since{};
-  std::optional<protocol::time_point>
-      reload_late_at; ///< its files are waited for, and not said late
-  /// The rules of changed tunnels are being set; by then the shards get them.
-  std::optional<protocol::time_point> switch_at;
-  /// The rules of tunnels that a reload has taken away: until then, for the last packets need them.
-  ensure_rules leaving;
-  std::optional<protocol::time_point> leaving_until;
-  caf::actor rules;
-  std::optional<protocol::time_point> rules_at;
-  protocol::time_point rules_since{};
-  backoff rules_wait{std::chrono::seconds{1}, std::chrono::seconds{2}, std::chrono::seconds{60}};
-  bool rules_tried = false;
-  /// What is wrong with the rules, for the status; the watchdog's, too.
-  std::shared_ptr<std::string> rules_problem = std::make_shared<std::string>();
-  bool told_ready = false;
-  std::vector<ask_reload> reload_questions; ///< answered when it is over
-  std::vector<helper> helpers;              ///< of given.services
-  part_table parts;                         ///< for those that start later
+  supervisor children;
+  supervisor::child_id firewall_id = 0;
+  caf::actor rules; ///< the firewall actor; null while it is not there
+  std::vector<shard_seat> shards;
+  std::vector<service_seat> services;
+  std::vector<process_tunnel> tunnels;
+  part_table parts; ///< for services that start later
+  std::unique_ptr<remotes> addresses;
+  std::unique_ptr<reloading> reader;
+  changeover change;
+  readiness ready;
   bool stopping = false;
 };
 
 } // namespace tonel::actors
-
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::actors::resolve_failed)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::actors::reload_result)

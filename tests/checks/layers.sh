@@ -50,6 +50,25 @@ done
 forbid 'system/ knows protocol/ and the operating system' \
   "${include}(\"(actors|tests|bench)/|<(caf|boost)/)" "${system[@]}"
 forbid 'actors/ does not know its programs' "${include}\"(actors/app|tests|bench)/" "${actors[@]}"
+# allow WHY PATTERN FILES...: of what is included from actors/ each line matches the expression.
+allow() {
+  local why=$1 pattern=$2 hits
+  shift 2
+  hits=$(grep -nHE -- "${include}\"actors/" "$@" | grep -vE -- "\"actors/${pattern}\"" || true)
+  if [[ -n $hits ]]; then
+    printf '%s:\n%s\n' "$why" "$hits" >&2
+    failed=1
+  fi
+}
+mapfile -t supervision < <(sources actors/supervision)
+allow 'actors/supervision/ knows no actor, only how children are kept' 'supervision(/[a-z_]+)?\.hpp' \
+  "${supervision[@]}"
+mapfile -t root < <(sources actors/root)
+for file in "${root[@]}"; do
+  own=$(basename "${file%.?pp}")
+  allow 'a room of actors/root/ knows no actor and no other room: the root connects them' \
+    "(root/$own|host|log|messages|status|supervision)\\.hpp" "$file"
+done
 mapfile -t tools < <(sources tools)
 forbid 'tools/ has nothing but the layers below the actors' "${include}(\"(actors|tests|bench)/|<(caf|boost)/)" \
   "${tools[@]}"

@@ -188,6 +188,18 @@ BOOST_AUTO_TEST_CASE(a_shard_supervisor_that_throws_takes_its_children_along_and
   BOOST_TEST(p.w.server().exit_code == -1);
 }
 
+BOOST_AUTO_TEST_CASE(a_root_that_throws_takes_all_along_and_the_process_ends) {
+  world_options o;
+  o.client_rules = true;
+  pair_of_processes p{o};
+  p.w.client().report_throws = true;
+  p.w.client().signal(SIGUSR1);
+  p.w.pass(3s);
+  BOOST_TEST(p.w.client().ended());
+  BOOST_TEST(p.w.client().exit_code == 1);
+  BOOST_TEST((p.w.client().service.said.back() == "stopping"));
+}
+
 BOOST_AUTO_TEST_CASE(what_a_shard_that_failed_had_of_an_addresss_sessions_is_free_again) {
   world_options o;
   o.server_bounds.max_sessions_per_source = 2;

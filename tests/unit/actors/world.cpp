@@ -1,6 +1,7 @@
 #include "tests/unit/actors/world.hpp"
 
 #include "actors/log.hpp"
+#include "actors/root/remotes.hpp"
 #include "protocol/run.hpp"
 #include "system/decorators/faulty.hpp"
 
@@ -168,7 +169,10 @@ actors::host process::give() {
     signal_ready_->set(false);
     return std::exchange(signals_, {});
   };
-  out.report = [this](const actors::counter_list&) { ++reports; };
+  out.report = [this](const actors::counter_list&) {
+    if (report_throws) throw std::runtime_error("a report that throws");
+    ++reports;
+  };
   out.reopen_log = [this] { ++reopened; };
   out.manager = &service;
   out.services = [this](actors::reactor& control, const actors::counter_list&) {

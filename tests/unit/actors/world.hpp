@@ -2,7 +2,7 @@
 
 #include "actors/assembly.hpp"
 #include "actors/host.hpp"
-#include "actors/root_supervisor.hpp"
+#include "actors/root/reloading.hpp"
 #include "actors/shard.hpp"
 #include "protocol/packet.hpp"
 #include "system/decorators/packet_capture.hpp"
@@ -131,6 +131,7 @@ public:
   int resolve_failures = 0; ///< the next so many fail
   int resolve_calls = 0;
   int reports = 0;
+  bool report_throws = false;
   int reopened = 0; ///< the log's file
   sys::memory_service_manager service;
   std::optional<std::size_t> stuck; ///< this loop does not go round; the last is the control loop

@@ -1,0 +1,88 @@
+#include "actors/root/reloading.hpp"
+
+#include "actors/log.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+namespace tonel::actors {
+
+namespace {
+
+// For the files; the reload goes on after that, and the status says so.
+constexpr auto patience = std::chrono::seconds{5};
+
+constexpr const char* part_name = "configuration";
+
+} // namespace
+
+bool reloading::ask(protocol::time_point now) {
+  again_ = std::exchange(under_way_, true);
+  if (again_) return false;
+  since_ = now;
+  late_at_ = now + patience;
+  given_.read();
+  return true;
+}
+
+bool reloading::arrived() {
+  under_way_ = false;
+  if (!std::exchange(late_at_, {})) given_.tell({part_name, {}, {}});
+  return !std::exchange(again_, false);
+}
+
+void reloading::answer(bool done, const std::string& detail) {
+  for (const auto& question : std::exchange(questions_, {}))
+    given_.answer(question, done, detail);
+}
+
+void reloading::on_timer(protocol::time_point now) {
+  if (!late_at_ || *late_at_ > now) return;
+  late_at_.reset();
+  log_warn("the files of the configuration cannot be read for 5 s already; it is waited for them");
+  given_.tell({part_name, "silent", {}, since_});
+}
+
+std::optional<merged_tunnels>
+merge(const std::vector<process_tunnel>& before, const std::vector<tunnel_ptr>& wanted,
+      const std::function<sys::result<tunnel_sockets>(const tunnel_config&)>& listen) {
+  merged_tunnels out;
+  std::vector<const process_tunnel*> gone;
+  for (const auto& old : before) {
+    const bool stays = std::any_of(wanted.begin(), wanted.end(),
+                                   [&](const auto& t) { return same(*t, *old.settings); });
+    if (stays) continue;
+    gone.push_back(&old);
+    out.ended.push_back(old.settings);
+  }
+  for (const auto& tunnel : wanted) {
+    const auto kept = std::find_if(before.begin(), before.end(),
+                                   [&](const auto& old) { return same(*tunnel, *old.settings); });
+    if (kept != before.end()) {
+      out.now.push_back(*kept);
+      continue;
+    }
+    out.started.push_back(tunnel);
+    auto& added = out.now.emplace_back();
+    added.settings = tunnel;
+    // One that takes another's place on an address takes its sockets: what waits in them is not lost,
+    // and nobody else can come in between.
+    const auto heir = std::find_if(gone.begin(), gone.end(), [&](const auto* old) {
+      return !old->listeners.empty() && old->settings->local_udp == tunnel->local_udp;
+    });
+    if (heir != gone.end()) {
+      added.listeners = (*heir)->listeners;
+    } else if (listen) {
+      auto sockets = listen(*tunnel);
+      if (!sockets) {
+        log_error(label(*tunnel), "cannot listen on ", tunnel->local_udp, ": ", sockets.error());
+        return std::nullopt;
+      }
+      added.listeners = std::move(*sockets);
+    }
+  }
+  return out;
+}
+
+} // namespace tonel::actors
