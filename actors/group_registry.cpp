@@ -12,16 +12,26 @@ constexpr auto limit_silence = std::chrono::minutes{1};
 
 } // namespace
 
-std::optional<group_registry::opening> group_registry::open(const protocol::four_tuple& tuple,
-                                                            std::uint16_t token, std::size_t shard,
-                                                            protocol::time_point now) {
+std::optional<protocol::group_place> group_registry::place(const protocol::four_tuple& tuple,
+                                                           std::uint16_t token, std::uint16_t join,
+                                                           std::size_t queue,
+                                                           protocol::time_point now) {
+  if (join == 0) return open(tuple, token, queue, now);
+  const auto owner = owner_of(tuple.remote.address, join);
+  if (!owner) return std::nullopt;
+  return protocol::group_place{*owner, nullptr, nullptr, nullptr};
+}
+
+std::optional<protocol::group_place> group_registry::open(const protocol::four_tuple& tuple,
+                                                          std::uint16_t token, std::size_t shard,
+                                                          protocol::time_point now) {
   std::uint64_t owner = 0;
   auto answers = std::make_shared<protocol::answer_limit>();
   bool most = false;
   {
     const std::lock_guard lock{mutex_};
     if (const auto known = first_of_.find(tuple); known != first_of_.end())
-      return opening{known->second, nullptr, nullptr, nullptr};
+      return protocol::group_place{known->second, nullptr, nullptr, nullptr};
     owner = (std::uint64_t{shard} << shard_shift) | (std::uint64_t{port_} << port_shift) |
             (++made_ & ((std::uint64_t{1} << port_shift) - 1));
     const bool added =
@@ -47,8 +57,8 @@ std::optional<group_registry::opening> group_registry::open(const protocol::four
     first_of_.erase(tuple);
     delete p;
   };
-  return opening{owner, lease{new std::uint64_t{owner}, leave},
-                 lease{new std::uint64_t{owner}, forget}, std::move(answers)};
+  return protocol::group_place{owner, lease{new std::uint64_t{owner}, leave},
+                               lease{new std::uint64_t{owner}, forget}, std::move(answers)};
 }
 
 bool group_registry::says_most(const protocol::ip_address& source, protocol::time_point now) {

@@ -21,26 +21,22 @@ namespace tonel::actors {
 /// Thread: any; outlives its leases
 class group_registry final : public protocol::group_lookup {
 public:
-  /// What ends with its last copy; the value is the owner's key.
-  using lease = std::shared_ptr<const std::uint64_t>;
-
-  /// The first connection of a group.
-  /// Shape: without leases it has been opened before, and `owner` has its stream or is about to
-  struct opening {
-    std::uint64_t owner = 0; ///< the session's key: never 0, and no other's in the process
-    lease group;             ///< the session's: until its end others may join
-    lease first;             ///< the stream's: until its end the tuple opens no other group
-    std::shared_ptr<protocol::answer_limit> answers; ///< the session's
-  };
+  /// The value is the owner's key: never 0, and no other's in the process.
+  using lease = protocol::group_place::lease;
 
   group_registry(std::uint16_t port, protocol::address_hash hash, std::size_t most)
       : port_(port), groups_(hash, most), first_of_(0, hash) {}
 
-  /// Makes a group on this shard, or finds the one that this connection has opened. Nothing: there
-  /// are too many, or another client behind the address has the token; refuse by RST. Of addresses
-  /// that have too many one is logged in a minute.
-  [[nodiscard]] std::optional<opening> open(const protocol::four_tuple& tuple, std::uint16_t token,
-                                            std::size_t shard, protocol::time_point now);
+  /// The queue's number is its shard's. Of addresses that have too many groups one is logged in a
+  /// minute.
+  std::optional<protocol::group_place> place(const protocol::four_tuple& tuple, std::uint16_t token,
+                                             std::uint16_t join, std::size_t queue,
+                                             protocol::time_point now) override;
+  /// Makes a group on this shard, or finds the one that this connection has opened: without leases it
+  /// has been opened before, and `owner` has its stream or is about to.
+  [[nodiscard]] std::optional<protocol::group_place> open(const protocol::four_tuple& tuple,
+                                                          std::uint16_t token, std::size_t shard,
+                                                          protocol::time_point now);
   std::optional<std::uint64_t> owner_of(const protocol::ip_address& source,
                                         std::uint16_t token) const;
   static std::size_t shard_of(std::uint64_t owner) noexcept { return owner >> shard_shift; }

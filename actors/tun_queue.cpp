@@ -26,7 +26,6 @@ constexpr auto adoption_time = 3s;
 // A client joins its group right behind the segment that opens it, which may be in another queue, or
 // late. Far below the 3 s for which it waits.
 constexpr auto join_time = 200ms;
-constexpr auto join_interval = 20ms;
 
 // So late is what a new connection needs, if more come than the shard can make.
 constexpr auto syn_patience = std::chrono::milliseconds{5};
@@ -54,6 +53,8 @@ void tun_queue_state::start(shard* s) {
   accept.secret = context.cookie_secret;
   accept.mtu = context.settings.tun.mtu;
   accept.ports = serve();
+  accept.join_patience = join_time;
+  accept.queue = s->index;
   acceptor = std::make_unique<protocol::acceptor>(accept);
   routes = std::make_unique<route_map>(0, context.hash);
   offload_was_on = s->tun.offload();
@@ -69,7 +70,7 @@ protocol::served_ports tun_queue_state::serve() {
     const auto& groups = where->process.groups;
     auto* groups_of_port =
         tunnel.settings->accept_legacy && groups ? &groups->of_port(port) : nullptr;
-    served[port] = {tunnel.settings, groups_of_port, false};
+    served[port] = {tunnel.settings, false};
     ports[port] = {tunnel.settings->accept_native, groups_of_port != nullptr, groups_of_port};
   }
   return ports;
@@ -197,10 +198,6 @@ void tun_queue_state::stray(const protocol::segment_repr& header, sys::chunk&& p
     where->drop(packet, counter::syns_deferred);
     return;
   }
-  if (header.flags == protocol::flag::syn && protocol::is_legacy_syn(header)) {
-    note_older(header);
-    if (hold_join(header)) return;
-  }
   inbound_segment in{header, std::move(packet)};
   auto what = acceptor->on_stray(header, in.payload(), self->now());
   answer(std::move(what), std::move(in));
@@ -211,6 +208,7 @@ void tun_queue_state::answer(protocol::stray_answer&& what, inbound_segment&& in
     if (ignored->reason) where->drop(in.packet, *ignored->reason);
   } else if (auto* answered = std::get_if<protocol::reply_stray>(&what)) {
     if (answered->reason) where->drop(in.packet, *answered->reason);
+    if (answered->older_client) note_older(in.header);
     reply(answered->header);
   } else if (auto* refused = std::get_if<protocol::refuse_path>(&what)) {
     where->drop(in.packet, protocol::errc::path_ends_tcp);
@@ -219,6 +217,9 @@ void tun_queue_state::answer(protocol::stray_answer&& what, inbound_segment&& in
              "datagrams would be merged and cut");
     reply(refused->first, refused->hello);
     reply(refused->last);
+  } else if (auto* full = std::get_if<protocol::refuse_session>(&what)) {
+    where->drop(in.packet, counter::session_refused);
+    reply(full->header);
   } else if (auto* native = std::get_if<protocol::accept_stream>(&what)) {
     adopt(std::move(*native), std::move(in));
   } else {
@@ -244,12 +245,12 @@ void tun_queue_state::adopt(acceptance&& accepted, inbound_segment&& proof) {
                        caf::actor_cast<caf::actor>(self)};
   std::size_t shard = 0;
   if (const auto* legacy = std::get_if<protocol::accept_legacy>(&request.accepted)) {
-    const auto found = find_group(*legacy, tunnel->second, request);
-    if (!found) {
-      where->drop(request.proof.packet, counter::session_refused);
-      return reset(tuple, r);
-    }
-    shard = *found;
+    const auto& place = legacy->place;
+    request.owner = place.owner;
+    request.group = place.group;
+    request.first = place.first;
+    request.answers = place.answers;
+    shard = group_registry::shard_of(place.owner);
   } else {
     // The session's shard follows from its id alone, so that no registry is needed.
     std::uint64_t id = 0;
@@ -257,69 +258,21 @@ void tun_queue_state::adopt(acceptance&& accepted, inbound_segment&& proof) {
     std::memcpy(&id, hello.session.data(), sizeof id);
     shard = id % supervisors.size();
   }
-  if (adopting++ == 0) sweep_at = r.since + adoption_time;
+  if (adopting++ == 0) deadlines.set(timer::sweep, r.since + adoption_time);
   (*routes)[tuple] = std::move(r);
   last_route = nullptr;
   self->send(supervisors[shard], std::move(request));
 }
 
-std::optional<std::size_t> tun_queue_state::find_group(const protocol::accept_legacy& accepted,
-                                                       const served_tunnel& by,
-                                                       adopt_stream& request) {
-  if (by.groups == nullptr) return std::nullopt;
-  auto& groups = *by.groups;
-  if (accepted.join == 0) {
-    const auto opened =
-        groups.open(request.tuple, protocol::token_in(accepted.iss), where->index, self->now());
-    if (!opened) return std::nullopt;
-    request.owner = opened->owner;
-    request.group = opened->group;
-    request.first = opened->first;
-    request.answers = opened->answers;
-  } else {
-    const auto owner = groups.owner_of(request.tuple.remote.address, accepted.join);
-    if (!owner) return std::nullopt;
-    request.owner = *owner;
-  }
-  return group_registry::shard_of(request.owner);
-}
-
 void tun_queue_state::note_older(const protocol::segment_repr& syn) {
   const auto tunnel = served.find(syn.tuple.local.port);
-  if (tunnel == served.end() || tunnel->second.settings->accept_legacy ||
-      std::exchange(tunnel->second.told_of_older, true))
-    return;
+  if (tunnel == served.end() || std::exchange(tunnel->second.told_of_older, true)) return;
   const auto& groups = where->process.groups;
   if (groups && groups->knocked(syn.tuple.local.port))
     log_warn("what looks like a client of tonel 0.6.1 or phantun, ", syn.tuple.remote,
              ", was refused at port ", syn.tuple.local.port,
              "; such clients are served with --accept native,legacy (in a file: accept = "
              "native,legacy)");
-}
-
-bool tun_queue_state::lacks_group(const protocol::segment_repr& syn) const {
-  const auto tunnel = served.find(syn.tuple.local.port);
-  if (tunnel == served.end() || tunnel->second.groups == nullptr) return false;
-  return !tunnel->second.groups->owner_of(syn.tuple.remote.address, protocol::token_in(syn.seq));
-}
-
-/// One that is refused makes its client give up the whole group.
-bool tun_queue_state::hold_join(const protocol::segment_repr& syn) {
-  if (syn.seq.raw == 0 || joins.size() >= max_waiting || !lacks_group(syn)) return false;
-  const auto now = self->now();
-  if (joins.empty()) joins_at = now + join_interval;
-  joins.push_back({syn, now + join_time});
-  return true;
-}
-
-void tun_queue_state::retry_joins() {
-  const auto now = self->now();
-  const auto wait = [&](const early_join& j) { return j.until > now && lacks_group(j.syn); };
-  const auto due = std::stable_partition(joins.begin(), joins.end(), wait);
-  for (auto it = due; it != joins.end(); ++it)
-    answer(acceptor->on_stray(it->syn, {}, now), {it->syn, {}});
-  joins.erase(due, joins.end());
-  joins_at = now + join_interval;
 }
 
 void tun_queue_state::add_stream(const stream_up& up) {
@@ -441,9 +394,10 @@ void tun_queue_state::on_timer() {
   const auto now = self->now();
   for (const auto& rst : acceptor->on_timer(now))
     reply(rst);
-  if (!joins.empty() && now >= joins_at) retry_joins();
+  for (auto& late : acceptor->answer_joins(now))
+    answer(std::move(late.what), {late.to, {}});
   flush_replies();
-  if (adopting > 0 && now >= sweep_at) {
+  if (deadlines.due(timer::sweep, now)) {
     for (auto it = routes->begin(); it != routes->end();) {
       if (it->second.waiting && now - it->second.since >= adoption_time) {
         it = routes->erase(it);
@@ -453,19 +407,16 @@ void tun_queue_state::on_timer() {
       }
     }
     // Those that came since the first: in time enough, and without a scan for each.
-    sweep_at = now + adoption_time;
+    deadlines.set(timer::sweep, now + adoption_time);
     last_route = nullptr;
   }
   arm();
 }
 
 void tun_queue_state::arm() {
-  auto at = acceptor->deadline();
-  if (adopting > 0) {
-    if (!at || sweep_at < *at) at = sweep_at;
-  }
-  if (!joins.empty() && (!at || joins_at < *at)) at = joins_at;
-  self->arm(at);
+  deadlines.set(timer::acceptor, acceptor->deadline());
+  if (adopting == 0) deadlines.clear(timer::sweep);
+  self->arm(deadlines.next());
 }
 
 void tun_queue_state::set_peers(peers_changed& peers) {

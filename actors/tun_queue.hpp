@@ -6,10 +6,12 @@
 #include "actors/read_depth.hpp"
 #include "actors/shard.hpp"
 #include "protocol/acceptor.hpp"
+#include "protocol/deadlines.hpp"
 #include "protocol/reassembler.hpp"
 
 #include <caf/behavior.hpp>
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <unordered_map>
@@ -52,8 +54,7 @@ private:
   };
   struct served_tunnel {
     tunnel_ptr settings;
-    group_registry* groups = nullptr; ///< null: no older clients
-    bool told_of_older = false;       ///< that one of them came
+    bool told_of_older = false; ///< that one of them came
   };
   using route_map = std::unordered_map<protocol::four_tuple, route, protocol::address_hash>;
 
@@ -70,14 +71,8 @@ private:
   void too_big(const protocol::packet_too_big& icmp, const sys::chunk& packet);
   void answer(protocol::stray_answer&& what, inbound_segment&& in);
   void adopt(acceptance&& accepted, inbound_segment&& proof);
-  /// The session of an older client, by its shard; nothing: to be refused.
-  std::optional<std::size_t> find_group(const protocol::accept_legacy& accepted,
-                                        const served_tunnel& by, adopt_stream& request);
   /// Tells how to serve an older client that came to a port which doesn't.
   void note_older(const protocol::segment_repr& syn);
-  bool lacks_group(const protocol::segment_repr& syn) const;
-  bool hold_join(const protocol::segment_repr& syn);
-  void retry_joins();
   void reply(const protocol::segment_header& header, protocol::byte_view payload = {});
   /// RST in the name of the tuple's stream.
   void reset(const protocol::four_tuple& tuple, const route& r);
@@ -100,14 +95,9 @@ private:
     inbound_segment proof;
   };
   std::vector<early_stream> early;
-  /// A SYN that joins a group which this queue does not know yet.
-  struct early_join {
-    protocol::segment_repr syn;
-    protocol::time_point until{};
-  };
-  std::vector<early_join> joins;
-  protocol::time_point joins_at{};
-  protocol::time_point sweep_at{};
+  /// What this queue waits for.
+  enum class timer : std::uint8_t { acceptor, sweep, count };
+  protocol::deadlines<timer> deadlines;
   protocol::reassembler fragments;
   bool told_fragments = false;
   read_depth depth;

@@ -28,6 +28,8 @@ constexpr std::size_t recent_syns = 4'096;
 /// After its SYN, in which a datagram that is not the first may open a connection of an older client.
 /// Less than a closed connection is remembered for: what comes after that opens nothing.
 constexpr auto opening_time = 60s;
+constexpr std::size_t most_joins = 64;
+constexpr auto join_interval = 20ms;
 
 /// A RST that the sender of `in` and all trackers on the way accept: it takes the place of the
 /// segment that `in` acknowledges.
@@ -75,13 +77,16 @@ stray_answer acceptor::on_stray(const segment_repr& in, byte_view payload, time_
   if (port == nullptr || (in.has(flag::syn) && in.has(flag::ack)))
     return refuse(in, errc::no_stream, now);
   if (in.has(flag::syn)) {
-    if (is_legacy_syn(in)) return on_legacy_syn(in, *port, now);
+    if (is_legacy_syn(in)) {
+      if (hold_join(in, now)) return ignore_stray{};
+      return on_legacy_syn(in, *port, now);
+    }
     return port->native ? stray_answer{syn_ack(in, now)} : refuse(in, errc::no_stream, now);
   }
   const auto claim = port->legacy ? legacy_claim_of(in, *port, now) : legacy_claim{};
   if (claim.made) {
     if (rests(*port, in, claim.kind, now)) return refuse(in, errc::guess_limited, now);
-    return *claim.made;
+    return let_in(in, *port, *claim.made, now);
   }
 
   if (const auto iss = cookie_.proven(in.tuple, in.ack, now))
@@ -100,7 +105,11 @@ reply_stray acceptor::syn_ack(const segment_repr& in, time_point now) const noex
 
 stray_answer acceptor::on_legacy_syn(const segment_repr& in, const served_port& port,
                                      time_point now) {
-  if (!port.legacy) return refuse(in, errc::no_stream, now);
+  if (!port.legacy) {
+    auto refused = refuse(in, errc::no_stream, now);
+    if (auto* reply = std::get_if<reply_stray>(&refused)) reply->older_client = true;
+    return refused;
+  }
   const auto kind = in.seq.raw == 0 ? guess_kind::opening : guess_kind::join;
   if (rests(port, in, kind, now)) return refuse(in, errc::guess_limited, now);
   const auto token = cookie_.token(in.tuple, in.seq, now);
@@ -127,6 +136,33 @@ stray_answer acceptor::on_legacy_syn(const segment_repr& in, const served_port& 
   else if (age >= least_repeat)
     seen.repeated = true;
   return reply_stray{legacy_syn_ack(in, token), std::nullopt};
+}
+
+stray_answer acceptor::let_in(const segment_repr& in, const served_port& port, accept_legacy made,
+                              time_point now) {
+  if (port.groups == nullptr) return made;
+  const auto token = token_in(made.iss);
+  auto place = port.groups->place(in.tuple, token, made.join, config_.queue, now);
+  if (!place) return refuse_session{answer_to(in, in.ack, in.end(), flag::rst | flag::ack)};
+  made.place = std::move(*place);
+  return made;
+}
+
+/// It joins, and nothing is known of what.
+bool acceptor::lacks_group(const segment_repr& syn) const {
+  const auto* port = port_of(syn);
+  if (port == nullptr || !port->legacy || port->groups == nullptr || syn.seq.raw == 0) return false;
+  const auto groups = port->groups->groups_of(syn.tuple.remote.address);
+  return std::none_of(groups.begin(), groups.end(),
+                      [&](const legacy_group& g) { return g.token == token_in(syn.seq); });
+}
+
+bool acceptor::hold_join(const segment_repr& syn, time_point now) {
+  if (config_.join_patience <= duration::zero() || syn.flags != flag::syn) return false;
+  if (joins_.size() >= most_joins || !lacks_group(syn)) return false;
+  if (joins_.empty()) joins_at_ = now + join_interval;
+  joins_.push_back({syn, now + config_.join_patience});
+  return true;
 }
 
 /// Which SYN the sender of `in` has had an answer to, if any: it had 0 or a live group's token as its
@@ -287,9 +323,26 @@ std::vector<segment_header> acceptor::on_timer(time_point now) {
   return out;
 }
 
+std::vector<late_answer> acceptor::answer_joins(time_point now) {
+  std::vector<late_answer> out;
+  if (joins_.empty() || now < joins_at_) return out;
+  const auto waits = [&](const early_join& j) { return j.until > now && lacks_group(j.syn); };
+  const auto over = std::stable_partition(joins_.begin(), joins_.end(), waits);
+  for (auto it = over; it != joins_.end(); ++it) {
+    const auto* port = port_of(it->syn);
+    out.push_back({it->syn, port != nullptr ? on_legacy_syn(it->syn, *port, now)
+                                            : refuse(it->syn, errc::no_stream, now)});
+  }
+  joins_.erase(over, joins_.end());
+  joins_at_ = now + join_interval;
+  return out;
+}
+
 std::optional<time_point> acceptor::deadline() const noexcept {
-  if (expiries_.empty()) return std::nullopt;
-  return expiries_.front().first;
+  auto at = expiries_.empty() ? time_point::max() : expiries_.front().first;
+  if (!joins_.empty()) at = std::min(at, joins_at_);
+  if (at == time_point::max()) return std::nullopt;
+  return at;
 }
 
 } // namespace tonel::protocol

@@ -71,6 +71,7 @@ struct ignore_stray {
 struct reply_stray {
   segment_header header;
   std::optional<errc> reason;
+  bool older_client = false; ///< refused, as it speaks a dialect that its port does not serve
 };
 /// A hello whose sender has seen our SYN-ACK. Where session_proof admits it (one that introduces an
 /// unknown session makes that) make a stream (stream::accept), give it the hello's segment, then `held`
@@ -82,13 +83,18 @@ struct accept_stream {
   std::vector<held_segment> held;
 };
 /// A proven handshake of an older dialect: make a stream (stream::accept_legacy), give it this
-/// segment. Its session is that of the group `join`, or a new one whose group `iss` names; the
-/// upstream's socket is opened when the first datagram comes.
+/// segment. Its session is that of the group `join`, or a new one whose group `iss` names, as `place`
+/// has it; the upstream's socket is opened when the first datagram comes.
 struct accept_legacy {
   seq_num iss;
   seq_num client_iss;
   std::uint16_t join = 0;          ///< 0: the first connection of a group
   profile shown = profile::legacy; ///< as far as the handshake tells
+  group_place place = {};
+};
+/// A proven handshake for whose session there is no place: send this RST, and count it.
+struct refuse_session {
+  segment_header header;
 };
 /// A hello that something on the way has put together anew, which would befall datagrams, too: send the
 /// first header with the hello, from which its client learns it, then the last, a FIN. To be counted
@@ -99,8 +105,8 @@ struct refuse_path {
   segment_header last;
 };
 /// What to do about a segment that belongs to no stream.
-using stray_answer =
-    std::variant<ignore_stray, reply_stray, accept_stream, accept_legacy, refuse_path>;
+using stray_answer = std::variant<ignore_stray, reply_stray, accept_stream, accept_legacy,
+                                  refuse_path, refuse_session>;
 
 /// Which profiles a port accepts.
 struct served_port {
@@ -116,12 +122,23 @@ struct acceptor_config {
   std::array<std::uint8_t, 16> secret{}; ///< one per process: any queue may see any segment
   std::uint16_t mtu = 1500;              ///< of the TUN
   served_ports ports;                    ///< none: a client, which accepts nothing
+  /// How long a SYN that joins an unknown group is kept: what opens the group may come in another of
+  /// several queues, or late. One that is refused makes its client give up the whole group.
+  duration join_patience{};
+  std::size_t queue = 0; ///< for group_lookup::place
+};
+
+/// The answer to a segment that was kept; it has no payload.
+struct late_answer {
+  segment_repr to;
+  stray_answer what;
 };
 
 /// Answers segments that belong to no stream: SYNs by a cookie, hellos by a new stream, health
-/// checks as a real TCP would, the rest by RST. Holds proven data that overtakes its hello.
-/// Shape:  held are, per tuple, 64 segments or 64 KiB, 4 MiB in all, for 3 s; about 1,000 RSTs a second;
-///         SYNs cost no memory
+/// checks as a real TCP would, the rest by RST. Holds proven data that overtakes its hello, and joins
+/// that overtake their group.
+/// Shape:  held are, per tuple, 64 segments or 64 KiB, 4 MiB in all, for 3 s; 64 joins; about 1,000 RSTs a
+///         second; other SYNs cost no memory
 /// Source: docs/wire.md, "Handshake"; RFC 9293 §3.10.7.1
 class acceptor {
 public:
@@ -132,6 +149,8 @@ public:
   stray_answer on_stray(const segment_repr& in, byte_view payload, time_point now);
   /// RSTs for tuples whose hello never came. Call at deadline().
   std::vector<segment_header> on_timer(time_point now);
+  /// Likewise: what joins that were kept get now. None are kept without a join_patience.
+  std::vector<late_answer> answer_joins(time_point now);
   /// Nothing: no timer needed. May have moved after any call above.
   std::optional<time_point> deadline() const noexcept;
   /// Keeps a copy of a proven segment whose stream is about to be; on_stray does so by itself where it
@@ -168,6 +187,10 @@ private:
   const served_port* port_of(const segment_repr& in) const noexcept;
   reply_stray syn_ack(const segment_repr& in, time_point now) const noexcept;
   stray_answer on_legacy_syn(const segment_repr& in, const served_port& port, time_point now);
+  stray_answer let_in(const segment_repr& in, const served_port& port, accept_legacy made,
+                      time_point now);
+  bool lacks_group(const segment_repr& syn) const;
+  bool hold_join(const segment_repr& syn, time_point now);
   legacy_claim legacy_claim_of(const segment_repr& in, const served_port& port,
                                time_point now) const;
   const recent_syn* recent_syn_of(const four_tuple& tuple) const noexcept;
@@ -186,6 +209,13 @@ private:
   std::deque<std::pair<time_point, four_tuple>> expiries_;
   std::size_t held_bytes_ = 0;
   std::vector<recent_syn> recent_;
+  /// A SYN that joins a group which is not known yet.
+  struct early_join {
+    segment_repr syn;
+    time_point until{};
+  };
+  std::vector<early_join> joins_;
+  time_point joins_at_{}; ///< when they are looked at again
 };
 
 } // namespace tonel::protocol

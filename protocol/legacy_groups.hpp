@@ -22,10 +22,29 @@ struct legacy_group {
   std::shared_ptr<const answer_limit> answers = nullptr; ///< its session's
 };
 
+/// Where a connection of an older client belongs.
+struct group_place {
+  /// What ends with its last copy.
+  using lease = std::shared_ptr<const std::uint64_t>;
+
+  std::uint64_t owner = 0; ///< whatever the shell knows the session by; 0: it finds that out itself
+  lease group; ///< until the session's end others may join; none if it has been made before
+  lease first; ///< until the stream's end its tuple opens no other group; likewise
+  std::shared_ptr<answer_limit> answers; ///< the session's, if it is to be made
+};
+
 /// What the acceptor asks about the live groups of the process.
 class group_lookup {
 public:
   virtual ~group_lookup() = default;
+  /// The group that a proven connection opens, with this token, or that it joins (0: none), from the
+  /// queue with this number. Nothing: it is gone, there are too many, or another client behind the
+  /// address has the token.
+  virtual std::optional<group_place> place(const four_tuple&, std::uint16_t token,
+                                           std::uint16_t join, std::size_t queue, time_point now) {
+    (void)token, (void)join, (void)queue, (void)now;
+    return group_place{};
+  }
   /// Those of one source address, at most legacy_groups::most_per_address.
   virtual std::vector<legacy_group> groups_of(const ip_address& source) const = 0;
   /// Too many tokens were guessed wrong by this source, or by all and it has no group.

@@ -53,6 +53,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   config.secret = {1, 2, 3};
   legacy_groups groups{address_hash{1}, 100};
   config.ports[443] = {true, true, &groups};
+  config.join_patience = 200ms;
   acceptor under_test{config};
   const syn_cookie cookie{config.secret};
   time_point now{100h};
@@ -63,6 +64,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       const auto due = *under_test.deadline();
       for (const auto& rst : under_test.on_timer(now))
         check((rst.flags & flag::rst) != 0, "what was held for too long is reset");
+      for (const auto& late : under_test.answer_joins(now))
+        check(late.to.has(flag::syn), "joins alone are answered late");
       check(!under_test.deadline() || *under_test.deadline() > due, "a served deadline is over");
     }
     segment_repr in;

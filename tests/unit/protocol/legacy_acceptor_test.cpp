@@ -4,7 +4,10 @@
 #include <boost/test/unit_test.hpp>
 
 #include <memory>
+#include <optional>
 #include <set>
+#include <string>
+#include <vector>
 
 using namespace tonel::protocol;
 using namespace std::chrono_literals;
@@ -20,6 +23,21 @@ acceptor_config config_of(bool native, bool legacy, group_lookup* groups) {
   c.ports[443] = {native, legacy, groups};
   return c;
 }
+
+/// Groups as a process with several queues has them.
+struct places final : group_lookup {
+  std::optional<group_place> answer = group_place{7, nullptr, nullptr, nullptr};
+  std::string asked; ///< "token join queue"
+
+  std::optional<group_place> place(const four_tuple&, std::uint16_t token, std::uint16_t join,
+                                   std::size_t queue, time_point) override {
+    asked = std::to_string(token) + ' ' + std::to_string(join) + ' ' + std::to_string(queue);
+    return answer;
+  }
+  std::vector<legacy_group> groups_of(const ip_address&) const override { return {}; }
+  bool rests(const ip_address&, guess_kind, time_point) const override { return false; }
+  void wrong_guess(const ip_address&, guess_kind, std::uint32_t, time_point) override {}
+};
 
 struct fixture {
   legacy_groups groups{address_hash{1}, 1'000};
@@ -292,6 +310,86 @@ BOOST_AUTO_TEST_CASE(a_join_needs_a_live_group_of_the_same_address) {
   BOOST_TEST(token(t, 4'002) != 0u);
   groups.remove(client, t, 77);
   BOOST_TEST(token(t, 4'002) == 0u);
+}
+
+BOOST_AUTO_TEST_CASE(a_join_that_overtakes_its_group_is_kept_for_it) {
+  auto config = config_of(true, true, &groups);
+  config.join_patience = 200ms;
+  under_test = acceptor{config};
+  const auto t = token(0);
+  const auto join = segment(flag::syn, t, 0, 0, 4'001);
+  const auto kept = give(join);
+  BOOST_REQUIRE(std::get_if<ignore_stray>(&kept) != nullptr);
+  BOOST_TEST(!std::get<ignore_stray>(kept).reason);
+  BOOST_TEST((under_test.deadline() == start + 20ms));
+  BOOST_TEST(under_test.answer_joins(start + 20ms).empty());
+  BOOST_TEST((under_test.deadline() == start + 40ms));
+
+  BOOST_REQUIRE(groups.add(client, {t, 4'000, 77}));
+  const auto answers = under_test.answer_joins(start + 40ms);
+  BOOST_REQUIRE(answers.size() == 1u);
+  BOOST_TEST((answers[0].to.tuple == join.tuple));
+  BOOST_TEST(std::get<reply_stray>(answers[0].what).header.flags == (flag::syn | flag::ack));
+  BOOST_TEST(!under_test.deadline());
+}
+
+BOOST_AUTO_TEST_CASE(a_join_whose_group_never_comes_is_refused_when_the_patience_is_over) {
+  auto config = config_of(true, true, &groups);
+  config.join_patience = 50ms;
+  under_test = acceptor{config};
+  give(segment(flag::syn, 5, 0, 0, 4'001));
+  BOOST_TEST(under_test.answer_joins(start + 20ms).empty());
+  BOOST_TEST(under_test.answer_joins(start + 40ms).empty());
+  const auto answers = under_test.answer_joins(start + 60ms);
+  BOOST_REQUIRE(answers.size() == 1u);
+  const auto& refused = std::get<reply_stray>(answers[0].what);
+  BOOST_TEST((refused.header.flags & flag::rst) != 0);
+  BOOST_TEST((refused.reason == errc::wrong_token));
+}
+
+BOOST_AUTO_TEST_CASE(no_more_than_64_joins_are_kept) {
+  auto config = config_of(true, true, &groups);
+  config.join_patience = 1s;
+  under_test = acceptor{config};
+  for (std::uint16_t port = 1; port <= 64; ++port) {
+    const auto kept = give(segment(flag::syn, 5, 0, 0, port));
+    BOOST_TEST(std::get_if<ignore_stray>(&kept) != nullptr);
+  }
+  const auto refused = give(segment(flag::syn, 5, 0, 0, 65));
+  BOOST_TEST(std::get_if<reply_stray>(&refused) != nullptr);
+}
+
+BOOST_AUTO_TEST_CASE(a_proven_connection_comes_with_its_place) {
+  places known;
+  auto config = config_of(true, true, &known);
+  config.queue = 3;
+  under_test = acceptor{config};
+  const auto t = token(0);
+  const auto made = proven(1, t + 1u, 0);
+  BOOST_REQUIRE(made);
+  BOOST_TEST(made->place.owner == 7u);
+  BOOST_TEST(known.asked == std::to_string(t) + " 0 3");
+}
+
+BOOST_AUTO_TEST_CASE(one_without_a_place_is_refused_by_a_reset_in_its_streams_name) {
+  places full;
+  full.answer.reset();
+  under_test = acceptor{config_of(true, true, &full)};
+  const auto t = token(0);
+  const auto answer = give(segment(flag::ack, 1, t + 1u, 9));
+  const auto* refused = std::get_if<refuse_session>(&answer);
+  BOOST_REQUIRE(refused != nullptr);
+  BOOST_TEST(refused->header.flags == (flag::rst | flag::ack));
+  BOOST_TEST(refused->header.seq.raw == t + 1u);
+  BOOST_TEST(refused->header.ack.raw == 10u);
+}
+
+BOOST_AUTO_TEST_CASE(older_clients_of_a_port_that_serves_none_are_told_from_strangers) {
+  under_test = acceptor{config_of(true, false, nullptr)};
+  const auto older = give(segment(flag::syn, 0, 0));
+  BOOST_TEST(std::get<reply_stray>(older).older_client);
+  const auto stranger = give(segment(flag::ack, 7, 7));
+  BOOST_TEST(!std::get<reply_stray>(stranger).older_client);
 }
 
 BOOST_AUTO_TEST_CASE(a_token_of_another_clients_group_is_not_given_out) {
