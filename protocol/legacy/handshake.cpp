@@ -17,6 +17,7 @@ constexpr std::uint16_t largest_mtu = 1'500;
 constexpr duration first_port_time = 1s;
 /// phantun's client repeats its SYN at 1 s and 2 s; later, a SYN begins a new connection.
 constexpr auto handshake_time = 3s;
+constexpr auto least_repeat = 500ms;
 constexpr auto syn_interval = 1s;
 constexpr auto new_handshake_time = 5s;
 
@@ -142,8 +143,8 @@ void stream::on_syn(const segment_repr& in, time_point now, effects& out) noexce
   }
   if (!is_legacy_syn(in)) return challenge(out, now); // its sender's RST will end this
   if (in.seq == space_.irs && now - started_ < handshake_time) {
-    // Of this connection. tonel sends one SYN.
-    learn(profile::phantun);
+    // Of this connection. tonel sends one SYN, of which the path may make two.
+    if (now - started_ >= least_repeat) learn(profile::phantun);
     return;
   }
   if (syn_again_at_ != time_point::min() && now - syn_again_at_ < syn_interval) return;

@@ -86,6 +86,16 @@ BOOST_AUTO_TEST_CASE(a_repeated_syn_shows_phantun) {
   });
 }
 
+BOOST_AUTO_TEST_CASE(a_syn_that_the_path_has_doubled_shows_nothing) {
+  stream_script s{unknown};
+  s.run({
+      {0ms, "raw A 1:30001(100)", "deliver 0+100"},
+      {499ms, "raw S 0:0", ""},
+      {1'001ms, "raw A 101:30001", "deliver 0+0"}, // a datagram, as from tonel
+  });
+  BOOST_TEST((s.under_test().wire() == profile::legacy));
+}
+
 BOOST_AUTO_TEST_CASE(an_ack_of_128_mebibytes_shows_phantun) {
   stream_script s{unknown};
   s.run({{0ms, "raw A 1:30001(100)", "deliver 0+100"}});
