@@ -64,16 +64,12 @@ void firewall_state::on_ready(const fd_event& event) {
 
 void firewall_state::on_timer() {
   const auto now = self->now();
-  if (patient_until && *patient_until <= now) silent();
-  if (at && *at <= now) {
-    at.reset();
-    look();
-  }
+  if (timers.take(timer::silent, now)) silent();
+  if (timers.take(timer::look, now)) look();
   arm();
 }
 
 void firewall_state::silent() {
-  patient_until.reset();
   now_ = {rules_status::condition::silent, {}, "the system has not answered for 10 s", asked_at};
   log_warn("the firewall rules: ", now_.reason, "; the tunnels go on");
   tell();
@@ -106,7 +102,7 @@ void firewall_state::look() {
   again = looking;
   if (std::exchange(looking, true)) return;
   asked_at = self->now();
-  patient_until = asked_at + patience;
+  timers.set(timer::silent, asked_at + patience);
   arm();
   given->ensure(request,
                 [me = caf::actor_cast<caf::actor>(self)](sys::result<sys::rules_report> found) {
@@ -115,17 +111,15 @@ void firewall_state::look() {
 }
 
 void firewall_state::look_at(protocol::time_point when) {
-  if (!at || when < *at) at = when;
+  timers.set_earlier(timer::look, when);
   arm();
 }
 
-void firewall_state::arm() {
-  self->arm(at && (!patient_until || *at < *patient_until) ? at : patient_until);
-}
+void firewall_state::arm() { self->arm(timers.next()); }
 
 void firewall_state::checked(const sys::result<sys::rules_report>& found) {
   looking = false;
-  patient_until.reset();
+  timers.clear(timer::silent);
   if (found)
     good(*found);
   else
@@ -145,7 +139,7 @@ void firewall_state::good(const sys::rules_report& report) {
     log_info("the firewall rules are in place (", report.backend, ")");
   now_ = {rules_status::condition::ok, report.backend, {}, {}};
   retry.reset();
-  // What was told while this look was under way is still to be looked at: `at` stays.
+  // What was told while this look was under way is still to be looked at: the timer stays.
   if (report.must_be_asked) look_at(self->now() + asking_period);
 }
 

@@ -3,13 +3,14 @@
 #include "actors/interfaces.hpp"
 #include "actors/reactor_actor.hpp"
 #include "actors/supervision.hpp"
+#include "protocol/deadlines.hpp"
 #include "system/host_rules.hpp"
 #include "system/netlink_watch.hpp"
 
 #include <caf/behavior.hpp>
 
+#include <cstdint>
 #include <functional>
-#include <optional>
 #include <string>
 
 namespace tonel::actors {
@@ -68,11 +69,15 @@ private:
   reactor::watch_id rules_watch = 0;
   rules_status now_;
   backoff retry{std::chrono::seconds{1}, std::chrono::seconds{2}, std::chrono::seconds{60}};
-  std::optional<protocol::time_point> at;
+  enum class timer : std::uint8_t {
+    look,   ///< at the rules
+    silent, ///< looking: the system is said to be
+    count,
+  };
+  protocol::deadlines<timer> timers;
   bool told_tunnels = false; ///< the request is of now
   bool looking = false, again = false;
-  protocol::time_point asked_at{};                   ///< looking: since then
-  std::optional<protocol::time_point> patient_until; ///< looking, and not said to be silent yet
+  protocol::time_point asked_at{}; ///< looking: since then
   caf::actor asker;
   rules_status told;
   bool owed = false; ///< the asker waits for an answer
