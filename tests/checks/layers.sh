@@ -70,6 +70,10 @@ for file in "${root[@]}"; do
     "(root/$own|host|log|messages|status|supervision)\\.hpp" "$file"
 done
 mapfile -t tools < <(sources tools)
+# What a user chose by --wire is wire_choice; who does not translate that has no business with names.
+mapfile -t unchosen < <(grep -L 'wire_choice' "${system[@]}" "${tools[@]}" "${actors[@]}")
+forbid 'above protocol/ a dialect is named where a user chose it alone' \
+  'profile::(legacy|tonel|phantun)' "${unchosen[@]}"
 forbid 'tools/ has nothing but the layers below the actors' "${include}(\"(actors|tests|bench)/|<(caf|boost)/)" \
   "${tools[@]}"
 forbid 'narrow CAF headers: all.hpp takes ten seconds a file' "${include}<caf/all\\.hpp>" \
