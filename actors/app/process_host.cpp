@@ -28,7 +28,7 @@ namespace tonel::actors::app {
 namespace {
 
 constexpr std::uint64_t octets_a_mib = std::uint64_t{1} << 20;
-constexpr std::size_t slabs_per_mib = octets_a_mib / (64 * 1024);
+constexpr std::size_t slabs_per_mib = octets_a_mib / (std::uint64_t{64} << 10);
 // For a resolver that hangs while the process stops.
 constexpr auto worker_patience = std::chrono::milliseconds{100};
 
