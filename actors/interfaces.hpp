@@ -43,13 +43,13 @@ using sink_actor = caf::typed_actor<caf::reacts_to<wire_to_app>>;
 
 /// One UDP peer and its streams; outlives each of them.
 using session_actor =
-    caf::typed_actor<caf::reacts_to<adopt_stream>,    // server: a new stream
-                     caf::reacts_to<stream_event>,    // from its streams
-                     caf::reacts_to<stream_wanted>,   // client: data wait
-                     caf::reacts_to<remote_resolved>, // client: new streams go there
-                     caf::reacts_to<probe_stream>,    // after suspend
-                     caf::reacts_to<ask_status>,      // session_status
-                     caf::reacts_to<close_session>>;  // FIN, then end
+    caf::typed_actor<caf::reacts_to<adopt_stream>,            // server: a new stream
+                     caf::reacts_to<protocol::stream_report>, // from its streams
+                     caf::reacts_to<stream_wanted>,           // client: data wait
+                     caf::reacts_to<remote_resolved>,         // client: new streams go there
+                     caf::reacts_to<probe_stream>,            // after suspend
+                     caf::reacts_to<ask_status>,              // session_status
+                     caf::reacts_to<close_session>>;          // FIN, then end
 
 /// All of one shard.
 using shard_supervisor_actor =

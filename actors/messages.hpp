@@ -6,6 +6,7 @@
 #include "protocol/acceptor.hpp"
 #include "protocol/effects.hpp"
 #include "protocol/packet.hpp"
+#include "protocol/session/stream_report.hpp"
 #include "system/datagram_socket.hpp"
 #include "system/packet_device.hpp"
 #include "system/slab.hpp"
@@ -127,34 +128,6 @@ struct stream_wanted {};
 struct sink_changed {
   caf::actor sink;
 };
-/// What a stream has to tell its session.
-struct stream_event {
-  enum class kind : std::uint8_t {
-    opened,       ///< datagrams may be sent
-    greeted,      ///< the peer's hello arrived
-    silent,       ///< the first probe went unanswered
-    worn,         ///< client: trackers will close it, as nothing acknowledges what it gets
-    recovered,    ///< it was answered after all
-    idle,         ///< no datagram for idle-timeout
-    active,       ///< a datagram after idle
-    try_new_port, ///< no answer to SYN or hello: another port may help
-    ended,        ///< see why
-    aging,        ///< client: its deadline is near
-    too_large,    ///< a datagram did not fit: size, limit
-    legacy,       ///< client: in place of ended; the server speaks an older dialect, `wire`
-    unscaled,     ///< client: the path took the window scale away
-    sink_wanted,  ///< server: datagrams came, and there is no endpoint yet
-  };
-  kind what = kind::opened;
-  std::uint64_t stream = 0; ///< caf::actor_id
-  protocol::end_reason why = protocol::end_reason::reset;
-  bool recent = false; ///< ended: a datagram passed in the last 30 s
-  std::uint32_t size = 0;
-  std::uint32_t limit = 0;
-  protocol::profile wire = protocol::profile::native; ///< that of the stream
-  std::uint16_t token = 0; ///< client: what further streams join a tonel server's group with
-};
-
 /// Close by FIN.
 struct close_stream {
   bool at_exit = false;
@@ -230,6 +203,7 @@ struct pulse_felt {
 } // namespace tonel::actors
 
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::protocol::packet_too_big)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::protocol::stream_report)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::actors::from_device)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::actors::session_closing)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::actors::to_device)
@@ -245,7 +219,6 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::actors::session_changed)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::actors::streams_changed)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::actors::stream_wanted)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::actors::sink_changed)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::actors::stream_event)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::actors::close_stream)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::actors::reset_stream)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::actors::supersede_stream)

@@ -29,7 +29,7 @@ caf::behavior server_session(pinned<server_session_state>* self,
   };
   static const caf::behavior of_all{
       [](adopt_stream& request) { state().adopt(request); },
-      [](const stream_event& event) { state().on_event(event); },
+      [](const protocol::stream_report& event) { state().on_event(event); },
       [](timer_event) { state().on_timer(); },
       [](probe_stream) { state().probe(); },
       [](const ask_status& question) { state().tell_status(question); },
@@ -164,6 +164,7 @@ void server_session_state::add(std::uint8_t index, stream_start& start, adopt_st
   kept.where = where;
   kept.tunnel = tunnel;
   kept.side = role::server;
+  kept.number = ++latest;
   kept.session = caf::actor_cast<caf::actor>(self);
   kept.place = std::move(request.place);
   kept.used = use;
@@ -182,8 +183,8 @@ void server_session_state::add(std::uint8_t index, stream_start& start, adopt_st
   }
   const auto place = std::find_if(streams.begin(), streams.end(),
                                   [index](const member& m) { return m.index > index; });
-  streams.insert(place, member{as<stream_actor>(spawned), spawned.id(), request.tuple, self->now(),
-                               wire, index});
+  streams.insert(place, member{as<stream_actor>(spawned), spawned.id(), latest, request.tuple,
+                               self->now(), wire, index});
   streamless_since.reset();
   self->arm(std::nullopt);
   announce();
@@ -222,10 +223,10 @@ server_session_state::member* server_session_state::current_at(std::size_t index
   return nullptr;
 }
 
-void server_session_state::on_event(const stream_event& event) {
-  using kind = stream_event::kind;
+void server_session_state::on_event(const protocol::stream_report& event) {
+  using kind = protocol::stream_report::kind;
   const auto found = std::find_if(streams.begin(), streams.end(), [&](const member& m) {
-    return m.current && m.id == event.stream;
+    return m.current && m.number == event.stream;
   });
   if (found == streams.end()) return; // of a stream that was replaced
   switch (event.what) {

@@ -43,7 +43,7 @@ struct server_session_state {
   explicit server_session_state(pinned<server_session_state>* owner) : self(owner) {}
   void start(const server_session_start& s);
   void adopt(adopt_stream& request);
-  void on_event(const stream_event& event);
+  void on_event(const protocol::stream_report& event);
   void on_down(const caf::down_msg& down);
   void on_timer();
   void probe();
@@ -55,6 +55,7 @@ private:
   struct member {
     stream_actor stream;
     caf::actor_id id = 0;
+    protocol::stream_number number = 0;
     protocol::four_tuple tuple;
     protocol::time_point since{};
     protocol::profile wire = protocol::profile::native;
@@ -102,6 +103,7 @@ private:
   std::shared_ptr<protocol::answer_limit> answers; ///< of an older client
   caf::actor endpoint;
   std::vector<member> streams; ///< the actors that have not ended yet, by index
+  protocol::stream_number latest = 0;
   restart_budget faults{3, std::chrono::seconds{30}};
   std::optional<protocol::time_point> streamless_since;
   protocol::time_point born{};

@@ -6,13 +6,14 @@
 #include "actors/group_registry.hpp"
 #include "actors/messages.hpp"
 #include "actors/reactor.hpp"
-#include "actors/remote_dialects.hpp"
 #include "actors/session_limits.hpp"
+#include "actors/shared_remotes.hpp"
 #include "actors/spare_vectors.hpp"
 #include "protocol/acceptor.hpp"
 #include "protocol/address.hpp"
 #include "protocol/bytes.hpp"
 #include "protocol/rate_limit.hpp"
+#include "protocol/session/session_effects.hpp"
 #include "system/datagram_socket.hpp"
 #include "system/packet_device.hpp"
 #include "system/slab.hpp"
@@ -38,7 +39,7 @@ struct process_context {
   std::array<std::uint8_t, 16> cookie_secret{};
   std::size_t shards = 1;
   /// Client: what its remotes speak.
-  std::unique_ptr<remote_dialects> dialects = std::make_unique<remote_dialects>();
+  std::unique_ptr<shared_remotes> remotes = std::make_unique<shared_remotes>();
   /// Sessions, and the server's streams, by the address of their peer or application.
   std::unique_ptr<source_counts> sources = std::make_unique<source_counts>();
   std::unique_ptr<source_counts> stream_sources = std::make_unique<source_counts>();
@@ -76,7 +77,7 @@ public:
   static constexpr std::size_t in_all = 60'999 - 32'768 + 1;
 
   /// A port in use; free again with the last copy.
-  using lease = std::shared_ptr<const std::uint16_t>;
+  using lease = protocol::port_lease;
 
   port_pool(std::size_t shard, std::size_t shards);
   /// How many are not leased.

@@ -2,6 +2,7 @@
 
 #include "actors/behavior_of.hpp"
 #include "actors/runs.hpp"
+#include "actors/stream_orders.hpp"
 
 #include <caf/exit_reason.hpp>
 #include <caf/send.hpp>
@@ -11,16 +12,6 @@
 #include <utility>
 
 namespace tonel::actors {
-
-namespace {
-
-// A stream that carried a datagram this recently is replaced at once when it is lost.
-constexpr auto recent_time = std::chrono::seconds{30};
-
-template <class... Fs> struct overloaded : Fs... { using Fs::operator()...; };
-template <class... Fs> overloaded(Fs...) -> overloaded<Fs...>;
-
-} // namespace
 
 caf::behavior stream(pinned<stream_state>* self, stream_start start) {
   self->state.start(start);
@@ -63,7 +54,7 @@ void stream_state::set_sink(const sink_actor& to) {
 
 void stream_state::on(from_device& batch) {
   // Too late: two hellos for one place would have the server end the one that is in use.
-  if (given.race && *given.race != 0) return reset();
+  if (given.race && given.race->winner != 0) return reset();
   given.where->spare_chunks.lend(in);
   for (const auto& segment : batch.segments)
     take(segment);
@@ -96,21 +87,20 @@ void stream_state::run(const protocol::effects& effects, const inbound_segment* 
                    [&](const p::hold_segment&) { hold(*segment); },
                    [&](const p::replay_held&) { replay(); },
                    [&](const p::opened&) {
-                     if (const auto race = std::exchange(given.race, nullptr)) *race = self->id();
+                     if (const auto race = std::exchange(given.race, nullptr))
+                       race->winner = given.number;
                      if (given.side == role::client)
                        given.where->stats.add(counter::streams_opened);
-                     tell(stream_event::kind::opened);
+                     tell(e);
                    },
-                   [&](const p::greeted&) { tell(stream_event::kind::greeted); },
-                   [&](const p::went_silent& s) {
-                     tell(s.only_worn ? stream_event::kind::worn : stream_event::kind::silent);
-                   },
-                   [&](const p::recovered&) { tell(stream_event::kind::recovered); },
-                   [&](const p::went_idle&) { tell(stream_event::kind::idle); },
-                   [&](const p::became_active&) { tell(stream_event::kind::active); },
+                   [&](const p::greeted&) { tell(e); },
+                   [&](const p::went_silent&) { tell(e); },
+                   [&](const p::recovered&) { tell(e); },
+                   [&](const p::went_idle&) { tell(e); },
+                   [&](const p::became_active&) { tell(e); },
                    [&](const p::mtu_changed&) { told_too_large = false; },
-                   [&](const p::try_new_port&) { tell(stream_event::kind::try_new_port); },
-                   [&](const p::window_unscaled&) { tell(stream_event::kind::unscaled); },
+                   [&](const p::try_new_port&) { tell(e); },
+                   [&](const p::window_unscaled&) { tell(e); },
                    [&](const p::count_drop& d) {
                      if (segment == nullptr) return given.where->stats.add(d.reason, d.datagrams);
                      given.where->drop(segment->packet, d.reason, d.datagrams);
@@ -120,13 +110,13 @@ void stream_state::run(const protocol::effects& effects, const inbound_segment* 
                      if (!given.race || end.why != p::end_reason::closed_by_us)
                        given.where->stats.add(counter::streams_ended);
                      said_ended = true;
-                     tell(stream_event::kind::ended, end.why);
+                     tell(e);
                    },
                    [&](const p::forgotten&) { over = true; },
-                   [&](const p::peer_is_legacy& found) {
+                   [&](const p::peer_is_legacy&) {
                      given.where->stats.add(counter::streams_ended);
                      said_ended = true;
-                     tell(stream_event::kind::legacy, p::end_reason::refused, found.shown);
+                     tell(e);
                    },
                },
                e);
@@ -190,12 +180,12 @@ bool stream_state::fit(sys::chunk& datagrams) {
   given.where->stats.add(protocol::errc::too_large, keep_last ? count - 1 : count);
   if (!told_too_large) {
     told_too_large = true;
-    stream_event event;
-    event.what = stream_event::kind::too_large;
-    event.stream = self->id();
-    event.size = datagrams.datagram_size;
-    event.limit = limit;
-    self->send(as<session_actor>(given.session), event);
+    protocol::stream_report report;
+    report.what = protocol::stream_report::kind::too_large;
+    report.stream = given.number;
+    report.size = datagrams.datagram_size;
+    report.limit = limit;
+    self->send(as<session_actor>(given.session), report);
   }
   if (!keep_last) return false;
   datagrams.offset += datagrams.length - last;
@@ -257,26 +247,21 @@ void stream_state::on(app_to_wire& batch) {
   finish();
 }
 
-void stream_state::tell(stream_event::kind what, protocol::end_reason why) {
-  tell(what, why, machine().wire());
+void stream_state::tell(const protocol::effect& e) {
+  if (const auto report = protocol::report_of(e, given.number, machine(), self->now()))
+    self->send(as<session_actor>(given.session), *report);
 }
 
-void stream_state::tell(stream_event::kind what, protocol::end_reason why, protocol::profile wire) {
-  stream_event event;
-  event.what = what;
-  event.stream = self->id();
-  event.why = why;
-  event.wire = wire;
-  event.token = machine().group_token();
-  event.recent = self->now() - machine().last_datagram() <= recent_time;
-  self->send(as<session_actor>(given.session), event);
+void stream_state::tell(protocol::stream_report::kind what) {
+  self->send(as<session_actor>(given.session),
+             protocol::make_report(what, given.number, machine(), self->now()));
 }
 
 void stream_state::on(timer_event) {
   const auto now = self->now();
   if (given.ages_at && *given.ages_at <= now) {
     given.ages_at.reset();
-    if (!said_ended) tell(stream_event::kind::aging);
+    if (!said_ended) tell(protocol::stream_report::kind::aging);
   }
   if (given.ends_at && *given.ends_at <= now) {
     given.ends_at.reset();
@@ -326,7 +311,7 @@ void stream_state::finish() {
       sink.put(*self, batch);
       spare.take_back(batch.chunks);
     } else if (!std::exchange(asked_for_sink, true)) {
-      tell(stream_event::kind::sink_wanted);
+      tell(protocol::stream_report::kind::sink_wanted);
     }
   }
   if (in.empty()) spare.take_back(in);

@@ -5,6 +5,7 @@
 #include "actors/leave_order.hpp"
 #include "actors/reactor_actor.hpp"
 #include "actors/shard.hpp"
+#include "protocol/session/session_effects.hpp"
 #include "protocol/stream.hpp"
 
 #include <caf/behavior.hpp>
@@ -20,14 +21,15 @@ struct stream_context {
   shard* where = nullptr;
   tunnel_ptr tunnel;
   role side = role::client;
-  sys::datagram_path path; ///< client: the application
+  protocol::stream_number number = 0; ///< its session's
+  sys::datagram_path path;            ///< client: the application
   caf::actor session;
   std::optional<protocol::time_point> ages_at; ///< client: then it says so
   std::optional<protocol::time_point> ends_at; ///< then it is reset, if it still is there
   std::shared_ptr<session_use> used;           ///< the session's
   /// Client: which of several attempts on as many ports got an answer first, once one has; the
   /// others end without a word then. Shared by these.
-  std::shared_ptr<caf::actor_id> race;
+  std::shared_ptr<protocol::stream_race> race;
   port_pool::lease port;       ///< client: that of the tuple
   stream_limits::lease place;  ///< server
   group_registry::lease first; ///< server: of the first of an older client's group
@@ -73,8 +75,9 @@ private:
   void take(const inbound_segment& in);
   void hold(const inbound_segment& in);
   void replay();
-  void tell(stream_event::kind what, protocol::end_reason why = protocol::end_reason::reset);
-  void tell(stream_event::kind what, protocol::end_reason why, protocol::profile wire);
+  /// The session, of an effect that is its business.
+  void tell(const protocol::effect& e);
+  void tell(protocol::stream_report::kind what);
   void put(const protocol::send_segment& out);
   /// Encrypts or decrypts in place: the octets of a chunk belong to the batch that carries it.
   void provoke(const char* place, const sys::chunk& datagrams) const;

@@ -1,14 +1,10 @@
 #pragma once
 
-#include "protocol/time.hpp"
+#include "protocol/session/backoff.hpp"
 
 #include <caf/error.hpp>
 
-#include <algorithm>
-#include <chrono>
-#include <cstddef>
 #include <cstdint>
-#include <vector>
 
 namespace tonel::actors {
 
@@ -20,45 +16,7 @@ enum class ec : std::uint8_t {
 const char* to_string(ec e) noexcept;
 caf::error make_error(ec e);
 
-/// How many restarts are allowed within how long; beyond it the failure goes up one level.
-/// Source: OTP supervisors' intensity and period
-class restart_budget {
-public:
-  restart_budget(std::size_t restarts, protocol::duration period) noexcept
-      : restarts_(restarts), period_(period) {}
-  /// False: exhausted.
-  bool take(protocol::time_point now) {
-    const auto recent =
-        std::find_if(taken_.begin(), taken_.end(), [&](auto at) { return now - at <= period_; });
-    taken_.erase(taken_.begin(), recent);
-    if (taken_.size() >= restarts_) return false;
-    taken_.push_back(now);
-    return true;
-  }
-
-private:
-  std::size_t restarts_;
-  protocol::duration period_;
-  std::vector<protocol::time_point> taken_; ///< every session has one, which is mostly empty
-};
-
-/// The wait before each next try: `first`, then doubling from `base` up to `most`.
-class backoff {
-public:
-  backoff(protocol::duration first, protocol::duration base, protocol::duration most) noexcept
-      : first_(first), base_(base), most_(most) {}
-  protocol::duration next() noexcept {
-    const auto wait = tries_ == 0
-                          ? first_
-                          : std::min(most_, base_ * (std::int64_t{1} << std::min(tries_ - 1, 20)));
-    ++tries_;
-    return wait;
-  }
-  void reset() noexcept { tries_ = 0; }
-
-private:
-  protocol::duration first_, base_, most_;
-  int tries_ = 0;
-};
+using protocol::backoff;
+using protocol::restart_budget;
 
 } // namespace tonel::actors

@@ -1,0 +1,53 @@
+#pragma once
+
+#include "protocol/time.hpp"
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+namespace tonel::protocol {
+
+/// How many restarts are allowed within how long; beyond it the failure goes up one level.
+/// Source: OTP supervisors' intensity and period
+class restart_budget {
+public:
+  restart_budget(std::size_t restarts, duration period) noexcept
+      : restarts_(restarts), period_(period) {}
+  /// False: exhausted.
+  bool take(time_point now) {
+    const auto recent =
+        std::find_if(taken_.begin(), taken_.end(), [&](auto at) { return now - at <= period_; });
+    taken_.erase(taken_.begin(), recent);
+    if (taken_.size() >= restarts_) return false;
+    taken_.push_back(now);
+    return true;
+  }
+
+private:
+  std::size_t restarts_;
+  duration period_;
+  std::vector<time_point> taken_; ///< every session has one, which is mostly empty
+};
+
+/// The wait before each next try: `first`, then doubling from `base` up to `most`.
+class backoff {
+public:
+  backoff(duration first, duration base, duration most) noexcept
+      : first_(first), base_(base), most_(most) {}
+  duration next() noexcept {
+    const auto wait = tries_ == 0
+                          ? first_
+                          : std::min(most_, base_ * (std::int64_t{1} << std::min(tries_ - 1, 20)));
+    ++tries_;
+    return wait;
+  }
+  void reset() noexcept { tries_ = 0; }
+
+private:
+  duration first_, base_, most_;
+  int tries_ = 0;
+};
+
+} // namespace tonel::protocol

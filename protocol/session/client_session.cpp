@@ -1,0 +1,538 @@
+#include "protocol/session/client_session.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+namespace tonel::protocol {
+
+using namespace std::chrono_literals;
+
+namespace {
+
+// Opening a stream, all ports and tries together, is given up after this.
+constexpr auto give_up_time = 30s;
+// One of several that could not be opened is tried again after this; the others carry the session.
+constexpr auto lost_one_wait = 60s;
+// Octets of what has waited that go before the server's first word, which is a round trip away: until
+// then trackers hold a sender to a window that is not scaled, and the stream to 60,000.
+constexpr std::size_t before_greeting = std::size_t{48} << 10;
+// One FIN of the server's is followed by those of the session's other streams, if it closes that.
+constexpr auto fins_wait = 1s;
+
+/// How long before its deadline a stream's replacement is opened: for the handshake and for the 3 s
+/// in which the old one is still read.
+duration renewal_lead(std::chrono::seconds deadline) {
+  return std::min<duration>(5s, deadline / 2);
+}
+
+} // namespace
+
+client_session::client_session(const client_session_config& config, client_resources& from)
+    : config_(config), from_(from), claims_(from.draw_claims()), slots_(config.streams) {
+  if (slots_.size() > 1) fellows_ = std::make_shared<fellows>();
+}
+
+/// What the call at hand has made; the last word, where the session has none left, is added.
+client_effects client_session::done() {
+  if (closing_ && alive_.empty() && !std::exchange(over_, true))
+    out_.emplace_back(session_finished{});
+  return std::exchange(out_, {});
+}
+
+void client_session::tell(const member& m, stream_order what) {
+  out_.emplace_back(tell_stream{m.stream, what});
+}
+
+void client_session::remark(session_remark what) { out_.emplace_back(std::move(what)); }
+
+client_effects client_session::start(const std::optional<endpoint>& remote, time_point now) {
+  now_ = now;
+  remote_ = remote;
+  if (remote_)
+    for (auto& each : slots_)
+      open(each);
+  else
+    streamless_since_ = now_;
+  return done();
+}
+
+client_session::slot* client_session::slot_of(stream_number stream) {
+  for (auto& s : slots_)
+    if (s.current.stream == stream || s.next.stream == stream || is_rival(s, stream)) return &s;
+  return nullptr;
+}
+
+client_session::member client_session::connect(const slot& s, unsigned port) {
+  open_stream out;
+  if (s.attempts) out.race = s.attempts->shared;
+  out.port = from_.take_port();
+  if (!out.port) return {};
+  out.stream = ++latest_;
+  if (config_.deadline.count() != 0) {
+    out.ends_at = now_ + config_.deadline;
+    out.ages_at = *out.ends_at - renewal_lead(config_.deadline);
+  }
+  auto& machine = out.config;
+  machine.tuple.local.port = *out.port;
+  machine.tuple.remote = *remote_;
+  machine.session = claims_.next();
+  machine.stream_index = static_cast<std::uint8_t>(&s - slots_.data());
+  machine.stream_count = static_cast<std::uint8_t>(slots_.size());
+  machine.last_port = port >= ports_to_try(wire_);
+  machine.first_port = port == 1;
+  machine.wire = wire_;
+  if (wire_ == profile::native) machine.fellows = fellows_;
+  // Always: what a native stream says to an older server would be a datagram to that.
+  machine.detect_legacy = true;
+  machine.join_token = token_;
+  machine.idle_timeout = config_.idle_timeout;
+  member m;
+  m.stream = out.stream;
+  m.remote = *remote_;
+  m.wire = wire_;
+  m.port = port;
+  m.generation = generation_;
+  m.joins = token_ != 0;
+  m.since = now_;
+  m.hello = machine.session.counter;
+  m.introduced = machine.session.introduces;
+  alive_.push_back(m.stream);
+  out_.emplace_back(std::move(out));
+  return m;
+}
+
+void client_session::open(slot& s, unsigned port) {
+  if (closing_) return;
+  s.retry_at.reset();
+  drop_rivals(s);
+  if (pioneer_ == 0 && !has_stream()) choose_wire();
+  if (must_wait()) {
+    s.wanted = true;
+    s.trying_since.reset();
+    return;
+  }
+  s.wanted = false;
+  if (!s.trying_since) s.trying_since = now_;
+  const bool first = decides_for_all();
+  if (first) ++generation_;
+  // The older servers remember every SYN: there one port is tried at a time.
+  if (wire_ == profile::native) s.attempts = std::make_unique<race>();
+  s.next = connect(s, port);
+  if (first) pioneer_ = s.next.stream;
+  if (s.next) return start_race(s);
+  s.attempts.reset();
+  out_.emplace_back(count_refused{});
+  obstacle_ = obstacle::no_port;
+  retry(s);
+}
+
+client_effects client_session::on_report(const stream_report& report, time_point now) {
+  using kind = stream_report::kind;
+  now_ = now;
+  auto* s = slot_of(report.stream);
+  // A refusal is the remote's word, too, unless it speaks otherwise to the other streams.
+  const bool refused =
+      report.what == kind::ended && report.why == end_reason::refused && !remote_answers();
+  if (s != nullptr && (report.what == kind::opened || report.what == kind::legacy || refused))
+    settle(*s, report.stream);
+  if (report.what == kind::ended || report.what == kind::legacy ||
+      report.what == kind::try_new_port)
+    stream_over(report.stream);
+  if (s == nullptr) return done(); // of a stream that was replaced
+  if ((report.what == kind::ended || report.what == kind::try_new_port) &&
+      rival_over(*s, report.stream))
+    return done();
+  switch (report.what) {
+  case kind::opened: on_opened(*s, report); break;
+  case kind::greeted: on_greeted(*s, report); break;
+  case kind::silent:
+    mark_silent(*s, report.stream, true);
+    // The path may be lost: prepare another before this one is given up.
+    if (s->current.stream == report.stream && !s->next && !closing_) open(*s);
+    break;
+  case kind::worn:
+    // A group of its own would get nothing until the application speaks, which mends this one, too.
+    if (s->current.stream == report.stream && !s->next && !closing_ && can_join()) open(*s);
+    break;
+  case kind::recovered: mark_silent(*s, report.stream, false); break;
+  case kind::idle:
+    s->idle = true;
+    if (is_idle()) end_in_turn();
+    break;
+  case kind::active:
+    s->idle = false;
+    close_at_.reset();
+    break;
+  case kind::aging: aging(*s, report.stream); break;
+  case kind::try_new_port: try_port(*s, report.stream); break;
+  case kind::ended: on_ended(*s, report); break;
+  case kind::legacy: found_legacy(*s, report); break;
+  case kind::sink_wanted: break; // a server's
+  case kind::unscaled:
+    if (from_.remotes().remark_window(*remote_)) {
+      session_remark say;
+      say.what = session_remark::kind::window_unscaled;
+      say.remote = *remote_;
+      remark(say);
+    }
+    break;
+  case kind::too_large:
+    if (!std::exchange(told_too_large_, true)) {
+      session_remark say;
+      say.what = session_remark::kind::too_large;
+      say.size = report.size;
+      say.limit = report.limit;
+      remark(say);
+    }
+    break;
+  }
+  return done();
+}
+
+void client_session::mark_silent(slot& s, stream_number stream, bool silent) {
+  if (s.current.stream != stream || s.silent == silent) return;
+  s.silent = silent;
+  announce();
+}
+
+void client_session::on_opened(slot& s, const stream_report& report) {
+  // A replacement has to show first that its hello passes: the one before may still work.
+  if (s.next.stream != report.stream) return;
+  s.next.opened = true;
+  if (report.wire != profile::native) legacy_opened(s.next, report);
+  if (!s.current) promote(s);
+}
+
+void client_session::on_greeted(slot& s, const stream_report& report) {
+  s.trying_since.reset();
+  s.wait.reset();
+  auto& m = s.next.stream == report.stream ? s.next : s.current;
+  m.greeted = true;
+  if (report.wire == profile::native) {
+    claims_.greeted(m.hello);
+    from_.remotes().saw_native(m.remote);
+  }
+  if (s.next.stream == report.stream)
+    promote(s);
+  else
+    announce();
+  hurry(s);
+  if (pioneer_ == report.stream) {
+    pioneer_ = 0;
+    follow(s);
+  } else if (token_ != 0 && s.current.generation != generation_ && !s.next) {
+    open(s); // it joined a group that was being left
+  }
+}
+
+void client_session::promote(slot& s) {
+  // It takes the place of the one before, which reads on for a while.
+  if (s.current) tell(s.current, stream_order::supersede);
+  s.current = std::exchange(s.next, {});
+  s.open = true;
+  s.idle = false;
+  s.silent = false;
+  ever_open_ = true;
+  streamless_since_.reset();
+  announce();
+}
+
+void client_session::try_port(slot& s, stream_number stream) {
+  const bool is_next = s.next.stream == stream;
+  const auto m = std::exchange(is_next ? s.next : s.current, {}); // it ends by itself
+  if (is_next) {
+    drop_rivals(s);
+  } else {
+    s.open = false;
+    announce();
+  }
+  leave_group(m);
+  obstacle_ = obstacle::no_answer;
+  if (m.port >= ports_to_try(m.wire)) return give_up(s);
+  if (!m.joins) return open(s, m.port + 1);
+  s.retry_port = m.port + 1; // without haste: it may be refused each time
+  retry(s);
+}
+
+void client_session::on_ended(slot& s, const stream_report& report) {
+  const bool was_next = s.next.stream == report.stream;
+  const auto m = std::exchange(was_next ? s.next : s.current, {});
+  if (was_next) {
+    drop_rivals(s);
+  } else {
+    s.open = false;
+    announce();
+  }
+  if (closing_) return;
+  if (report.why == end_reason::path_ends_tcp) return on_proxied_path(s, m);
+  if (report.why == end_reason::closed_by_peer) {
+    // Of the session's last stream, it closes the session.
+    if (std::none_of(slots_.begin(), slots_.end(),
+                     [](const slot& each) { return bool{each.current}; })) {
+      end(false);
+      return;
+    }
+    if (!s.current && !s.next) {
+      s.wanted = true;
+      s.retry_at = now_ + fins_wait;
+    }
+    return;
+  }
+  if (report.why == end_reason::reset) {
+    claims_.was_reset(m.hello, m.greeted);
+    // Whoever saw the secret may have used up the id at the server.
+    if (m.introduced && !m.greeted && !has_stream()) claims_ = from_.draw_claims();
+    if (!m.introduced && claims_.introduces()) s.wait.reset(); // that is what was missing
+  }
+  obstacle_ = report.why == end_reason::refused ? obstacle::refused : obstacle::no_answer;
+  if (!s.current && s.next.opened) promote(s);
+  if (s.current || s.next) { // the other one goes on
+    leave_group(m);
+    if (m.joins && !s.next) retry(s);
+    return;
+  }
+  if (report.why == end_reason::refused || report.why == end_reason::timed_out)
+    not_answered(s, m, report.why);
+  else
+    lost(s, report.recent);
+}
+
+void client_session::lost(slot& s, bool replace_now) {
+  // One of several is always replaced: it is the session that is in use or not, and datagrams would
+  // never ask for this one while others take them.
+  if (replace_now || !ever_open_ || has_stream())
+    retry(s);
+  else if (!has_stream() && !streamless_since_)
+    streamless_since_ = now_;
+}
+
+void client_session::retry(slot& s) {
+  if (!s.trying_since) s.trying_since = now_;
+  if (now_ - *s.trying_since >= give_up_time) {
+    give_up(s);
+    return;
+  }
+  s.wanted = true;
+  s.retry_at = now_ + s.wait.next();
+}
+
+void client_session::aging(slot& s, stream_number stream) {
+  if (s.current.stream != stream || closing_) return;
+  // New streams know nothing of the session's age: without this it would never be idle.
+  if (now_ - from_.last_datagram() >= config_.idle_timeout)
+    end(false);
+  else if (!s.next && !s.wanted)
+    open(s);
+}
+
+void client_session::give_up(slot& s) {
+  s.wanted = false;
+  s.retry_at.reset();
+  s.trying_since.reset();
+  s.wait.reset();
+  if (s.current) return; // works still, or says that it is dead
+  if (has_stream()) {
+    s.wanted = true;
+    s.retry_at = now_ + lost_one_wait;
+    return;
+  }
+  if (!ever_open_) {
+    // Nothing at the server remembers this session: the next datagram starts anew.
+    session_remark say;
+    say.what = session_remark::kind::no_connection;
+    say.why = obstacle_;
+    say.remote = *remote_;
+    remark(say);
+    end(false);
+    return;
+  }
+  // Once more announced as streamless, so that the next datagram asks again.
+  announce();
+  if (!streamless_since_) streamless_since_ = now_;
+}
+
+client_effects client_session::on_gone(stream_number stream, time_point now) {
+  now_ = now;
+  const auto known = std::find(alive_.begin(), alive_.end(), stream);
+  if (known == alive_.end()) return done();
+  alive_.erase(known);
+  stream_over(stream);
+  auto* s = slot_of(stream);
+  if (s != nullptr && !rival_over(*s, stream)) { // it did not say that it ended: a fault of ours
+    const bool was_next = s->next.stream == stream;
+    (was_next ? s->next : s->current) = {};
+    if (was_next)
+      drop_rivals(*s);
+    else
+      s->open = false;
+    announce();
+    if (!s->current && s->next.opened) promote(*s);
+    if (!closing_ && !s->current && !s->next) {
+      if (!faults_.take(now_)) {
+        over_ = true;
+        out_.emplace_back(session_failed{});
+        return done();
+      }
+      obstacle_ = obstacle::stream_failed;
+      retry(*s);
+    }
+  }
+  return done();
+}
+
+client_effects client_session::want(time_point now) {
+  now_ = now;
+  if (closing_ || !remote_ || rests_until_) return done();
+  streamless_since_.reset(); // set again if this try is given up
+  for (auto& s : slots_)
+    if (!s.current && !s.next && !s.wanted) retry(s);
+  return done();
+}
+
+client_effects client_session::resolved(const endpoint& remote, time_point now) {
+  now_ = now;
+  const bool first = !remote_;
+  const bool moved = !first && *remote_ != remote;
+  remote_ = remote;
+  if (moved) {
+    guessing_ = false;
+    choose_wire();
+  }
+  if (first && !closing_) {
+    streamless_since_.reset();
+    for (auto& s : slots_)
+      open(s);
+  }
+  return done();
+}
+
+client_effects client_session::probe(time_point now) {
+  now_ = now;
+  for (auto& s : slots_)
+    for (const auto* m : {&s.current, &s.next})
+      if (*m) tell(*m, stream_order::probe);
+  return done();
+}
+
+client_effects client_session::on_timer(time_point now) {
+  now_ = now;
+  for (auto& s : slots_) {
+    if (s.retry_at && *s.retry_at <= now_) open(s, std::exchange(s.retry_port, 1));
+    if (s.attempts && s.attempts->at && *s.attempts->at <= now_) join_race(s);
+  }
+  if (streamless_since_ && now_ - *streamless_since_ >= config_.idle_timeout) end(false);
+  if (rests_until_ && now_ >= *rests_until_) end(false);
+  if (close_at_ && now_ >= *close_at_) {
+    close_at_.reset();
+    // A session that lost its stream meanwhile has another made, or waits in vain until it is
+    // streamless for too long. A stream says by its next timer alone that it carries datagrams again.
+    if (is_idle() && is_open()) {
+      const auto last = from_.last_datagram();
+      if (now_ - last < config_.idle_timeout)
+        close_at_ = last + config_.idle_timeout;
+      else
+        end(false);
+    }
+  }
+  return done();
+}
+
+client_effects client_session::close(bool at_exit, time_point now) {
+  now_ = now;
+  end(at_exit);
+  return done();
+}
+
+void client_session::end(bool at_exit) {
+  if (!std::exchange(closing_, true)) out_.emplace_back(retire_session{});
+  for (auto& s : slots_) {
+    s.wanted = false;
+    s.retry_at.reset();
+    drop_rivals(s);
+    if (s.current) tell(s.current, at_exit ? stream_order::close_at_exit : stream_order::close);
+    if (s.next) tell(s.next, stream_order::reset);
+  }
+  if (at_exit) // those too that drain, or wait for late segments
+    for (const auto stream : alive_)
+      out_.emplace_back(tell_stream{stream, stream_order::close_at_exit});
+}
+
+standing client_session::state() const {
+  return closing_     ? standing::closing
+         : is_open()  ? standing::open
+         : ever_open_ ? standing::waiting
+                      : standing::opening;
+}
+
+std::vector<stream_standing> client_session::streams() const {
+  std::vector<stream_standing> out;
+  for (const auto& s : slots_)
+    for (const auto* m : {&s.current, &s.next})
+      if (*m)
+        out.push_back({m->stream,
+                       closing_       ? standing::closing
+                       : m == &s.next ? standing::opening
+                       : s.silent     ? standing::silent
+                       : s.idle       ? standing::idle
+                                      : standing::open,
+                       m->wire, m->since});
+  return out;
+}
+
+void client_session::announce() {
+  announce_streams now{{}, 0, wire_ != profile::native};
+  // One port at the upstream at a time: streams of an older group are on their way out.
+  std::uint32_t newest = 0;
+  for (const auto& s : slots_)
+    if (s.open && s.current) newest = std::max(newest, s.current.generation);
+  // Those that seem dead, or have not shown yet that more than SYNs passes, are left out unless they
+  // are all there is.
+  constexpr auto rank = [](const slot& s) { return s.silent ? 2 : s.current.greeted ? 0 : 1; };
+  for (int wanted = 0; wanted <= 2 && now.streams.empty(); ++wanted) {
+    for (const auto& s : slots_)
+      if (s.open && s.current && s.current.generation == newest && rank(s) == wanted)
+        now.streams.push_back(s.current.stream);
+    now.room = wanted == 1 ? before_greeting : 0;
+  }
+  out_.emplace_back(std::move(now));
+}
+
+bool client_session::is_open() const {
+  return std::any_of(slots_.begin(), slots_.end(), [](const slot& s) { return s.open; });
+}
+
+bool client_session::is_idle() const {
+  return std::all_of(slots_.begin(), slots_.end(), [](const slot& s) { return s.idle || !s.open; });
+}
+
+void client_session::end_in_turn() {
+  const auto turn = from_.endings().next(now_);
+  if (turn > now_)
+    close_at_ = turn;
+  else
+    end(false);
+}
+
+bool client_session::has_stream() const {
+  return std::any_of(slots_.begin(), slots_.end(),
+                     [](const slot& s) { return s.current || s.next; });
+}
+
+std::optional<time_point> client_session::deadline() const {
+  std::optional<time_point> at;
+  const auto earlier = [&](time_point t) {
+    if (!at || t < *at) at = t;
+  };
+  for (const auto& s : slots_) {
+    if (s.retry_at) earlier(*s.retry_at);
+    if (s.attempts && s.attempts->at) earlier(*s.attempts->at);
+  }
+  if (closing_) return at;
+  if (streamless_since_) earlier(*streamless_since_ + config_.idle_timeout);
+  if (close_at_) earlier(*close_at_);
+  if (rests_until_) earlier(*rests_until_);
+  return at;
+}
+
+} // namespace tonel::protocol

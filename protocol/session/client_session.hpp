@@ -1,0 +1,211 @@
+#pragma once
+
+#include "protocol/address.hpp"
+#include "protocol/rate_limit.hpp"
+#include "protocol/session/backoff.hpp"
+#include "protocol/session/remote_dialects.hpp"
+#include "protocol/session/session_effects.hpp"
+#include "protocol/session/stream_report.hpp"
+#include "protocol/session_proof.hpp"
+#include "protocol/stream.hpp"
+#include "protocol/time.hpp"
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+namespace tonel::protocol {
+
+/// What a client's session takes from the program around it, at the moment that it needs it.
+/// Owns:   it outlives the session
+class client_resources {
+public:
+  virtual ~client_resources() = default;
+  /// For a connection of its own; null: none is free.
+  virtual port_lease take_port() = 0;
+  /// An attempt may be made beside another that has no answer yet.
+  virtual bool may_race(time_point now) = 0;
+  /// Id and secret, at random.
+  virtual session_claims draw_claims() = 0;
+  /// When a datagram of the session last passed.
+  virtual time_point last_datagram() const = 0;
+  /// What is known of remotes, by all sessions.
+  virtual remote_knowledge& remotes() = 0;
+  /// In turn with other sessions that fall idle at once.
+  virtual turns& endings() = 0;
+
+protected:
+  client_resources() = default;
+  client_resources(const client_resources&) = default;
+  client_resources& operator=(const client_resources&) = default;
+};
+
+/// What a client's session is started with.
+struct client_session_config {
+  std::size_t streams = 1; ///< 1..255
+  /// Nothing: the native dialect is tried, then what is found.
+  std::optional<profile> wire;
+  std::chrono::seconds idle_timeout{180};
+  /// A stream lives no longer; 0: as long as it works.
+  std::chrono::seconds deadline{0};
+};
+
+/// One application's session at the client as a pure state machine: opens its streams, replaces those
+/// that are lost, decides on ports and dialects, and gives up. Reports of streams and time go in; what is
+/// to be done, in order, and the next deadline come out.
+/// Shape:  no datagram passes here. After session_failed or session_finished nothing more is said
+/// Source: docs/wire.md, "What a session does with what its streams report"; docs/legacy.md
+class client_session {
+public:
+  client_session(const client_session_config& config, client_resources& from);
+
+  /// Call once, first. remote: nothing where it is not resolved yet.
+  client_effects start(const std::optional<endpoint>& remote, time_point now);
+  /// A stream's, in the order in which they are said.
+  client_effects on_report(const stream_report& report, time_point now);
+  /// Nothing is left of the stream: it said that it ended and may be forgotten, or (without a word)
+  /// there was a fault of the program.
+  client_effects on_gone(stream_number stream, time_point now);
+  /// Call when deadline() has come; earlier does no harm.
+  client_effects on_timer(time_point now);
+  /// Datagrams wait, and no stream is announced.
+  client_effects want(time_point now);
+  /// The remote's address, now or anew: new streams go there.
+  client_effects resolved(const endpoint& remote, time_point now);
+  /// After suspend.
+  client_effects probe(time_point now);
+  /// Close all streams by FIN. at_exit: those too that only wait for late segments
+  client_effects close(bool at_exit, time_point now);
+
+  /// Nothing: no timer is needed. May have moved after any call above.
+  std::optional<time_point> deadline() const;
+  standing state() const;
+  /// Those in use, and those that are to take their places.
+  std::vector<stream_standing> streams() const;
+
+private:
+  struct member {
+    stream_number stream = 0;
+    endpoint remote;
+    profile wire = profile::native; ///< as it was opened
+    unsigned port = 1;              ///< attempt number of this handshake, from 1
+    std::uint32_t generation = 0;
+    bool joins = false; ///< the group of another
+    bool opened = false;
+    time_point since{};
+    std::uint64_t hello = 0; ///< the counter of its
+    bool introduced = false; ///< the session, in that
+    bool greeted = false;    ///< it was answered
+    explicit operator bool() const noexcept { return stream != 0; }
+  };
+  /// Attempts to open one stream on several ports at once; the first to get an answer is used.
+  struct race {
+    std::shared_ptr<stream_race> shared = std::make_shared<stream_race>();
+    std::vector<member> rivals;   ///< of the slot's `next`, the youngest last
+    std::optional<time_point> at; ///< then others join
+    unsigned rounds = 0;
+  };
+  /// One of the session's streams: the one in use, and the one that is to take its place.
+  struct slot {
+    member current;
+    bool open = false;
+    bool idle = false;
+    bool silent = false; ///< a probe of it went unanswered
+    member next;
+    std::unique_ptr<race> attempts; ///< while `next` may still be overtaken by another port
+    bool wanted = false;            ///< a replacement is due at retry_at
+    std::optional<time_point> retry_at;
+    unsigned retry_port = 1; ///< attempt number of its handshake that will be
+    std::optional<time_point> trying_since;
+    backoff wait{duration::zero(), std::chrono::milliseconds{200}, std::chrono::seconds{5}};
+    bool waits() const noexcept { return wanted && !retry_at; } ///< for the pioneer
+  };
+
+  client_effects done();
+  void tell(const member& m, stream_order what);
+  void remark(session_remark what);
+  slot* slot_of(stream_number stream);
+  member connect(const slot& s, unsigned port);
+
+  // Attempts on several ports (client_session_race.cpp).
+  void start_race(slot& s);
+  void join_race(slot& s);
+  bool add_rival(slot& s);
+  bool remote_answers() const;
+  void settle(slot& s, stream_number winner);
+  void hurry(const slot& greeted);
+  static bool is_rival(const slot& s, stream_number stream);
+  bool rival_over(slot& s, stream_number stream);
+  void drop_rivals(slot& s);
+
+  void open(slot& s, unsigned port = 1);
+  void lost(slot& s, bool replace_now);
+  void retry(slot& s);
+  void aging(slot& s, stream_number stream);
+  void try_port(slot& s, stream_number stream);
+  void mark_silent(slot& s, stream_number stream, bool silent);
+  void on_opened(slot& s, const stream_report& report);
+  void on_greeted(slot& s, const stream_report& report);
+  void promote(slot& s);
+  void on_ended(slot& s, const stream_report& report);
+  void announce();
+  void give_up(slot& s);
+  void end(bool at_exit);
+  bool is_open() const; ///< some stream is
+  bool is_idle() const; ///< every open stream is
+  void end_in_turn();
+  bool has_stream() const;
+
+  // The older dialects (client_session_wire.cpp).
+  void choose_wire();
+  bool decides_for_all() const;
+  bool must_wait() const;
+  bool single() const;
+  bool group_is_well() const;
+  bool is_automatic() const noexcept { return !config_.wire; }
+  unsigned ports_to_try(profile of) const;
+  bool can_join() const;
+  void legacy_opened(const member& m, const stream_report& report);
+  void follow(const slot& pioneers);
+  void leave_group(const member& failed);
+  void stream_over(stream_number stream);
+  void found_legacy(slot& s, const stream_report& report);
+  void not_answered(slot& s, const member& m, end_reason why);
+  void on_proxied_path(slot& s, const member& m);
+
+  client_session_config config_;
+  client_resources& from_;
+  time_point now_{};   ///< of the call at hand
+  client_effects out_; ///< and what it makes
+  std::optional<endpoint> remote_;
+  session_claims claims_;
+  std::vector<slot> slots_;
+  std::vector<stream_number> alive_; ///< those that are not gone yet
+  stream_number latest_ = 0;
+  restart_budget faults_{3, std::chrono::seconds{30}};
+  std::optional<time_point> streamless_since_;
+  std::optional<time_point> close_at_; ///< the turn of an idle session to end
+  profile wire_ = profile::native;     ///< of the next stream
+  bool guessing_ = false;    ///< the native SYN was refused by a host that nothing is known of
+  bool no_groups_ = false;   ///< the server gave no token
+  std::uint16_t token_ = 0;  ///< what further streams join the group of `leader_` with; 0: none
+  stream_number leader_ = 0; ///< the group is gone with it
+  std::optional<time_point> leader_asked_; ///< whether it is still there
+  /// The stream whose fate decides how the other slots are opened; they wait for it.
+  stream_number pioneer_ = 0;
+  /// Counts pioneers: streams of an older one have another port at the upstream.
+  std::uint32_t generation_ = 0;
+  /// The path can carry nothing: closed then, and the next datagram tries anew.
+  std::optional<time_point> rests_until_;
+  bool ever_open_ = false;
+  bool closing_ = false;
+  bool over_ = false; ///< failed or finished
+  bool told_too_large_ = false;
+  obstacle obstacle_ = obstacle::no_answer; ///< why there was no stream when one was last tried
+  std::shared_ptr<fellows> fellows_;        ///< of several native streams
+};
+
+} // namespace tonel::protocol

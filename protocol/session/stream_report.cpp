@@ -1,0 +1,53 @@
+#include "protocol/session/stream_report.hpp"
+
+#include <chrono>
+#include <variant>
+
+namespace tonel::protocol {
+
+namespace {
+
+// A stream that carried a datagram this recently is replaced at once when it is lost.
+constexpr auto recent_time = std::chrono::seconds{30};
+
+} // namespace
+
+stream_report make_report(stream_report::kind what, stream_number number, const stream& of,
+                          time_point now) noexcept {
+  stream_report out;
+  out.what = what;
+  out.stream = number;
+  out.wire = of.wire();
+  out.token = of.group_token();
+  out.recent = now - of.last_datagram() <= recent_time;
+  return out;
+}
+
+std::optional<stream_report> report_of(const effect& e, stream_number number, const stream& of,
+                                       time_point now) noexcept {
+  using kind = stream_report::kind;
+  const auto report = [&](kind what) { return make_report(what, number, of, now); };
+  if (std::get_if<opened>(&e) != nullptr) return report(kind::opened);
+  if (std::get_if<greeted>(&e) != nullptr) return report(kind::greeted);
+  if (const auto* silent = std::get_if<went_silent>(&e))
+    return report(silent->only_worn ? kind::worn : kind::silent);
+  if (std::get_if<recovered>(&e) != nullptr) return report(kind::recovered);
+  if (std::get_if<went_idle>(&e) != nullptr) return report(kind::idle);
+  if (std::get_if<became_active>(&e) != nullptr) return report(kind::active);
+  if (std::get_if<try_new_port>(&e) != nullptr) return report(kind::try_new_port);
+  if (std::get_if<window_unscaled>(&e) != nullptr) return report(kind::unscaled);
+  if (const auto* end = std::get_if<ended>(&e)) {
+    auto out = report(kind::ended);
+    out.why = end->why;
+    return out;
+  }
+  if (const auto* found = std::get_if<peer_is_legacy>(&e)) {
+    auto out = report(kind::legacy);
+    out.why = end_reason::refused;
+    out.wire = found->shown;
+    return out;
+  }
+  return std::nullopt;
+}
+
+} // namespace tonel::protocol
