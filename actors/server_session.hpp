@@ -4,14 +4,10 @@
 #include "actors/leave_order.hpp"
 #include "actors/reactor_actor.hpp"
 #include "actors/shard.hpp"
-#include "actors/stream.hpp"
-#include "actors/supervision.hpp"
-#include "protocol/session_proof.hpp"
+#include "protocol/session/server_session.hpp"
 
 #include <caf/behavior.hpp>
 
-#include <cstddef>
-#include <cstdint>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -33,8 +29,8 @@ struct server_session_start {
   std::shared_ptr<session_use> use;
 };
 
-/// One peer's session at the server: owns its UDP sockets, takes the streams that join it. That of an
-/// older client ends with its last stream, since nothing could bring another to it.
+/// One peer's session at the server: the shell around one protocol::server_session, whose effects it
+/// runs; owns its UDP sockets.
 caf::behavior server_session(pinned<server_session_state>* self, const server_session_start& start);
 
 struct server_session_state {
@@ -43,47 +39,26 @@ struct server_session_state {
   explicit server_session_state(pinned<server_session_state>* owner) : self(owner) {}
   void start(const server_session_start& s);
   void adopt(adopt_stream& request);
-  void on_event(const protocol::stream_report& event);
+  /// What the machine makes of `call`; request: the stream that it may be about.
+  template <class Call> void step(const Call& call, adopt_stream* request = nullptr);
   void on_down(const caf::down_msg& down);
-  void on_timer();
-  void probe();
-  void close(bool at_exit);
-  void displace();
   void tell_status(const ask_status& question) const;
 
 private:
-  struct member {
-    stream_actor stream;
-    caf::actor_id id = 0;
+  /// A stream whose actor has not ended yet.
+  struct child {
     protocol::stream_number number = 0;
-    protocol::four_tuple tuple;
-    protocol::time_point since{};
-    protocol::profile wire = protocol::profile::native;
-    std::uint8_t index = 0;
-    bool current = true; ///< false: replaced, or ended; it drains, or answers late segments
-    bool idle = false;
-    bool silent = false; ///< its fellows are answered and it is not
+    stream_actor stream;
   };
 
-  void spawn_endpoint();
+  const child* find(protocol::stream_number number) const;
+  void run(const protocol::server_effects& effects, adopt_stream* request);
+  void admit(const protocol::admit_stream& how, adopt_stream& request);
+  void give(protocol::stream_number number, adopt_stream& request);
   void open_upstreams();
-  /// True: the stream of this segment exists, and got it.
-  bool repeated(adopt_stream& request);
-  void accept(protocol::accept_stream& accepted, adopt_stream& request);
-  void accept(const protocol::accept_legacy& accepted, adopt_stream& request);
-  void add(std::uint8_t index, stream_start& start, adopt_stream& request);
-  void refuse(const adopt_stream& request);
-  protocol::stream_config config_for(const adopt_stream& request) const;
-  bool has_current() const;
-  bool is_idle() const; ///< every stream is
-  void end_in_turn();
-  member* current_at(std::size_t index);
-  void release_upstream();
-  /// The peer's address is new to the session.
-  void note_move(const protocol::ip_address& address);
-  void announce();
-  void note_streamless();
-  void finish_if_done();
+  void release_upstreams();
+  void announce(const protocol::announce_streams& now);
+  void log(const protocol::session_remark& what) const;
 
   pinned<server_session_state>* self;
   shard* where = nullptr;
@@ -96,21 +71,11 @@ private:
   /// streams.
   upstream_sockets sockets;
   group_registry::lease group;
-  std::optional<protocol::session_proof> proof;
   std::shared_ptr<session_use> use; ///< all streams write it
-  bool legacy = false;
-  std::shared_ptr<protocol::fellows> fellows;      ///< of several native streams
-  std::shared_ptr<protocol::answer_limit> answers; ///< of an older client
   caf::actor endpoint;
-  std::vector<member> streams; ///< the actors that have not ended yet, by index
-  protocol::stream_number latest = 0;
-  restart_budget faults{3, std::chrono::seconds{30}};
-  std::optional<protocol::time_point> streamless_since;
+  std::optional<protocol::server_session> machine; ///< set from start() on
+  std::vector<child> streams;
   protocol::time_point born{};
-  protocol::endpoint peer; ///< of the newest stream
-  bool closing = false;
-  bool released = false; ///< its sockets, and its place among the shard's sessions
-  bool told_too_large = false;
 };
 
 } // namespace tonel::actors

@@ -94,13 +94,42 @@ struct open_stream {
   std::optional<time_point> ages_at; ///< then a report says so
   std::optional<time_point> ends_at; ///< then it is to be reset, if it still is there
 };
-/// Client: a datagram of this application is for another session from now on. Said once.
+/// The session takes nothing new: a datagram of this application, or a stream that would join its group, is
+/// for another one. Said once.
 struct retire_session {};
 
 using client_effect = std::variant<tell_stream, announce_streams, count_refused, session_failed,
                                    session_finished, session_remark, open_stream, retire_session>;
 /// In the order in which they are to be run.
 using client_effects = std::vector<client_effect>;
+
+/// Server: make a stream of the segment at hand, and give it that.
+/// Shape:  of config the session knows tuple, iss, the session's secret, fellows, the dialect, answers and
+///         idle_timeout; the rest is the shell's: ip_id, mtu, seed, handshake_packet, cookie,
+///         challenge_limit
+struct admit_stream {
+  stream_number stream = 0;
+  stream_config config;
+  std::optional<time_point> ends_at; ///< then it is to be reset, if it still is there
+};
+/// Server: the segment at hand is for this stream, which exists.
+struct give_stream {
+  stream_number stream = 0;
+};
+/// Server: the segment at hand opens nothing: RST.
+struct refuse_stream {};
+/// Server: see that a socket to the upstream is there and served; its streams deliver to that. Where none
+/// can be had, the session is over at once, as by session_failed.
+struct open_upstream {};
+/// Server: no datagram passes any more: the socket is to be closed, and what the session takes up
+/// of what is limited is free. Said once.
+struct release_upstream {};
+
+using server_effect =
+    std::variant<tell_stream, announce_streams, count_refused, count_drop, session_failed,
+                 session_finished, session_remark, admit_stream, give_stream, refuse_stream,
+                 open_upstream, release_upstream, retire_session>;
+using server_effects = std::vector<server_effect>;
 
 /// How a session, or one of its streams, is.
 /// Shape:  session: opening (without a stream so far), open, waiting (without one now), closing; stream:

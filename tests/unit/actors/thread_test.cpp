@@ -25,6 +25,7 @@
 #include <condition_variable>
 #include <mutex>
 #include <thread>
+#include <utility>
 #include <vector>
 
 using namespace tonel;
@@ -289,9 +290,10 @@ BOOST_AUTO_TEST_CASE(server_session_runs_on_its_reactor) {
   start.queue = t.nobody();
   start.use = std::make_shared<session_use>();
   start.proof.emplace(std::get<protocol::accept_stream>(first_hello(t).accepted).hello);
+  auto hello = first_hello(t);
+  hello.place = t.where->streams.admit(hello.tuple.remote.address, protocol::time_point{});
   const auto session = t.spawn(server_session, start);
-  const auto hello = first_hello(t);
-  caf::anon_send(session, hello); // draws an IP ID
+  caf::anon_send(session, std::move(hello)); // draws an IP ID
   t.all_on_loop(t.random, 1);
 }
 

@@ -1,7 +1,11 @@
 #pragma once
 
 #include "protocol/session/client_session.hpp"
+#include "protocol/session/server_session.hpp"
 
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -88,9 +92,128 @@ struct writer {
     if (how.config.join_token != 0) out << " joining " << how.config.join_token;
   }
   void operator()(const retire_session&) const { out << "retire"; }
+  void operator()(const count_drop& drop) const { out << "count " << to_string(drop.reason); }
+  void operator()(const admit_stream& how) const { out << "admit " << how.stream; }
+  void operator()(const give_stream& to) const { out << "give to " << to.stream; }
+  void operator()(const refuse_stream&) const { out << "refuse"; }
+  void operator()(const open_upstream&) const { out << "open upstream"; }
+  void operator()(const release_upstream&) const { out << "release upstream"; }
 };
 
 } // namespace session_script
+
+/// A server's session, and the hellos of its client.
+class server_script {
+public:
+  explicit server_script(std::uint8_t streams = 1, std::chrono::seconds deadline = {})
+      : count_(streams) {
+    using namespace protocol;
+    server_session_config config;
+    config.deadline = deadline;
+    config.endings = &turn;
+    config.proof.emplace(hello(0).hello);
+    machine_.emplace(std::move(config));
+  }
+  /// Of an older client.
+  static server_script older() {
+    protocol::server_session_config config;
+    config.legacy = true;
+    config.answers = std::make_shared<protocol::answer_limit>();
+    server_script out;
+    config.endings = nullptr;
+    out.machine_.emplace(std::move(config));
+    return out;
+  }
+
+  protocol::turns turn{std::chrono::milliseconds{5}};
+  protocol::session_claims client{{7}, {8}};
+  protocol::admit_stream admitted_last;
+  std::optional<protocol::session_remark> said;
+  bool has_place = true;
+
+  /// As the acceptor gives it.
+  protocol::accept_stream hello(std::uint8_t index) {
+    using namespace protocol;
+    const auto claim = client.next();
+    hello_repr h;
+    h.introduces = claim.introduces;
+    h.session = claim.id;
+    h.counter = claim.counter;
+    h.stream_index = index;
+    h.stream_count = count_;
+    h.control_length = hello_size;
+    accept_stream out;
+    out.hello = *parse_hello(encode_hello(h, claim.secret));
+    return out;
+  }
+  /// A stream of this index comes, from a port of its own.
+  std::string join(std::uint8_t index, std::uint8_t host = 9) { return adopt(hello(index), host); }
+  std::string adopt(const protocol::accept_stream& what, std::uint8_t host = 9) {
+    return words(machine_->adopt(what, {tuple(host, ++port_), has_place, false}, now));
+  }
+  /// The segment of the last one once more.
+  std::string again(const protocol::accept_stream& what) {
+    return words(machine_->adopt(what, {tuple(9, port_), has_place, false}, now));
+  }
+  std::string join_older(std::uint16_t group, bool first = false) {
+    protocol::accept_legacy what;
+    what.join = group;
+    what.shown = protocol::profile::tonel;
+    return words(machine_->adopt(what, {tuple(9, ++port_), has_place, first}, now));
+  }
+  std::string report(const protocol::stream_report& what) {
+    return words(machine_->on_report(what, now));
+  }
+  std::string report(session_script::kind what, protocol::stream_number stream) {
+    return report(session_script::report(what, stream));
+  }
+  std::string end(protocol::stream_number stream, protocol::end_reason why) {
+    return report(session_script::ended(stream, why));
+  }
+  std::string gone(protocol::stream_number stream) { return words(machine_->on_gone(stream, now)); }
+  std::string upstream_gone() { return words(machine_->on_upstream_gone(now)); }
+  std::string probe() { return words(machine_->probe()); }
+  std::string close(bool at_exit = false) { return words(machine_->close(at_exit)); }
+  std::string displace() { return words(machine_->displace()); }
+  std::string after(protocol::duration time) {
+    const auto end = now + time;
+    std::string out;
+    while (machine_->deadline() && *machine_->deadline() <= end) {
+      now = std::max(now, *machine_->deadline());
+      const auto more = words(machine_->on_timer(now));
+      if (!more.empty()) out += (out.empty() ? "" : ", ") + more;
+    }
+    now = end;
+    return out;
+  }
+  std::optional<protocol::duration> due() const {
+    if (!machine_->deadline()) return std::nullopt;
+    return *machine_->deadline() - now;
+  }
+  protocol::server_session& machine() { return *machine_; }
+
+  protocol::time_point now = session_script::start;
+
+private:
+  static protocol::four_tuple tuple(std::uint8_t host, std::uint16_t port) {
+    using protocol::ip_address;
+    return {{ip_address::v4(192, 0, 2, 1), 443}, {ip_address::v4(198, 51, 100, host), port}};
+  }
+  std::string words(const protocol::server_effects& effects) {
+    std::ostringstream out;
+    for (const auto& e : effects) {
+      if (out.tellp() > 0) out << ", ";
+      std::visit(session_script::writer{out}, e);
+      if (const auto* how = std::get_if<protocol::admit_stream>(&e)) admitted_last = *how;
+      if (const auto* say = std::get_if<protocol::session_remark>(&e)) said = *say;
+    }
+    return out.str();
+  }
+
+  std::uint8_t count_ = 1;
+  std::uint16_t port_ = 40'000;
+  std::optional<protocol::server_session> machine_;
+};
 
 /// A client's session, and all that it asks for.
 class client_script final : public protocol::client_resources {
