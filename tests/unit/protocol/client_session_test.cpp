@@ -16,14 +16,6 @@ client_session_config with(std::size_t streams, std::optional<profile> wire = st
   return out;
 }
 
-/// All streams of a session stand, opened by a native handshake.
-void establish(script& s, stream_number streams = 1) {
-  s.known.saw_native(remote);
-  s.start();
-  for (stream_number n = 1; n <= streams; ++n)
-    s.greet(n);
-}
-
 /// A tonel server's answer to the SYN.
 stream_report opened_by_tonel(stream_number stream, std::uint16_t token) {
   auto out = report(kind::opened, stream);
@@ -149,7 +141,7 @@ BOOST_AUTO_TEST_CASE(the_same_once_more_on_another_port_and_then_the_session_giv
 BOOST_AUTO_TEST_CASE(a_session_that_was_open_gives_up_and_the_next_datagram_starts_anew) {
   script s;
   s.races = false;
-  establish(s);
+  s.stand();
   BOOST_TEST(s.end(1, end_reason::dead) == "announce none");
   BOOST_TEST((s.due() == 180s)); // until it is idle for too long
   BOOST_TEST(s.want() == "");
@@ -164,7 +156,7 @@ BOOST_AUTO_TEST_CASE(a_session_that_was_open_gives_up_and_the_next_datagram_star
 
 BOOST_AUTO_TEST_CASE(a_silent_stream_is_replaced_and_kept_until_the_replacement_is_greeted) {
   script s;
-  establish(s);
+  s.stand();
   BOOST_TEST(s.report(kind::silent, 1) == "announce 1, open 2");
   BOOST_TEST(s.report(kind::opened, 2) == "");
   BOOST_TEST(s.report(kind::greeted, 2) == "supersede 1, announce 2");
@@ -172,14 +164,14 @@ BOOST_AUTO_TEST_CASE(a_silent_stream_is_replaced_and_kept_until_the_replacement_
 
 BOOST_AUTO_TEST_CASE(datagrams_leave_a_silent_stream_for_its_fellows_and_it_has_four_ports_tried) {
   script s{2};
-  establish(s, 2);
+  s.stand();
   BOOST_TEST(s.report(kind::silent, 1) == "announce 2, open 3, open 4, open 5, open 6");
   BOOST_TEST(s.report(kind::recovered, 1) == "announce 1 2");
 }
 
 BOOST_AUTO_TEST_CASE(a_stream_that_recovers_while_alone_goes_on_until_its_replacement_is_open) {
   script s;
-  establish(s);
+  s.stand();
   s.report(kind::silent, 1);
   BOOST_TEST(s.report(kind::recovered, 1) == "announce 1");
   BOOST_TEST(s.greet(2) == "supersede 1, announce 2");
@@ -188,19 +180,19 @@ BOOST_AUTO_TEST_CASE(a_stream_that_recovers_while_alone_goes_on_until_its_replac
 BOOST_AUTO_TEST_CASE(
     a_lost_stream_is_replaced_at_once_if_a_datagram_passed_of_late_else_at_the_next) {
   script s;
-  establish(s);
+  s.stand();
   BOOST_TEST(s.end(1, end_reason::reset, true) == "announce none");
   BOOST_TEST((s.due() == 0ms));
   BOOST_TEST(s.after(0s) == "open 2");
   script idle;
-  establish(idle);
+  idle.stand();
   idle.end(1, end_reason::reset, false);
   BOOST_TEST((idle.due() == 180s));
 }
 
 BOOST_AUTO_TEST_CASE(one_of_several_is_always_replaced) {
   script s{2};
-  establish(s, 2);
+  s.stand();
   BOOST_TEST(s.end(1, end_reason::reset, false) == "announce 2");
   BOOST_TEST(s.after(0s) == "open 3");
 }
@@ -249,7 +241,7 @@ BOOST_AUTO_TEST_CASE(one_of_several_that_can_not_be_opened_is_tried_again_after_
 
 BOOST_AUTO_TEST_CASE(the_servers_fin_on_the_last_stream_closes_the_session) {
   script s{2};
-  establish(s, 2);
+  s.stand();
   BOOST_TEST(s.end(1, end_reason::closed_by_peer) == "announce 2");
   BOOST_TEST(s.end(2, end_reason::closed_by_peer) == "announce none, retire");
   BOOST_TEST(s.gone(1) == "");
@@ -258,7 +250,7 @@ BOOST_AUTO_TEST_CASE(the_servers_fin_on_the_last_stream_closes_the_session) {
 
 BOOST_AUTO_TEST_CASE(the_servers_fin_on_one_of_several_has_it_replaced_after_a_second) {
   script s{2};
-  establish(s, 2);
+  s.stand();
   s.end(1, end_reason::closed_by_peer);
   BOOST_TEST(s.after(999ms) == "");
   BOOST_TEST(s.after(1ms) == "open 3");
@@ -266,7 +258,7 @@ BOOST_AUTO_TEST_CASE(the_servers_fin_on_one_of_several_has_it_replaced_after_a_s
 
 BOOST_AUTO_TEST_CASE(an_idle_session_closes_all_its_streams_in_turn_with_others) {
   script s{2};
-  establish(s, 2);
+  s.stand();
   (void)s.turn.next(s.now); // another session's
   BOOST_TEST(s.report(kind::idle, 1) == "");
   BOOST_TEST(s.report(kind::idle, 2) == "");
@@ -281,7 +273,7 @@ BOOST_AUTO_TEST_CASE(an_idle_session_closes_all_its_streams_in_turn_with_others)
 
 BOOST_AUTO_TEST_CASE(a_datagram_keeps_an_idle_session_whose_turn_has_come) {
   script s;
-  establish(s);
+  s.stand();
   (void)s.turn.next(s.now);
   s.report(kind::idle, 1);
   BOOST_TEST(s.report(kind::active, 1) == "");
@@ -296,7 +288,7 @@ BOOST_AUTO_TEST_CASE(an_ageing_stream_is_replaced_while_datagrams_pass_and_close
   client_session_config config;
   config.deadline = 60s;
   script s{config};
-  establish(s);
+  s.stand();
   BOOST_TEST((*s.opened_last.ends_at == start + 60s));
   BOOST_TEST((*s.opened_last.ages_at == start + 55s));
   s.now += 55s;
@@ -304,14 +296,14 @@ BOOST_AUTO_TEST_CASE(an_ageing_stream_is_replaced_while_datagrams_pass_and_close
   BOOST_TEST(s.report(kind::aging, 1) == "open 2");
   BOOST_TEST(s.report(kind::aging, 1) == "");
   script idle{config};
-  establish(idle);
+  idle.stand();
   idle.now += 200s;
   BOOST_TEST(idle.report(kind::aging, 1) == "retire, close 1");
 }
 
 BOOST_AUTO_TEST_CASE(a_reset_has_the_next_hello_introduce_the_session_again) {
   script s{2};
-  establish(s, 2);
+  s.stand();
   s.end(1, end_reason::dead);
   s.after(0s);
   BOOST_TEST(!s.opened_last.config.session.introduces);
@@ -335,13 +327,13 @@ BOOST_AUTO_TEST_CASE(an_introduction_refused_by_reset_draws_another_id_where_no_
 BOOST_AUTO_TEST_CASE(where_a_hello_without_introduction_is_refused_the_next_follows_at_once) {
   script s;
   s.races = false;
-  establish(s);
+  s.stand();
   s.end(1, end_reason::reset, true); // the server was restarted
   s.after(0s);
   BOOST_TEST(s.opened_last.config.session.introduces);
   script other{2};
   other.races = false;
-  establish(other, 2);
+  other.stand();
   other.end(1, end_reason::dead);
   other.after(0s);
   other.end(3, end_reason::dead);
@@ -368,7 +360,7 @@ BOOST_AUTO_TEST_CASE(on_a_path_that_ends_tcp_the_session_rests_for_ten_seconds_a
 
 BOOST_AUTO_TEST_CASE(superseded_streams_end_and_nothing_follows) {
   script s;
-  establish(s);
+  s.stand();
   s.report(kind::silent, 1);
   s.greet(2);
   BOOST_TEST(s.end(1, end_reason::superseded) == "");
@@ -377,7 +369,7 @@ BOOST_AUTO_TEST_CASE(superseded_streams_end_and_nothing_follows) {
 
 BOOST_AUTO_TEST_CASE(a_stream_that_goes_without_a_word_is_replaced_three_times_in_thirty_seconds) {
   script s;
-  establish(s);
+  s.stand();
   BOOST_TEST(s.gone(1) == "announce none");
   s.after(0s);
   for (stream_number n = 2; n <= 3; ++n) {
@@ -407,7 +399,7 @@ BOOST_AUTO_TEST_CASE(after_suspend_every_stream_is_probed) {
 
 BOOST_AUTO_TEST_CASE(at_exit_those_too_are_closed_that_only_drain) {
   script s;
-  establish(s);
+  s.stand();
   s.report(kind::silent, 1);
   s.greet(2);
   BOOST_TEST(s.close(true) == "retire, close at exit 2, close at exit 1, close at exit 2");
@@ -416,7 +408,7 @@ BOOST_AUTO_TEST_CASE(at_exit_those_too_are_closed_that_only_drain) {
 
 BOOST_AUTO_TEST_CASE(a_closing_session_opens_nothing_and_finishes_with_its_last_stream) {
   script s;
-  establish(s);
+  s.stand();
   BOOST_TEST(s.close() == "retire, close 1");
   BOOST_TEST(s.want() == "");
   BOOST_TEST(s.report(kind::silent, 1) == "announce 1");
@@ -428,7 +420,7 @@ BOOST_AUTO_TEST_CASE(a_closing_session_opens_nothing_and_finishes_with_its_last_
 
 BOOST_AUTO_TEST_CASE(a_remote_that_moves_gets_the_new_streams_and_the_old_ones_live_on) {
   script s;
-  establish(s);
+  s.stand();
   BOOST_TEST(s.resolve(elsewhere) == "");
   BOOST_TEST(s.report(kind::silent, 1) == "announce 1, open 2");
   BOOST_TEST((s.opened_last.config.tuple.remote == elsewhere));
@@ -436,7 +428,7 @@ BOOST_AUTO_TEST_CASE(a_remote_that_moves_gets_the_new_streams_and_the_old_ones_l
 
 BOOST_AUTO_TEST_CASE(what_is_said_once_is_said_once) {
   script s;
-  establish(s);
+  s.stand();
   auto large = report(kind::too_large, 1);
   large.size = 2'000;
   large.limit = 1'460;
@@ -484,7 +476,7 @@ BOOST_AUTO_TEST_CASE(an_unknown_host_that_refuses_the_native_syn_is_guessed_to_b
 BOOST_AUTO_TEST_CASE(a_host_that_was_native_and_refuses_is_asked_again_natively) {
   script s;
   s.races = false;
-  establish(s);
+  s.stand();
   s.end(1, end_reason::reset, true);
   s.after(0s);
   std::string said;

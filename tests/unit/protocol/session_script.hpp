@@ -220,6 +220,8 @@ class client_script final : public protocol::client_resources {
 public:
   explicit client_script(const protocol::client_session_config& config = {}) : config_(config) {}
   explicit client_script(std::size_t streams) { config_.streams = streams; }
+  client_script(const client_script&) = delete; // its machine knows where it is
+  client_script& operator=(const client_script&) = delete;
 
   // The world, as a test sets it.
   protocol::remote_dialects known;
@@ -233,6 +235,13 @@ public:
   std::string start(const std::optional<protocol::endpoint>& to = session_script::remote) {
     machine_ = std::make_unique<protocol::client_session>(config_, *this);
     return words(machine_->start(to, now));
+  }
+  /// All its streams are opened by a native handshake.
+  void stand() {
+    known.saw_native(session_script::remote);
+    start();
+    for (protocol::stream_number n = 1; n <= config_.streams; ++n)
+      greet(n);
   }
   std::string report(const protocol::stream_report& what) {
     return words(machine_->on_report(what, now));
