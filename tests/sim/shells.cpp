@@ -338,7 +338,7 @@ void server_shell::start() {
   for (auto& octet : config.secret)
     octet = static_cast<std::uint8_t>(random_());
   groups_.emplace(address_hash{random_()}, 1'000);
-  config.ports[port_] = {true, legacy_, legacy_ ? &*groups_ : nullptr};
+  if (!refusing_) config.ports[port_] = {true, legacy_, legacy_ ? &*groups_ : nullptr};
   cookie_.emplace(config.secret);
   acceptor_.emplace(config);
 }
@@ -348,6 +348,11 @@ void server_shell::restart() {
   sessions_.clear();
   reports_.clear();
   start();
+}
+
+void server_shell::set_refusing(bool on) {
+  refusing_ = on;
+  restart();
 }
 
 session_key server_shell::session_of(const accept_stream& made) {

@@ -173,6 +173,8 @@ public:
   std::chrono::seconds idle_timeout{180}; ///< of sessions that come from now on
   /// Loses everything, its secret too, as a process that was killed.
   void restart();
+  /// The process is gone, or back: without it the host answers all by RST.
+  void set_refusing(bool on);
   void on_timer(time_point now) override;
   std::optional<time_point> deadline() const override;
 
@@ -229,7 +231,7 @@ private:
   void on_gone(session_key key, protocol::stream_number stream, time_point now) override;
 
   std::uint16_t port_;
-  bool legacy_;
+  bool legacy_, refusing_ = false;
   std::optional<protocol::legacy_groups> groups_;
   std::optional<protocol::syn_cookie> cookie_;
   std::optional<protocol::acceptor> acceptor_;
