@@ -151,12 +151,10 @@ void client_session_state::open(const p::open_stream& how) {
   kept.tunnel = given.tunnel;
   kept.side = role::client;
   kept.number = how.stream;
-  kept.path = given.path;
   kept.session = caf::actor_cast<caf::actor>(self);
   kept.used = given.use;
-  kept.race = how.race;
-  kept.port = how.port;
-  kept.ages_at = how.ages_at;
+  kept.of_client = std::make_shared<client_stream_context>(
+      client_stream_context{given.path, how.ages_at, how.race, how.port});
   kept.ends_at = how.ends_at;
   auto config = how.config;
   config.tuple.local.address = config.tuple.remote.address.is_v4() ? tun.peer4 : tun.peer6;

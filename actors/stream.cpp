@@ -54,7 +54,7 @@ void stream_state::set_sink(const sink_actor& to) {
 
 void stream_state::on(from_device& batch) {
   // Too late: two hellos for one place would have the server end the one that is in use.
-  if (given.race && given.race->winner != 0) return reset();
+  if (race() != nullptr && race()->winner != 0) return reset();
   given.where->spare_chunks.lend(in);
   for (const auto& segment : batch.segments)
     take(segment);
@@ -87,7 +87,9 @@ void stream_state::run(const protocol::effects& effects, const inbound_segment* 
                    [&](const p::hold_segment&) { hold(*segment); },
                    [&](const p::replay_held&) { replay(); },
                    [&](const p::opened&) {
-                     if (const auto race = std::exchange(given.race, nullptr))
+                     if (const auto race = given.of_client
+                                               ? std::exchange(given.of_client->race, nullptr)
+                                               : nullptr)
                        race->winner = given.number;
                      if (given.side == role::client)
                        given.where->stats.add(counter::streams_opened);
@@ -107,7 +109,7 @@ void stream_state::run(const protocol::effects& effects, const inbound_segment* 
                    },
                    [&](const p::ended& end) {
                      // One of several attempts that another made needless never was a stream.
-                     if (!given.race || end.why != p::end_reason::closed_by_us)
+                     if (race() == nullptr || end.why != p::end_reason::closed_by_us)
                        given.where->stats.add(counter::streams_ended);
                      said_ended = true;
                      tell(e);
@@ -259,8 +261,8 @@ void stream_state::tell(protocol::stream_report::kind what) {
 
 void stream_state::on(timer_event) {
   const auto now = self->now();
-  if (given.ages_at && *given.ages_at <= now) {
-    given.ages_at.reset();
+  if (given.of_client && given.of_client->ages_at && *given.of_client->ages_at <= now) {
+    given.of_client->ages_at.reset();
     if (!said_ended) tell(protocol::stream_report::kind::aging);
   }
   if (given.ends_at && *given.ends_at <= now) {
@@ -307,7 +309,8 @@ void stream_state::finish() {
     if (sink) {
       const bool several = in.size() > 1 || in.front().length > in.front().datagram_size;
       note_use(&session_use::got, several ? 2 : 1);
-      wire_to_app batch{given.path, std::exchange(in, {})};
+      wire_to_app batch{given.of_client ? given.of_client->path : sys::datagram_path{},
+                        std::exchange(in, {})};
       sink.put(*self, batch);
       spare.take_back(batch.chunks);
     } else if (!std::exchange(asked_for_sink, true)) {
@@ -325,8 +328,11 @@ void stream_state::finish() {
     return;
   }
   auto at = machine().deadline();
-  for (const auto& age : {given.ages_at, given.ends_at})
+  const auto earlier = [&at](const std::optional<protocol::time_point>& age) {
     if (age && (!at || *age < *at)) at = age;
+  };
+  earlier(given.ends_at);
+  if (given.of_client) earlier(given.of_client->ages_at);
   self->arm(at);
 }
 

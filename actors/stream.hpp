@@ -16,21 +16,26 @@
 
 namespace tonel::actors {
 
+/// What a client's stream knows besides. Apart, since a server has many thousand streams.
+struct client_stream_context {
+  sys::datagram_path path;                     ///< the application
+  std::optional<protocol::time_point> ages_at; ///< then it says so
+  /// Which of several attempts on as many ports got an answer first, once one has; the others end without
+  /// a word then. Shared by these.
+  std::shared_ptr<protocol::stream_race> race;
+  port_pool::lease port; ///< that of the tuple
+};
+
 /// What a stream actor knows for all its life.
 struct stream_context {
   shard* where = nullptr;
   tunnel_ptr tunnel;
   role side = role::client;
   protocol::stream_number number = 0; ///< its session's
-  sys::datagram_path path;            ///< client: the application
   caf::actor session;
-  std::optional<protocol::time_point> ages_at; ///< client: then it says so
   std::optional<protocol::time_point> ends_at; ///< then it is reset, if it still is there
   std::shared_ptr<session_use> used;           ///< the session's
-  /// Client: which of several attempts on as many ports got an answer first, once one has; the
-  /// others end without a word then. Shared by these.
-  std::shared_ptr<protocol::stream_race> race;
-  port_pool::lease port;       ///< client: that of the tuple
+  std::shared_ptr<client_stream_context> of_client;
   stream_limits::lease place;  ///< server
   group_registry::lease first; ///< server: of the first of an older client's group
 };
@@ -69,6 +74,10 @@ struct stream_state : inlets<from_device, app_to_wire> {
 
 private:
   protocol::stream& machine() noexcept { return *connection; }
+  /// The attempts that it is one of; null: none besides.
+  const protocol::stream_race* race() const noexcept {
+    return given.of_client ? given.of_client->race.get() : nullptr;
+  }
   /// Runs the effects of an event that was not a segment, then sends and arms.
   void run(const protocol::effects& effects);
   void run(const protocol::effects& effects, const inbound_segment* in);
