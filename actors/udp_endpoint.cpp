@@ -19,7 +19,7 @@ constexpr std::size_t max_datagrams = 512;
 } // namespace
 
 caf::behavior udp_endpoint(pinned<udp_endpoint_state>* self, shard* where,
-                           const upstream_sockets& sockets, caf::actor session) {
+                           const upstream_sockets& sockets, const caf::actor& session) {
   self->state.start(where, sockets, session);
   self->set_down_handler([self](const caf::down_msg&) { self->quit(); });
   static const auto state = []() -> udp_endpoint_state& {

@@ -18,7 +18,7 @@ struct udp_endpoint_state;
 /// The server's UDP sockets of one session: streams -> upstream, run by run to one after the other,
 /// and back from any.
 caf::behavior udp_endpoint(pinned<udp_endpoint_state>* self, shard* where,
-                           const upstream_sockets& sockets, caf::actor session);
+                           const upstream_sockets& sockets, const caf::actor& session);
 
 struct udp_endpoint_state : inlets<wire_to_app> {
   static inline const char* name = "udp_endpoint";

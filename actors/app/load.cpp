@@ -48,11 +48,14 @@ std::vector<std::string> warnings_of(const settings& chosen) {
     if (!tunnel->handshake_packet) continue;
     const auto claimed = known_opening(*tunnel->handshake_packet);
     if (claimed.empty()) continue;
-    const std::string name{claimed};
-    out.push_back(label(*tunnel) + "the handshake packet starts like " + name +
-                  ", which what follows it is not: firewalls that inspect " + name +
-                  " drop such a connection, where many let pass what they don't know. Better is "
-                  "none, or one that starts like no protocol");
+    auto& text = out.emplace_back(label(*tunnel));
+    text += "the handshake packet starts like ";
+    text += claimed;
+    text += ", which what follows it is not: firewalls that inspect ";
+    text += claimed;
+    text +=
+        " drop such a connection, where many let pass what they don't know. Better is none, or one "
+        "that starts like no protocol";
   }
   return out;
 }

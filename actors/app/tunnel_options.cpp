@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <initializer_list>
 #include <memory>
 #include <utility>
 
@@ -242,6 +243,10 @@ std::string shown_value(const tunnel_row& row, role side, const tunnel_config& t
 
 std::string tunnel_summary(role side, const tunnel_config& tunnel) {
   std::string local, remote, rest;
+  const auto add = [&rest](std::initializer_list<std::string_view> parts) {
+    for (const auto part : parts)
+      rest += part;
+  };
   for (const auto& row : tunnel_rows) {
     const std::string name{row.option.name};
     const auto value = shown_value(row, side, tunnel);
@@ -250,7 +255,7 @@ std::string tunnel_summary(role side, const tunnel_config& tunnel) {
     else if (name == "remote")
       remote = value;
     else if (row.option.used(side) && !value.empty() && value != row.option.preset.of(side))
-      rest += ", " + name + ' ' + value;
+      add({", ", name, " ", value});
   }
   return local + " -> " + remote + rest;
 }
