@@ -1,7 +1,7 @@
 #include "actors/app/captures.hpp"
 
 #include "actors/app/build_info.hpp"
-#include "actors/log.hpp"
+#include "actors/runtime/log.hpp"
 
 #include <cerrno>
 #include <utility>

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "actors/faults.hpp"
+#include "actors/shard/faults.hpp"
 #include "system/datagram_socket.hpp"
 #include "system/netlink_watch.hpp"
 

@@ -2,7 +2,7 @@
 
 #include "actors/app/process_options.hpp"
 #include "actors/app/value_rules.hpp"
-#include "actors/tunnel_config.hpp"
+#include "actors/shard/tunnel_config.hpp"
 
 namespace tonel::actors::app {
 

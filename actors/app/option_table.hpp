@@ -1,6 +1,6 @@
 #pragma once
 
-#include "actors/option_row.hpp"
+#include "actors/shard/option_row.hpp"
 
 #include <string>
 #include <string_view>

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "actors/app/settings.hpp"
-#include "actors/option_row.hpp"
+#include "actors/shard/option_row.hpp"
 
 #include <functional>
 #include <string>

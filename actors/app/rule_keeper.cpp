@@ -2,7 +2,7 @@
 
 #include "actors/app/host_commands.hpp"
 #include "actors/app/host_faults.hpp"
-#include "actors/log.hpp"
+#include "actors/runtime/log.hpp"
 #include "system/kernel.hpp"
 #include "system/process.hpp"
 

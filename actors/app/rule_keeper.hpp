@@ -1,7 +1,7 @@
 #pragma once
 
 #include "actors/app/settings.hpp"
-#include "actors/firewall.hpp"
+#include "actors/operations/firewall.hpp"
 #include "system/host_rules.hpp"
 #include "system/netlink_watch.hpp"
 #include "system/worker.hpp"

@@ -1,7 +1,7 @@
 #include "actors/app/session_room.hpp"
 
-#include "actors/log.hpp"
-#include "actors/shard.hpp"
+#include "actors/runtime/log.hpp"
+#include "actors/shard/shard.hpp"
 #include "system/process.hpp"
 
 #include <algorithm>

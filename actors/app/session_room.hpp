@@ -1,6 +1,6 @@
 #pragma once
 
-#include "actors/config.hpp"
+#include "actors/shard/config.hpp"
 #include "system/socket_budget.hpp"
 
 #include <optional>

@@ -1,7 +1,7 @@
 #pragma once
 
-#include "actors/config.hpp"
-#include "actors/log.hpp"
+#include "actors/runtime/log.hpp"
+#include "actors/shard/config.hpp"
 #include "system/rule_backend.hpp"
 
 #include <cstdint>

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "actors/config.hpp"
+#include "actors/shard/config.hpp"
 #include "system/host_system.hpp"
 #include "system/os_error.hpp"
 

@@ -4,9 +4,9 @@
 #include "actors/app/captures.hpp"
 #include "actors/app/control_socket.hpp"
 #include "actors/app/options.hpp"
-#include "actors/control.hpp"
-#include "actors/http.hpp"
-#include "actors/log.hpp"
+#include "actors/operations/control.hpp"
+#include "actors/operations/http.hpp"
+#include "actors/runtime/log.hpp"
 #include "system/process.hpp"
 
 #include <caf/send.hpp>

@@ -2,8 +2,8 @@
 
 #include "actors/app/settings.hpp"
 #include "actors/app/start_error.hpp"
-#include "actors/host.hpp"
-#include "actors/status.hpp"
+#include "actors/messages/status.hpp"
+#include "actors/root/host.hpp"
 #include "system/decorators/packet_capture.hpp"
 #include "system/stream_socket.hpp"
 #include "system/tun_device.hpp"

@@ -2,7 +2,7 @@
 
 #include "actors/app/settings.hpp"
 #include "actors/app/value_reader.hpp"
-#include "actors/tunnel_config.hpp"
+#include "actors/shard/tunnel_config.hpp"
 
 #include <string>
 #include <vector>

@@ -1,7 +1,7 @@
 #pragma once
 
-#include "actors/host.hpp"
-#include "actors/status.hpp"
+#include "actors/messages/status.hpp"
+#include "actors/root/host.hpp"
 #include "protocol/time.hpp"
 
 #include <caf/allowed_unsafe_message_type.hpp>

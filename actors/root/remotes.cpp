@@ -1,6 +1,6 @@
 #include "actors/root/remotes.hpp"
 
-#include "actors/log.hpp"
+#include "actors/runtime/log.hpp"
 
 #include <algorithm>
 #include <utility>

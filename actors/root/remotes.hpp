@@ -1,8 +1,8 @@
 #pragma once
 
-#include "actors/messages.hpp"
-#include "actors/status.hpp"
-#include "actors/supervision.hpp"
+#include "actors/messages/messages.hpp"
+#include "actors/messages/status.hpp"
+#include "actors/supervision/restart.hpp"
 #include "protocol/address.hpp"
 #include "protocol/time.hpp"
 

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "actors/supervision.hpp"
+#include "actors/supervision/restart.hpp"
 #include "protocol/time.hpp"
 
 #include <cstddef>

@@ -60,14 +60,29 @@ allow() {
     failed=1
   fi
 }
-mapfile -t supervision < <(sources actors/supervision)
-allow 'actors/supervision/ knows no actor, only how children are kept' 'supervision(/[a-z_]+)?\.hpp' \
-  "${supervision[@]}"
-mapfile -t root < <(sources actors/root)
-for file in "${root[@]}"; do
+# A room of actors/ includes itself and what its line in the table of docs/design.md allows.
+while IFS='|' read -r _ room _ allowed _; do
+  room=$(tr -d ' `' <<<"$room")
+  mapfile -t files < <(sources "actors/$room")
+  allow "actors/$room/ includes what docs/design.md allows" \
+    "($room$(tr -d ' `.' <<<"$allowed" | sed -E 's/([a-z]+),?/|\1/g'))/[a-z_]+\.hpp" "${files[@]}"
+  rooms="${rooms:-} $room "
+done < <(grep -E '^\| `[a-z]+/` \|' docs/design.md | tr -d '/')
+for folder in actors/*/; do
+  folder=$(basename "$folder")
+  if [[ $folder != app && ${rooms:-} != *" $folder "* ]]; then
+    echo "actors/$folder/ has no line in the table of rooms in docs/design.md" >&2
+    failed=1
+  fi
+done
+if compgen -G 'actors/*.cpp' >/dev/null; then
+  echo "sources of actors/ live in a room (docs/design.md)" >&2
+  failed=1
+fi
+for file in actors/root/{changeover,readiness,reloading,remotes,signals}.?pp; do
   own=$(basename "${file%.?pp}")
-  allow 'a room of actors/root/ knows no actor and no other room: the root connects them' \
-    "(root/$own|host|log|messages|status|supervision)\\.hpp" "$file"
+  allow 'what the root does besides supervising knows no actor and no other part: the root connects them' \
+    "(root/$own|root/host|runtime/log|messages/messages|messages/status|supervision/restart)\.hpp" "$file"
 done
 mapfile -t tools < <(sources tools)
 # What a user chose by --wire is wire_choice; who does not translate that has no business with names.

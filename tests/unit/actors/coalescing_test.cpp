@@ -1,4 +1,4 @@
-#include "actors/coalescing.hpp"
+#include "actors/runtime/coalescing.hpp"
 
 #include <boost/test/unit_test.hpp>
 

@@ -1,4 +1,4 @@
-#include "actors/http.hpp"
+#include "actors/operations/http.hpp"
 #include "tests/unit/actors/world.hpp"
 
 #include <boost/test/unit_test.hpp>

@@ -1,5 +1,5 @@
-#include "actors/firewall.hpp"
-#include "actors/scheduler.hpp"
+#include "actors/operations/firewall.hpp"
+#include "actors/runtime/scheduler.hpp"
 #include "tests/unit/actors/world.hpp"
 
 #include <boost/test/unit_test.hpp>

@@ -1,4 +1,4 @@
-#include "actors/http_request.hpp"
+#include "actors/operations/http_request.hpp"
 
 #include <boost/test/unit_test.hpp>
 

@@ -1,4 +1,4 @@
-#include "actors/leave_order.hpp"
+#include "actors/shard/leave_order.hpp"
 
 #include <boost/test/unit_test.hpp>
 

@@ -1,5 +1,5 @@
-#include "actors/tun_queue.hpp"
-#include "actors/udp_listener.hpp"
+#include "actors/path/tun_queue.hpp"
+#include "actors/path/udp_listener.hpp"
 #include "tests/unit/actors/world.hpp"
 
 #include <boost/test/unit_test.hpp>

@@ -1,10 +1,10 @@
-#include "actors/counters.hpp"
-#include "actors/runs.hpp"
-#include "actors/scheduler.hpp"
-#include "actors/session_limits.hpp"
-#include "actors/spare_vectors.hpp"
-#include "actors/tun_queue.hpp"
-#include "actors/udp_listener.hpp"
+#include "actors/path/runs.hpp"
+#include "actors/path/tun_queue.hpp"
+#include "actors/path/udp_listener.hpp"
+#include "actors/runtime/scheduler.hpp"
+#include "actors/runtime/spare_vectors.hpp"
+#include "actors/shard/counters.hpp"
+#include "actors/shard/session_limits.hpp"
 #include "tests/unit/actors/world.hpp"
 
 #include <boost/test/unit_test.hpp>

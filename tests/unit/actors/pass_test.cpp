@@ -1,7 +1,7 @@
-#include "actors/inlet.hpp"
-#include "actors/interfaces.hpp"
-#include "actors/reactor_actor.hpp"
-#include "actors/scheduler.hpp"
+#include "actors/messages/interfaces.hpp"
+#include "actors/runtime/inlet.hpp"
+#include "actors/runtime/reactor_actor.hpp"
+#include "actors/runtime/scheduler.hpp"
 #include "tests/unit/actors/world.hpp"
 
 #include <boost/test/unit_test.hpp>

@@ -1,4 +1,4 @@
-#include "actors/control.hpp"
+#include "actors/operations/control.hpp"
 #include "tests/support/pcapng_reader.hpp"
 #include "tests/unit/actors/world.hpp"
 

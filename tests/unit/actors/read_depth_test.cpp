@@ -1,4 +1,4 @@
-#include "actors/read_depth.hpp"
+#include "actors/path/read_depth.hpp"
 
 #include <boost/test/unit_test.hpp>
 

@@ -1,4 +1,4 @@
-#include "actors/scheduler.hpp"
+#include "actors/runtime/scheduler.hpp"
 
 #include <boost/test/unit_test.hpp>
 #include <caf/actor_system.hpp>

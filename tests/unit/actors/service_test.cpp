@@ -1,4 +1,4 @@
-#include "actors/status_line.hpp"
+#include "actors/operations/status_line.hpp"
 #include "tests/unit/actors/world.hpp"
 
 #include <boost/test/unit_test.hpp>

@@ -1,5 +1,5 @@
-#include "actors/status.hpp"
-#include "actors/status_collector.hpp"
+#include "actors/messages/status.hpp"
+#include "actors/operations/status_collector.hpp"
 #include "tests/unit/actors/world.hpp"
 
 #include <boost/test/unit_test.hpp>

@@ -1,4 +1,4 @@
-#include "actors/supervision.hpp"
+#include "actors/supervision/restart.hpp"
 #include "tests/unit/actors/world.hpp"
 
 #include <boost/test/unit_test.hpp>

@@ -1,7 +1,7 @@
 #include "tests/unit/actors/world.hpp"
 
-#include "actors/log.hpp"
 #include "actors/root/remotes.hpp"
+#include "actors/runtime/log.hpp"
 #include "protocol/run.hpp"
 #include "system/decorators/faulty.hpp"
 

@@ -1,9 +1,9 @@
 #pragma once
 
-#include "actors/assembly.hpp"
-#include "actors/host.hpp"
+#include "actors/root/assembly.hpp"
+#include "actors/root/host.hpp"
 #include "actors/root/reloading.hpp"
-#include "actors/shard.hpp"
+#include "actors/shard/shard.hpp"
 #include "protocol/packet.hpp"
 #include "system/decorators/packet_capture.hpp"
 #include "system/fake/memory_devices.hpp"

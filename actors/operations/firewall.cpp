@@ -1,0 +1,154 @@
+#include "actors/operations/firewall.hpp"
+
+#include "actors/runtime/behavior_of.hpp"
+#include "actors/runtime/log.hpp"
+
+#include <caf/send.hpp>
+
+#include <algorithm>
+#include <utility>
+
+namespace tonel::actors {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+// A change comes as many messages; and a host whose rules change all the time is not to cost more
+// than a few looks a second. Rules are to be back within a second.
+constexpr auto settle_time = 100ms;
+constexpr auto asking_period = 700ms;
+// Rules of others may drop what ours accept, as Docker's do when it starts: worth a line in the log,
+// not a hurry.
+constexpr auto others_settle_time = 5s;
+// iptables may wait that long for others that use it.
+constexpr auto patience = 10s;
+
+} // namespace
+
+caf::behavior firewall(pinned<firewall_state>* self, const firewall_start* start) {
+  self->state.start(start);
+  return behavior_of<firewall_actor, own<fd_event, timer_event, rules_checked>>(
+      [self](const fd_event& event) { self->state.on_ready(event); },
+      [self](timer_event) { self->state.on_timer(); },
+      [self](const ensure_rules& wanted) {
+        self->state.set_tunnels(wanted, caf::actor_cast<caf::actor>(self->current_sender()));
+      },
+      [self](const rules_checked& c) { self->state.checked(c.found); },
+      [self](get_rules) { return self->state.status(); });
+}
+
+void firewall_state::start(const firewall_start* s) {
+  given = s;
+  request = s->request;
+  if (s->rules_fd >= 0) rules_watch = self->watch(s->rules_fd);
+  if (s->routes_fd >= 0) self->watch(s->routes_fd);
+}
+
+void firewall_state::on_ready(const fd_event& event) {
+  bool ours = false, others = false;
+  if (given->rules_fd >= 0 && event.watch == rules_watch) {
+    const auto changes = given->take_rules();
+    ours =
+        changes.lost || std::any_of(changes.tables.begin(), changes.tables.end(), given->concerns);
+    others = !changes.tables.empty();
+  } else {
+    // Other addresses may mean another interface.
+    ours = given->take_routes().something;
+  }
+  if (ours)
+    look_at(self->now() + settle_time);
+  else if (others)
+    look_at(self->now() + others_settle_time);
+}
+
+void firewall_state::on_timer() {
+  const auto now = self->now();
+  if (timers.take(timer::silent, now)) silent();
+  if (timers.take(timer::look, now)) look();
+  arm();
+}
+
+void firewall_state::silent() {
+  now_ = {rules_status::condition::silent, {}, "the system has not answered for 10 s", asked_at};
+  log_warn("the firewall rules: ", now_.reason, "; the tunnels go on");
+  tell();
+}
+
+void firewall_state::set_tunnels(const ensure_rules& wanted, const caf::actor& from) {
+  asker = from;
+  owed = true;
+  auto& plan = request.plan;
+  if (std::exchange(told_tunnels, true) && plan.remotes == wanted.remotes &&
+      plan.ports == wanted.ports) {
+    if (!looking) tell();
+    return;
+  }
+  plan.remotes = wanted.remotes;
+  plan.ports = wanted.ports;
+  look();
+}
+
+void firewall_state::tell() {
+  const bool news = now_.is != told.is || now_.reason != told.reason;
+  if (!asker || !(news || owed)) return;
+  owed = false;
+  told = now_;
+  self->send(asker, now_);
+}
+
+void firewall_state::look() {
+  if (!told_tunnels) return;
+  again = looking;
+  if (std::exchange(looking, true)) return;
+  asked_at = self->now();
+  timers.set(timer::silent, asked_at + patience);
+  arm();
+  given->ensure(request,
+                [me = caf::actor_cast<caf::actor>(self)](sys::result<sys::rules_report> found) {
+                  caf::anon_send(me, rules_checked{std::move(found)});
+                });
+}
+
+void firewall_state::look_at(protocol::time_point when) {
+  timers.set_earlier(timer::look, when);
+  arm();
+}
+
+void firewall_state::arm() { self->arm(timers.next()); }
+
+void firewall_state::checked(const sys::result<sys::rules_report>& found) {
+  looking = false;
+  timers.clear(timer::silent);
+  if (found)
+    good(*found);
+  else
+    bad(found.error().to_string());
+  if (again)
+    look();
+  else
+    tell();
+}
+
+void firewall_state::good(const sys::rules_report& report) {
+  for (const auto& text : report.notes)
+    log_warn(text);
+  if (report.repaired)
+    log_warn("another program had changed the firewall rules; they are as before");
+  else if (now_.is != rules_status::condition::ok)
+    log_info("the firewall rules are in place (", report.backend, ")");
+  now_ = {rules_status::condition::ok, report.backend, {}, {}};
+  retry.reset();
+  // What was told while this look was under way is still to be looked at: the timer stays.
+  if (report.must_be_asked) look_at(self->now() + asking_period);
+}
+
+void firewall_state::bad(const std::string& reason) {
+  if (now_.is != rules_status::condition::failing || now_.reason != reason)
+    log_error("cannot keep the firewall rules: ", reason, "; it is tried again");
+  now_.is = rules_status::condition::failing;
+  now_.reason = reason;
+  look_at(self->now() + retry.next());
+}
+
+} // namespace tonel::actors

@@ -1,0 +1,62 @@
+#pragma once
+
+#include "actors/messages/interfaces.hpp"
+#include "actors/operations/connections.hpp"
+#include "actors/operations/status_collector.hpp"
+#include "actors/runtime/behavior_of.hpp"
+#include "actors/runtime/reactor_actor.hpp"
+
+#include <caf/behavior.hpp>
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <utility>
+
+namespace tonel::actors {
+
+/// What control and http are spawned with.
+struct status_start {
+  std::shared_ptr<const process_facts> facts; ///< outlives the actors
+  std::shared_ptr<sys::stream_listener> listener;
+  caf::actor root;
+  /// Obeys without blocking, and sends capture_done to the handle; null: nothing can be captured.
+  std::function<void(const capture_order&, const caf::actor&)> capture = nullptr;
+};
+
+/// What the states of control and http have in common: clients of a listener that ask, and what the
+/// shards and parts of the process tell to answer them.
+struct status_server {
+  void serve(reactor_actor& self, const status_start& s, const connection_bounds& bounds,
+             connections::admission admit, connections::request_handler on_request);
+  /// The earliest of what clients and shards are waited for.
+  std::optional<protocol::time_point> next_deadline() const;
+
+  status_start given;
+  std::unique_ptr<status_collector> collector;
+  std::unique_ptr<connections> clients;
+  part_table parts;
+};
+
+/// Handles a message; after each the next deadline may be another.
+template <class State, class Handler> void and_arm(pinned<State>* self, Handler handle) {
+  handle(self->state);
+  self->state.arm();
+}
+
+/// The behaviour of both: these handlers, and `more` of one's own. The state has `on_timer()` and
+/// `arm()`, too.
+template <class Handle, class State, class... More>
+caf::behavior status_behavior(pinned<State>* self, More... more) {
+  return behavior_of<Handle, own<fd_event, timer_event>>(
+      [=](const fd_event& e) { and_arm(self, [&](auto& st) { st.clients->on_ready(e); }); },
+      [=](timer_event) { and_arm(self, [](auto& st) { st.on_timer(); }); },
+      [=](const peers_changed& p) {
+        and_arm(self, [&](auto& st) { st.collector->set_shards(p.supervisors); });
+      },
+      [=](const shard_status& s) { and_arm(self, [&](auto& st) { st.collector->take(s); }); },
+      [=](const host_answer& h) { and_arm(self, [&](auto& st) { st.collector->take(h); }); },
+      [=](const part_status& part) { remember(self->state.parts, part); }, std::move(more)...);
+}
+
+} // namespace tonel::actors

@@ -1,0 +1,90 @@
+#include "actors/path/udp_endpoint.hpp"
+
+#include "actors/path/udp_output.hpp"
+#include "actors/runtime/behavior_of.hpp"
+#include "protocol/run.hpp"
+
+#include <caf/send.hpp>
+
+#include <algorithm>
+#include <stdexcept>
+#include <utility>
+
+namespace tonel::actors {
+
+namespace {
+
+constexpr std::size_t max_datagrams = 512;
+
+} // namespace
+
+caf::behavior udp_endpoint(pinned<udp_endpoint_state>* self, shard* where,
+                           const upstream_sockets& sockets, const caf::actor& session) {
+  self->state.start(where, sockets, session);
+  self->set_down_handler([self](const caf::down_msg&) { self->quit(); });
+  static const auto state = []() -> udp_endpoint_state& {
+    return state_of_handler<udp_endpoint_state>();
+  };
+  static const auto of_all = behavior_of<udp_endpoint_actor, own<fd_event>>(
+      [](const fd_event& ready) { state().on(ready); },
+      [](wire_to_app& batch) { state().on(batch); },
+      [](streams_changed& changed) { state().set_streams(changed); },
+      [](const close_session&) { state().close(); });
+  return of_all;
+}
+
+void udp_endpoint_state::start(shard* s, const upstream_sockets& sockets_of_session,
+                               const caf::actor& session) {
+  where = s;
+  sockets = sockets_of_session;
+  self->monitor(session);
+  watches.reserve(sockets.size());
+  for (const auto& socket : sockets)
+    watches.push_back(self->watch(socket->fd(), socket));
+}
+
+void udp_endpoint_state::on(const fd_event& ready) {
+  const auto which = std::find(watches.begin(), watches.end(), ready.watch) - watches.begin();
+  auto& socket = sockets.at(static_cast<std::size_t>(which));
+  // Shared by the endpoints of the shard: each uses it within one call alone.
+  static thread_local std::vector<sys::received_datagrams> received;
+  received.clear();
+  const auto state = socket->receive(where->slabs, received, max_datagrams);
+  if (!state) throw std::runtime_error(state.error().to_string());
+  // Before anything of this wake-up is given back: the first slab to return calls the reader again.
+  if (*state == sys::read_state::no_slab) {
+    where->stats.add(counter::slab_pool_empty);
+    where->gate.pause(ready.watch);
+  }
+  app_to_wire batch;
+  where->spare_chunks.lend(batch.chunks);
+  auto& stats = where->stats;
+  for (auto& r : received) {
+    const auto count = protocol::datagrams_in(r.bytes.length, r.bytes.datagram_size);
+    stats.add(counter::datagrams_in, count);
+    self->loop().found(count);
+    stats.add(counter::datagram_bytes_in, r.bytes.length);
+    if (streams.empty())
+      stats.add(protocol::errc::not_open, count); // between two streams of the session
+    else
+      batch.chunks.push_back(std::move(r.bytes));
+  }
+  received.clear();
+  if (!batch.chunks.empty()) streams[next++ % streams.size()].put(*self, batch);
+  where->spare_chunks.take_back(batch.chunks);
+}
+
+void udp_endpoint_state::set_streams(const streams_changed& changed) {
+  streams.clear();
+  for (const auto& s : changed.streams)
+    streams.emplace_back(as<stream_actor>(s), self->loop());
+}
+
+void udp_endpoint_state::close() { self->quit(); }
+
+void udp_endpoint_state::on(wire_to_app& batch) {
+  static thread_local std::vector<sys::outgoing_run> runs;
+  send_datagrams(*where, sockets, next_socket, batch, runs);
+}
+
+} // namespace tonel::actors

@@ -1,0 +1,43 @@
+#pragma once
+
+#include "actors/messages/interfaces.hpp"
+#include "actors/runtime/inlet.hpp"
+#include "actors/runtime/reactor_actor.hpp"
+#include "actors/shard/shard.hpp"
+
+#include <caf/behavior.hpp>
+
+#include <cstddef>
+#include <memory>
+#include <vector>
+
+namespace tonel::actors {
+
+struct udp_endpoint_state;
+
+/// The server's UDP sockets of one session: streams -> upstream, run by run to one after the other,
+/// and back from any.
+caf::behavior udp_endpoint(pinned<udp_endpoint_state>* self, shard* where,
+                           const upstream_sockets& sockets, const caf::actor& session);
+
+struct udp_endpoint_state : inlets<wire_to_app> {
+  static inline const char* name = "udp_endpoint";
+
+  explicit udp_endpoint_state(pinned<udp_endpoint_state>* owner) : self(owner) {}
+  void start(shard* s, const upstream_sockets& sockets_of_session, const caf::actor& session);
+  void on(const fd_event& ready);
+  void on(wire_to_app& batch) override;
+  void set_streams(const streams_changed& changed);
+  void close();
+
+private:
+  pinned<udp_endpoint_state>* self;
+  shard* where = nullptr;
+  upstream_sockets sockets;
+  std::vector<outlet<app_to_wire, stream_actor>> streams;
+  std::vector<reactor::watch_id> watches; ///< of the sockets, in their order
+  std::size_t next = 0;                   ///< the stream that the next batch goes to
+  std::size_t next_socket = 0;            ///< the socket that the next run goes to
+};
+
+} // namespace tonel::actors

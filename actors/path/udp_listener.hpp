@@ -1,0 +1,139 @@
+#pragma once
+
+#include "actors/messages/interfaces.hpp"
+#include "actors/runtime/inlet.hpp"
+#include "actors/runtime/reactor_actor.hpp"
+#include "actors/shard/leave_order.hpp"
+#include "actors/shard/session_limits.hpp"
+#include "actors/shard/shard.hpp"
+
+#include <caf/behavior.hpp>
+
+#include <cstddef>
+#include <deque>
+#include <memory>
+#include <set>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+namespace tonel::actors {
+
+struct udp_listener_state;
+
+/// What the listeners of a shard's tunnels have to share.
+/// Thread: the shard's
+struct admission {
+  explicit admission(const session_limits& limits) : sessions(limits) {}
+  session_limits sessions;
+  leave_order order{role::client}; ///< of those that have a place and do not close
+  std::size_t pending_total = 0;   ///< octets that wait for their sessions
+};
+
+/// What a listener is spawned with.
+struct udp_listener_start {
+  shard* where = nullptr;
+  tunnel_ptr tunnel;
+  std::shared_ptr<sys::datagram_socket> socket;
+  std::shared_ptr<admission> bounds;
+  caf::actor supervisor;
+};
+
+/// The client's UDP socket of one tunnel: application -> session, and back.
+caf::behavior udp_listener(pinned<udp_listener_state>* self, const udp_listener_start& start);
+
+struct udp_listener_state : inlets<wire_to_app> {
+  static inline const char* name = "udp_listener";
+
+  explicit udp_listener_state(pinned<udp_listener_state>* owner) : self(owner) {}
+  ~udp_listener_state();
+  udp_listener_state(const udp_listener_state&) = delete;
+  udp_listener_state& operator=(const udp_listener_state&) = delete;
+  void start(const udp_listener_start& s);
+  void on(const fd_event&) { read(); }
+  void on(wire_to_app& batch) override { send(batch); }
+  void read();
+  void send(wire_to_app& batch);
+  void session(const session_changed& changed);
+  void streams(streams_changed& changed);
+  void on_timer();
+
+private:
+  struct path_hash {
+    protocol::address_hash hash;
+    std::size_t operator()(const sys::datagram_path& p) const noexcept {
+      return hash(p.peer) ^ (hash(p.local) * 0x9e3779b97f4a7c15u);
+    }
+  };
+  /// A datagram that waits for its session to open: a copy.
+  struct waiting {
+    protocol::time_point since;
+    std::vector<std::uint8_t> octets;
+  };
+  /// What waits, the oldest first. Empty for nearly all peers, so it must cost nothing then.
+  class waiting_line {
+  public:
+    bool empty() const noexcept { return size() == 0; }
+    std::size_t size() const noexcept { return all_.size() - gone_; }
+    const waiting& front() const noexcept { return all_[gone_]; }
+    void push_back(waiting w) { all_.push_back(std::move(w)); }
+    void pop_front();
+
+  private:
+    std::vector<waiting> all_;
+    std::size_t gone_ = 0; ///< of the front
+  };
+  struct peer {
+    client_session_actor session;
+    caf::actor_id session_id = 0;
+    std::vector<outlet<app_to_wire, stream_actor>> streams;
+    std::size_t next = 0; ///< the stream that the next batch goes to
+    session_limits::place place;
+    bool asked = false; ///< the session knows that datagrams wait
+    bool older = false; ///< an older dialect is spoken to the server
+    bool early = false; ///< some went before the server's first word: no more until that
+    waiting_line pending;
+    std::size_t pending_bytes = 0;
+    std::vector<sys::chunk> inbound; ///< of this wake-up
+    bool queued = false;
+    /// What comes now has to wait, or would overtake what does.
+    bool holds() const noexcept { return streams.empty() || !pending.empty(); }
+  };
+  using peer_map = std::unordered_map<sys::datagram_path, peer, path_hash>;
+  using peer_entry = peer_map::value_type;
+
+  void take(sys::received_datagrams& datagrams);
+  peer_map::iterator admit(const sys::datagram_path& path);
+  session_limits::place place_for(const protocol::ip_address& application);
+  /// Has the session end that is worth least; false: there is none.
+  bool displace(bool one_shot_alone);
+  void hold(peer_entry& entry, const sys::chunk& datagrams);
+  /// Has sessions made for those that wait for one, the newest first, as many as fit.
+  void open_some(std::size_t most);
+  /// Forgets the application, and what of it waits.
+  void give_up(peer_map::iterator entry);
+  void arm();
+  void forward(peer& p);
+  void flush_pending(peer_entry& entry, std::size_t room);
+  void drop_oldest(peer& p);
+  void forget_oldest(peer& p);
+  /// When the peer's oldest has waited too long.
+  protocol::time_point due_time(const peer& p) const noexcept;
+
+  pinned<udp_listener_state>* self;
+  shard* where = nullptr;
+  udp_listener_start given;
+  shard_supervisor_actor supervisor;
+  reactor::watch_id watch = 0;
+  std::unique_ptr<peer_map> peers;
+  std::vector<sys::received_datagrams> received;
+  std::vector<peer_entry*> touched;
+  peer_entry* last_entry = nullptr; ///< that datagrams came from
+  std::vector<sys::outgoing_run> runs;
+  std::deque<sys::datagram_path>
+      unopened; ///< their sessions are not asked for yet; the oldest first
+  /// Those for which datagrams wait, by due_time().
+  std::set<std::pair<protocol::time_point, peer_entry*>> due;
+};
+
+} // namespace tonel::actors

@@ -1,0 +1,55 @@
+#pragma once
+
+#include "actors/messages/interfaces.hpp"
+#include "actors/runtime/reactor_actor.hpp"
+#include "system/service_manager.hpp"
+
+#include <caf/behavior.hpp>
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace tonel::actors {
+
+/// What the watchdog is spawned with; all of it outlives the actors.
+struct watchdog_start {
+  sys::service_manager* manager = nullptr;
+  std::vector<reactor*> loops; ///< each has to answer
+  caf::actor until;            ///< ends with this actor
+  /// A line on how the service is doing, for the service manager; may be null.
+  std::function<std::string(protocol::time_point)> status;
+};
+
+struct watchdog_state;
+
+/// Feeds the service manager's watchdog twice an interval, but only after each loop has run a message
+/// since the last time: one that is stuck, be it in a handler that does not return, starves it, and
+/// the service manager starts the process anew. Changes of the status go along with it, so that they
+/// cost no wake-up of their own. Runs on the control loop, which is watched thereby.
+caf::behavior watchdog(pinned<watchdog_state>* self, const watchdog_start& start);
+
+struct watchdog_state {
+  static inline const char* name = "watchdog";
+
+  explicit watchdog_state(pinned<watchdog_state>* owner) : self(owner) {}
+  void start(const watchdog_start& s);
+  void on_timer();
+  void on_pulse(const pulse_felt& pulse);
+  void end();
+
+private:
+  void ask();
+  void say_status();
+
+  pinned<watchdog_state>* self;
+  watchdog_start given;
+  std::vector<caf::actor> pulses; ///< one on each loop
+  std::uint64_t round = 0;
+  std::vector<bool> answered;
+  protocol::time_point next{};
+  std::string told;
+};
+
+} // namespace tonel::actors

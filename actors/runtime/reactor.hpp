@@ -1,0 +1,170 @@
+#pragma once
+
+#include "actors/runtime/coalescing.hpp"
+#include "protocol/time.hpp"
+#include "system/event_loop.hpp"
+
+#include <caf/actor_config.hpp>
+#include <caf/actor_system.hpp>
+#include <caf/execution_unit.hpp>
+#include <caf/mailbox_element.hpp>
+#include <caf/resumable.hpp>
+#include <caf/scheduled_actor.hpp>
+#include <caf/spawn_options.hpp>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace tonel::actors {
+
+/// A watched descriptor is ready. Delivered to its owner alone, never sent.
+struct fd_event {
+  std::uint64_t watch = 0;
+  bool readable = false;
+  bool writable = false;
+  bool failed = false;
+};
+/// The actor's timer has expired. Delivered to its owner alone, never sent.
+struct timer_event {};
+
+class reactor_actor;
+
+/// An event loop that is a CAF execution unit: actors spawned on it run on its thread, their
+/// mailboxes are drained between two waits, and readiness of a descriptor is delivered to its owner
+/// as a message, so that an exception ends that actor and nothing else.
+/// Owns:   a reference to each actor with a watch or timer, until it is gone
+/// Thread: one (start(), or the caller of run_once()); exec_later() and stop() from any
+class reactor : public caf::execution_unit {
+public:
+  using watch_id = std::uint64_t;
+
+  reactor(caf::actor_system& system, std::unique_ptr<sys::event_loop> loop);
+  ~reactor() override;
+  reactor(const reactor&) = delete;
+  reactor& operator=(const reactor&) = delete;
+
+  /// Takes over the caller's reference to job.
+  void exec_later(caf::resumable* job) override;
+
+  /// The thread has that name, in the log and for the system's tools (15 characters at most).
+  void start(const std::string& name);
+  /// Ends the thread. Call after await_all_actors_done(): no actor of this reactor is left then.
+  void stop();
+  /// One pass: what is queued, then descriptors and timers, waiting for at most `limit` (negative: no
+  /// limit) if nothing is queued. Tests call it instead of start().
+  void run_once(protocol::duration limit);
+  /// No actor of this reactor has messages or a timer due whose turn was put off to the next pass.
+  bool is_done() const noexcept { return jobs_.empty() && next_expired_ == expired_.size(); }
+
+  /// Called between passes, on the loop's thread (slabs that other threads gave back).
+  void set_between_passes(std::function<void()> hook) { between_passes_ = std::move(hook); }
+  /// Called once after each resume from suspend, on the loop's thread.
+  void set_on_resume(std::function<void()> hook) { on_resume_ = std::move(hook); }
+  /// How long at most to rest after a pass whose readers found several datagrams, so that the next
+  /// finds more of them together (as a NIC's rx-usecs does); zero: never.
+  void set_coalescing(protocol::duration most) noexcept { coalescing_.set_most(most); }
+  /// For readers: so many datagrams were found in this pass.
+  void found(std::size_t datagrams) noexcept { found_ += datagrams; }
+  /// Makes a sleeping loop pass once. Any thread.
+  void nudge() noexcept;
+
+  protocol::time_point now() const noexcept { return loop_->now(); }
+  /// For how long some messages or timers have always had to wait for the next pass: more comes than is
+  /// done. Whoever can refuse work does it then.
+  protocol::duration behind() const noexcept { return loop_->now() - caught_up_; }
+  bool is_current() const noexcept { return current() == this; }
+  /// The actor that handles a message on this thread at the moment.
+  static reactor_actor& running() noexcept { return *current()->running_.back(); }
+
+  // For reactor_actor, on the loop's thread. `keep` lives as long as the watch: the descriptor's
+  // owner, so that its number is not given away while it is watched.
+  watch_id watch(int fd, sys::interest what, reactor_actor* owner,
+                 std::shared_ptr<void> keep = nullptr);
+  void change(watch_id watch, sys::interest what) noexcept;
+  void forget(watch_id watch) noexcept;
+  sys::timer_wheel::timer_id create_timer(reactor_actor* owner);
+  sys::timer_wheel& timers() noexcept { return loop_->timers(); }
+  /// Nothing: disarmed. Either way one that is due and has not had its turn is forgotten.
+  void arm_timer(sys::timer_wheel::timer_id timer, std::optional<protocol::time_point> at);
+  void destroy_timer(sys::timer_wheel::timer_id timer) noexcept;
+
+  /// Whether the actor, one of this reactor's, is at rest with an empty mailbox: a message that it is
+  /// handed now overtakes nothing.
+  bool is_idle(reactor_actor& actor) const noexcept;
+  /// For reactor_actor: whose messages are handled until this goes.
+  class running_scope {
+  public:
+    running_scope(reactor& on, reactor_actor& actor) : on_(on) { on_.running_.push_back(&actor); }
+    ~running_scope() { on_.running_.pop_back(); }
+    running_scope(const running_scope&) = delete;
+    running_scope& operator=(const running_scope&) = delete;
+
+  private:
+    reactor& on_;
+  };
+
+  /// Spawns a function-based pinned actor on this reactor. Any thread.
+  template <class Function, class... Ts> caf::actor spawn(Function function, Ts&&... xs) {
+    caf::actor_config config{this};
+    return system().spawn_functor<caf::no_spawn_options>(std::true_type{}, config, function,
+                                                         std::forward<Ts>(xs)...);
+  }
+
+private:
+  // What a token of the event loop stands for: generation << 32 | index.
+  struct slot {
+    caf::strong_actor_ptr owner_ref;
+    reactor_actor* owner = nullptr;
+    std::shared_ptr<void> keep;
+    int fd = -1; // -1: a timer
+    sys::timer_wheel::timer_id timer = 0;
+    std::uint32_t generation = 0;
+    bool due = false; ///< a timer whose turn has not come yet
+  };
+  std::uint64_t take_slot(reactor_actor* owner);
+  slot* find(std::uint64_t token) noexcept;
+  void release(std::uint64_t token) noexcept;
+  template <class Event> void deliver(std::uint64_t token, const Event& event);
+  /// Has the owner of a descriptor or timer, which is at rest, handle its event before this returns.
+  template <class Event> void hand(reactor_actor& actor, const Event& event);
+  void run_jobs();
+  void fire_timers();
+  void take_inbox();
+  static reactor*& current() noexcept;
+
+  std::unique_ptr<sys::event_loop> loop_;
+  std::function<void()> between_passes_;
+  std::function<void()> on_resume_;
+  coalescing coalescing_;
+  std::vector<reactor_actor*> running_; ///< handling messages, the innermost last
+  std::size_t found_ = 0;
+  protocol::time_point caught_up_{};
+  std::array<sys::ready_event, 64> ready_{}; ///< of this pass
+  std::thread thread_;
+  std::atomic<bool> stop_{false};
+  std::atomic<bool> has_inbox_{false};
+  std::mutex inbox_mutex_;
+  std::vector<caf::resumable*> inbox_;
+  std::deque<caf::resumable*> jobs_;
+  std::deque<slot> slots_;
+  std::vector<std::uint32_t> free_slots_;
+  std::vector<std::uint64_t> timer_tokens_; // by timer id
+  std::vector<std::uint64_t> expired_;      ///< tokens of timers that are due
+  std::size_t next_expired_ = 0;            ///< those before it have had their turn
+};
+
+} // namespace tonel::actors
+
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::actors::fd_event)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::actors::timer_event)

@@ -1,0 +1,238 @@
+#include "actors/session/client_session.hpp"
+
+#include "actors/messages/stream_orders.hpp"
+#include "actors/path/stream.hpp"
+#include "actors/runtime/behavior_of.hpp"
+#include "actors/runtime/log.hpp"
+#include "actors/supervision/restart.hpp"
+#include "protocol/isn.hpp"
+
+#include <caf/exit_reason.hpp>
+#include <caf/send.hpp>
+
+#include <algorithm>
+#include <utility>
+#include <variant>
+
+namespace tonel::actors {
+
+namespace p = protocol;
+
+namespace {
+
+std::optional<p::profile> profile_of(wire_choice choice) {
+  switch (choice) {
+  case wire_choice::native: return p::profile::native;
+  case wire_choice::tonel: return p::profile::tonel;
+  case wire_choice::phantun: return p::profile::phantun;
+  case wire_choice::automatic: break;
+  }
+  return std::nullopt;
+}
+
+const char* program_of(p::profile wire) {
+  return wire == p::profile::phantun ? "phantun" : "tonel 0.6.1";
+}
+
+const char* text_of(p::obstacle why) {
+  switch (why) {
+  case p::obstacle::no_answer: break;
+  case p::obstacle::no_port: return "no TCP port is free";
+  case p::obstacle::refused: return "refused";
+  case p::obstacle::refused_by_native: return "refused, by a server that was native (see --wire)";
+  case p::obstacle::older_dialect: return "it speaks an older dialect";
+  case p::obstacle::path_ends_tcp: return "something on the way ends TCP connections";
+  case p::obstacle::stream_failed: return "its stream failed";
+  }
+  return "no answer";
+}
+
+} // namespace
+
+template <class Call> void client_session_state::step(const Call& call) {
+  run(call(*machine, self->now()));
+  self->arm(machine->deadline());
+}
+
+caf::behavior client_session(pinned<client_session_state>* self,
+                             const client_session_start& start) {
+  self->state.start(start);
+  self->set_down_handler([self](const caf::down_msg& down) { self->state.on_down(down); });
+  static const auto step = [](const auto& call) {
+    state_of_handler<client_session_state>().step(call);
+  };
+  static const auto of_all = behavior_of<client_session_actor, own<timer_event>>(
+      [](const p::stream_report& report) {
+        step([&](auto& machine, auto now) { return machine.on_report(report, now); });
+      },
+      [](timer_event) { step([](auto& machine, auto now) { return machine.on_timer(now); }); },
+      [](stream_wanted) { step([](auto& machine, auto now) { return machine.want(now); }); },
+      [](const remote_resolved& r) {
+        step([&](auto& machine, auto now) { return machine.resolved(r.address, now); });
+      },
+      [](probe_stream) { step([](auto& machine, auto now) { return machine.probe(now); }); },
+      [](const ask_status& question) {
+        state_of_handler<client_session_state>().tell_status(question);
+      },
+      [](const close_session& how) {
+        const bool at_exit = how.at_exit || how.displaced;
+        step([at_exit](auto& machine, auto now) { return machine.close(at_exit, now); });
+      });
+  return of_all;
+}
+
+void client_session_state::start(const client_session_start& s) {
+  given = s;
+  born = given.use->last = self->now();
+  given.where->stats.add(counter::sessions_opened);
+  const auto& tunnel = *given.tunnel;
+  const p::client_session_config config{tunnel.streams, profile_of(tunnel.wire),
+                                        tunnel.idle_timeout, tunnel.deadline};
+  machine.emplace(config, static_cast<p::client_resources&>(*this));
+  step([&](auto& session, auto now) { return session.start(given.remote, now); });
+}
+
+void client_session_state::on_down(const caf::down_msg& down) {
+  const auto found = std::find_if(streams.begin(), streams.end(),
+                                  [&](const child& c) { return c.id == down.source.id(); });
+  if (found == streams.end()) return;
+  const auto number = found->number;
+  streams.erase(found);
+  step([number](auto& session, auto now) { return session.on_gone(number, now); });
+}
+
+bool client_session_state::may_race(p::time_point now) {
+  return given.where->ports.has_plenty() && given.where->rivals.take(now);
+}
+
+p::session_claims client_session_state::draw_claims() {
+  p::session_id id;
+  p::session_secret secret;
+  given.where->process.random(id);
+  given.where->process.random(secret);
+  return {id, secret};
+}
+
+const client_session_state::child* client_session_state::find(p::stream_number number) const {
+  const auto found = std::find_if(streams.begin(), streams.end(),
+                                  [number](const child& c) { return c.number == number; });
+  return found == streams.end() ? nullptr : &*found;
+}
+
+void client_session_state::run(const p::client_effects& effects) {
+  for (const auto& e : effects)
+    std::visit(
+        overloaded{
+            [&](const p::open_stream& how) { open(how); },
+            [&](const p::tell_stream& order) {
+              if (const auto* to = find(order.stream)) send_order(self, to->stream, order.what);
+            },
+            [&](const p::announce_streams& now) { announce(now); },
+            [&](const p::count_refused&) { given.where->stats.add(counter::session_refused); },
+            [&](const p::session_remark& what) { log(what); },
+            [&](const p::retire_session&) {
+              self->send(as<udp_listener_actor>(given.listener),
+                         session_changed{given.path, caf::actor{}, self->id()});
+            },
+            [&](const p::session_failed&) { self->quit(make_error(ec::restart_limit)); },
+            [&](const p::session_finished&) { self->quit(); },
+        },
+        e);
+}
+
+void client_session_state::open(const p::open_stream& how) {
+  const auto& context = given.where->process;
+  const auto& tun = context.settings.tun;
+  stream_start start;
+  start.queue = given.queue;
+  start.sink = given.listener;
+  auto& kept = start.context;
+  kept.where = given.where;
+  kept.tunnel = given.tunnel;
+  kept.side = role::client;
+  kept.number = how.stream;
+  kept.session = caf::actor_cast<caf::actor>(self);
+  kept.used = given.use;
+  kept.of_client = std::make_shared<client_stream_context>(
+      client_stream_context{given.path, how.ages_at, how.race, how.port});
+  kept.ends_at = how.ends_at;
+  auto config = how.config;
+  config.tuple.local.address = config.tuple.remote.address.is_v4() ? tun.peer4 : tun.peer6;
+  config.iss = p::client_isn(context.cookie_secret, config.tuple, self->now());
+  config.ip_id = given.where->random<std::uint16_t>();
+  config.mtu = tun.mtu;
+  config.challenge_limit = &given.where->challenges;
+  config.seed = given.where->random<std::uint64_t>();
+  config.keepalive = context.settings.keepalive;
+  config.handshake_packet = given.tunnel->handshake_packet;
+  start.machine = p::stream::connect(config);
+  const auto spawned = self->spawn<caf::monitored>(stream, std::move(start));
+  streams.push_back({how.stream, as<stream_actor>(spawned), spawned.id(), config.tuple});
+}
+
+void client_session_state::announce(const p::announce_streams& now) {
+  streams_changed told{given.path, self->id(), {}, now.room, now.older};
+  for (const auto number : now.streams)
+    if (const auto* of = find(number))
+      told.streams.push_back(caf::actor_cast<caf::actor>(of->stream));
+  self->send(as<udp_listener_actor>(given.listener), std::move(told));
+}
+
+void client_session_state::log(const p::session_remark& what) const {
+  using kind = p::session_remark::kind;
+  const auto& remote = what.remote;
+  switch (what.what) {
+  case kind::too_large:
+    log_warn("session of ", given.path.peer, ": a datagram of ", what.size,
+             " octets does not fit and was dropped; the largest that does has ", what.limit);
+    break;
+  case kind::no_connection:
+    log_warn("session of ", given.path.peer, ": no connection to ", remote, ": ",
+             text_of(what.why));
+    break;
+  case kind::window_unscaled:
+    log_warn("something on the path to ", remote,
+             " takes TCP's window scale out of the handshake: a connection can have no more than "
+             "60,000 octets under way, and drops what exceeds that; more connections "
+             "(--tcp-connections) carry more");
+    break;
+  case kind::older_server:
+    log_info("the server at ", remote, " speaks the dialect of ", program_of(what.wire));
+    break;
+  case kind::excluded_dialect:
+    log_warn("the server at ", remote, " speaks the dialect of ", program_of(what.wire),
+             ", which --wire native excludes");
+    break;
+  case kind::no_groups:
+    log_warn("the server at ", remote,
+             " knows no groups of connections: each session has one, not ", what.size);
+    break;
+  case kind::path_ends_tcp:
+    log_warn(
+        "something on the way to ", remote,
+        " ends TCP connections (a proxy such as HAProxy or nginx, or the provider's): datagrams "
+        "would be merged and cut, so none is sent. Use another port or path, or a load balancer "
+        "that forwards packets (nftables, IPVS)");
+    break;
+  case kind::refuses_native:
+    log_warn("the server at ", remote,
+             " refuses the native dialect, which it spoke before, and no other is tried by "
+             "itself: if phantun has taken its place, --wire phantun is needed");
+    break;
+  case kind::moved: break; // a server's
+  }
+}
+
+void client_session_state::tell_status(const ask_status& question) const {
+  const auto now = self->now();
+  session_status answer{question.question,  self->id(),
+                        given.where->index, given.tunnel->name,
+                        given.path.peer,    p::to_string(machine->state()),
+                        now - born,         {}};
+  for (const auto& s : machine->streams())
+    if (const auto* of = find(s.stream))
+      answer.streams.push_back({of->tuple, p::to_string(s.is), s.wire, now - s.since});
+  self->send(as<control_actor>(question.answer_to), std::move(answer));
+}
+
+} // namespace tonel::actors

@@ -1,0 +1,72 @@
+#pragma once
+
+#include "actors/messages/interfaces.hpp"
+#include "actors/runtime/reactor_actor.hpp"
+#include "actors/shard/leave_order.hpp"
+#include "actors/shard/shard.hpp"
+#include "protocol/session/client_session.hpp"
+
+#include <caf/behavior.hpp>
+
+#include <memory>
+#include <optional>
+#include <vector>
+
+namespace tonel::actors {
+
+struct client_session_state;
+
+/// What a client's session is spawned with.
+struct client_session_start {
+  shard* where = nullptr;
+  tunnel_ptr tunnel;
+  sys::datagram_path path;
+  std::optional<protocol::endpoint> remote; ///< nothing yet: waits for remote_resolved
+  caf::actor queue, listener;
+  std::shared_ptr<session_use> use;
+};
+
+/// One application's session at the client: the shell around one protocol::client_session, whose effects
+/// it runs.
+caf::behavior client_session(pinned<client_session_state>* self, const client_session_start& start);
+
+struct client_session_state : private protocol::client_resources {
+  static inline const char* name = "session";
+
+  explicit client_session_state(pinned<client_session_state>* owner) : self(owner) {}
+  void start(const client_session_start& s);
+  /// What the machine makes of `call`, given the time.
+  template <class Call> void step(const Call& call);
+  void on_down(const caf::down_msg& down);
+  void tell_status(const ask_status& question) const;
+
+private:
+  /// A stream whose actor has not ended yet.
+  struct child {
+    protocol::stream_number number = 0;
+    stream_actor stream;
+    caf::actor_id id = 0;
+    protocol::four_tuple tuple;
+  };
+
+  protocol::port_lease take_port() override { return given.where->take_port(); }
+  bool may_race(protocol::time_point now) override;
+  protocol::session_claims draw_claims() override;
+  protocol::time_point last_datagram() const override { return given.use->last; }
+  protocol::remote_knowledge& remotes() override { return *given.where->process.remotes; }
+  protocol::turns& endings() override { return given.where->endings; }
+
+  const child* find(protocol::stream_number number) const;
+  void run(const protocol::client_effects& effects);
+  void open(const protocol::open_stream& how);
+  void announce(const protocol::announce_streams& now);
+  void log(const protocol::session_remark& what) const;
+
+  pinned<client_session_state>* self;
+  client_session_start given;
+  std::optional<protocol::client_session> machine; ///< set from start() on
+  std::vector<child> streams;
+  protocol::time_point born{};
+};
+
+} // namespace tonel::actors

@@ -1,0 +1,42 @@
+#include "actors/shard/tunnel_config.hpp"
+
+#include <algorithm>
+#include <memory>
+
+namespace tonel::actors {
+
+namespace {
+
+template <class T> bool same_value(const T& a, const T& b) { return a == b; }
+template <class T> bool same_value(const std::shared_ptr<T>& a, const std::shared_ptr<T>& b) {
+  return a == b || (a && b && *a == *b);
+}
+bool same_value(const host_port& a, const host_port& b) {
+  return a.host == b.host && a.port == b.port;
+}
+
+/// Compares two tunnels by the member of one row.
+struct comparison {
+  const tunnel_config& a;
+  const tunnel_config& b;
+  bool operator()(local_members) const {
+    return a.local_udp == b.local_udp && a.local_port == b.local_port;
+  }
+  bool operator()(accept_members) const {
+    return a.accept_native == b.accept_native && a.accept_legacy == b.accept_legacy;
+  }
+  template <class T> bool operator()(T tunnel_config::*member) const {
+    return same_value(a.*member, b.*member);
+  }
+};
+
+} // namespace
+
+bool same(const tunnel_config& a, const tunnel_config& b) {
+  return a.name == b.name &&
+         std::all_of(std::begin(tunnel_rows), std::end(tunnel_rows), [&](const tunnel_row& row) {
+           return std::visit(comparison{a, b}, row.member);
+         });
+}
+
+} // namespace tonel::actors
