@@ -109,8 +109,7 @@ void stream::establish(const segment_repr& in, time_point now, effects& out) noe
 }
 
 /// The server has our third ACK.
-void stream::confirm(time_point now, effects& out) noexcept {
-  if (greeted_) return;
+void stream::confirmed(time_point now, effects& out) noexcept {
   greeted_ = true;
   timers_.clear(timer::attempt);
   idle_.begin(now);

@@ -94,8 +94,7 @@ void stream::on_opener_timer(time_point now, effects& out) noexcept {
 }
 
 /// A client's: before trackers close a connection of which too much is not acknowledged.
-void stream::watch_window() noexcept {
-  if (!client_) return;
+void stream::watch_acks() noexcept {
   if (!rotated_up_ && space_.under_way() >= rotate_after) rotated_up_ = rotate_ = true;
   if (!rotated_down_ && space_.owed() >= rotate_after) rotated_down_ = rotate_ = true;
 }

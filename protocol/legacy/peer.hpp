@@ -36,7 +36,7 @@ public:
   /// Server: an upload stands still, as nothing has opened a tracker's window.
   virtual void on_stuck_upload(stream& s, time_point now, effects& out) const noexcept;
 
-  /// A segment of the peer came, in its place.
+  /// Server: a segment of the peer came, in its place.
   virtual void heard(stream& s, time_point now) const noexcept;
   /// acknowledges: it does, and more than the handshake
   virtual void on_payload(stream& s, const segment_repr& in, std::int64_t at, bool acknowledges,
@@ -53,7 +53,7 @@ public:
 
   /// A datagram or a keepalive went out.
   virtual void await_answer(stream& s, time_point now) const noexcept;
-  /// A datagram came.
+  /// Client: a datagram came.
   virtual void delivered(stream& s, time_point now) const noexcept;
   virtual void send_keepalive(stream& s, effects& out) const noexcept;
   /// Looks at the timers that this dialect alone sets. True: the stream, or its port, was given up.

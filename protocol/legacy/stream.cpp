@@ -108,7 +108,7 @@ void stream::received(time_point now, effects& out) noexcept {
   timers_.clear(timer::probe);
   probes_ = 0;
   if (client_ && keepalive_ > duration::zero()) timers_.set(timer::keepalive, now + keepalive_);
-  peer_->heard(*this, now);
+  if (!client_) peer_->heard(*this, now);
   if (silent_) {
     silent_ = false;
     out.add(recovered{});
@@ -135,17 +135,11 @@ void stream::on_probe(const segment_repr& in, time_point now, effects& out) noex
   if (!awaits_packet_) confirm(now, out);
 }
 
-/// A client's handshake packet is what stands first in its numbers, not what comes first: so a lost
-/// one takes no datagram along.
-void stream::skip_packet(const segment_repr& in, std::int64_t at) noexcept {
-  if (!client_ && has_packet() && at == 0) peer_control_ = in.datagram_size;
-}
-
 void stream::deliver_data(std::uint64_t control, const segment_repr& in, std::int64_t at,
                           time_point now, effects& out) noexcept {
   if (!flow::deliver_behind(control, in, at, out)) return;
   const bool woke = idle_.received(now);
-  peer_->delivered(*this, now);
+  if (client_) peer_->delivered(*this, now);
   if (woke) out.add(became_active{});
 }
 

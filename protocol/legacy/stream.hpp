@@ -95,7 +95,10 @@ private:
   void on_syn_timer(time_point now, effects& out) noexcept;
   void on_syn_sent(const segment_repr& in, time_point now, effects& out) noexcept;
   void establish(const segment_repr& in, time_point now, effects& out) noexcept;
-  void confirm(time_point now, effects& out) noexcept;
+  void confirm(time_point now, effects& out) noexcept {
+    if (!greeted_) confirmed(now, out);
+  }
+  void confirmed(time_point now, effects& out) noexcept;
   void greet(time_point now, effects& out) noexcept;
   void on_syn(const segment_repr& in, time_point now, effects& out) noexcept;
   bool answer_new_syn(const segment_repr& in, time_point now, effects& out) noexcept;
@@ -107,7 +110,11 @@ private:
   void on_open(const segment_repr& in, time_point now, effects& out) noexcept;
   void received(time_point now, effects& out) noexcept;
   void on_probe(const segment_repr& in, time_point now, effects& out) noexcept;
-  void skip_packet(const segment_repr& in, std::int64_t at) noexcept;
+  /// A client's handshake packet is what stands first in its numbers, not what comes first: so a lost
+  /// one takes no datagram along.
+  void skip_packet(const segment_repr& in, std::int64_t at) noexcept {
+    if (at == 0 && !client_ && has_packet()) peer_control_ = in.datagram_size;
+  }
   void deliver_data(std::uint64_t control, const segment_repr& in, std::int64_t at, time_point now,
                     effects& out) noexcept;
   void judge_ack(const segment_repr& in, std::int64_t ack) noexcept;
@@ -125,7 +132,10 @@ private:
   void owe_ack(time_point now, effects& out) noexcept;
   void send_opener(time_point now, effects& out) noexcept;
   void on_opener_timer(time_point now, effects& out) noexcept;
-  void watch_window() noexcept;
+  void watch_window() noexcept {
+    if (client_) watch_acks();
+  }
+  void watch_acks() noexcept;
 
   // Closing (close.cpp).
   void on_reset(const segment_repr& in, time_point now, effects& out) noexcept;

@@ -58,9 +58,7 @@ public:
     s.end(end_reason::dead, now, out);
   }
 
-  void heard(stream& s, time_point now) const noexcept override {
-    if (!s.client_) await_answer(s, now);
-  }
+  void heard(stream& s, time_point now) const noexcept override { await_answer(s, now); }
   void on_payload(stream& s, const segment_repr& in, std::int64_t at, bool acknowledges,
                   time_point now, effects& out) const noexcept override {
     if (!s.awaits_packet_) return may_be_tonel::on_payload(s, in, at, acknowledges, now, out);
@@ -84,7 +82,7 @@ public:
   }
   void delivered(stream& s, time_point now) const noexcept override {
     // A download without uploads must notice a lost path, too.
-    if (s.client_) s.timers_.set(timer::check, now + check_time);
+    s.timers_.set(timer::check, now + check_time);
   }
   void send_keepalive(stream& s, effects& out) const noexcept override { s.send_probe(0, out); }
 
