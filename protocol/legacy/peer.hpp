@@ -20,6 +20,7 @@ class peer {
 public:
   peer(const peer&) = delete;
   peer& operator=(const peer&) = delete;
+  virtual ~peer() = default;
 
   profile shown() const noexcept { return shown_; }
   /// When a client repeats its SYN; the last one is where the port is given up.
@@ -64,7 +65,6 @@ public:
 protected:
   peer(profile shown, const std::array<duration, 4>& syn_schedule) noexcept
       : shown_(shown), syn_schedule_(syn_schedule) {}
-  ~peer() = default;
 
 private:
   profile shown_;
@@ -82,7 +82,6 @@ public:
 
 protected:
   explicit may_be_tonel(profile shown) noexcept;
-  ~may_be_tonel() = default;
 };
 
 // Each in a file of its own.
