@@ -67,7 +67,7 @@ while IFS='|' read -r _ room _ allowed _; do
   allow "actors/$room/ includes what docs/design.md allows" \
     "($room$(tr -d ' `.' <<<"$allowed" | sed -E 's/([a-z]+),?/|\1/g'))/[a-z_]+\.hpp" "${files[@]}"
   rooms="${rooms:-} $room "
-done < <(grep -E '^\| `[a-z]+/` \|' docs/design.md | tr -d '/')
+done < <(grep -E '^\| .[a-z]+/. \|' docs/design.md | tr -d '/')
 for folder in actors/*/; do
   folder=$(basename "$folder")
   if [[ $folder != app && ${rooms:-} != *" $folder "* ]]; then
