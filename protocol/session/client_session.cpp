@@ -44,7 +44,7 @@ void client_session::tell(const member& m, stream_order what) {
   out_.emplace_back(tell_stream{m.stream, what});
 }
 
-void client_session::remark(session_remark what) { out_.emplace_back(std::move(what)); }
+void client_session::remark(session_remark what) { out_.emplace_back(what); }
 
 client_effects client_session::start(const std::optional<endpoint>& remote, time_point now) {
   now_ = now;
