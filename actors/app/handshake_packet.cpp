@@ -1,5 +1,7 @@
 #include "actors/app/handshake_packet.hpp"
 
+#include "protocol/wire.hpp"
+
 #include <algorithm>
 #include <cerrno>
 #include <cstdint>
@@ -21,7 +23,7 @@ std::size_t segment_size(const config& run, const tunnel_config& tunnel) {
   // tonel 0.6.1 and phantun have room for an Ethernet frame.
   const bool older = tunnel.wire == wire_choice::tonel || tunnel.wire == wire_choice::phantun;
   const auto mtu = older ? std::min<std::uint16_t>(run.tun.mtu, 1'500) : run.tun.mtu;
-  return mtu - (v4 ? 40u : 60u);
+  return mtu - protocol::header_size(v4);
 }
 
 } // namespace

@@ -3,6 +3,7 @@
 #include "actors/messages/stream_orders.hpp"
 #include "actors/path/runs.hpp"
 #include "actors/runtime/behavior_of.hpp"
+#include "protocol/wire.hpp"
 
 #include <caf/exit_reason.hpp>
 #include <caf/send.hpp>
@@ -210,7 +211,7 @@ void stream_state::on(app_to_wire& batch) {
   given.where->spare_outgoing.lend(out.segments);
   const auto before = out.segments.size();
   const auto now = self->now();
-  const auto header = machine().tuple().local.address.is_v4() ? 40u : 60u;
+  const auto header = protocol::header_size(machine().tuple().local.address.is_v4());
   plan_runs(std::move(chunks), protocol::max_ip_packet - header, out.chunks,
             [&](std::uint32_t first, const protocol::run_builder& run) {
               const auto size = run.datagram_size();

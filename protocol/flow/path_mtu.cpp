@@ -22,6 +22,16 @@ bool path_mtu::heard(std::uint16_t mtu) noexcept {
 
 bool path_mtu::forget() noexcept { return heard(65'535); }
 
+bool path_mtu::on_too_big(const packet_too_big& icmp, bool believed, effects& out) noexcept {
+  const auto mtu = std::max(icmp.mtu, least_mtu(v4_));
+  if (!believed || mtu >= packet()) {
+    out.add(count_drop{errc::icmp_ignored, 1});
+    return false;
+  }
+  if (heard(static_cast<std::uint16_t>(mtu))) out.add(mtu_changed{max_datagram_});
+  return true;
+}
+
 bool path_mtu::update() noexcept {
   const auto heard = std::max<std::uint32_t>(std::min(peer_, icmp_), least_mtu(v4_));
   const auto mtu = std::min<std::uint32_t>(device_, heard);

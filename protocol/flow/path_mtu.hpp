@@ -1,11 +1,17 @@
 #pragma once
 
+#include "protocol/effects.hpp"
 #include "protocol/flow/sequence_space.hpp"
 #include "protocol/packet.hpp"
+#include "protocol/time.hpp"
 
+#include <chrono>
 #include <cstdint>
 
 namespace tonel::protocol::flow {
+
+/// For how long what ICMP says is believed: the path may have become wider.
+constexpr duration icmp_belief = std::chrono::minutes{10};
 
 /// The largest datagram that fits into a segment, by what device, peer and ICMP say.
 /// Units: octets of IP packets, but for max_datagram()
@@ -23,6 +29,10 @@ public:
   bool heard(std::uint16_t mtu) noexcept;
   /// What ICMP said is too old.
   bool forget() noexcept;
+
+  /// ICMP about a segment of the stream's; believed: it quotes what is under way. True: it names less than
+  /// what is sent, and holds for icmp_belief; otherwise it is counted.
+  bool on_too_big(const packet_too_big& icmp, bool believed, effects& out) noexcept;
 
 private:
   bool update() noexcept;

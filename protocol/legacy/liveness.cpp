@@ -10,7 +10,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto icmp_belief = 10min;
 constexpr std::uint64_t never_stuck = std::uint64_t{160} << 10;
 /// tonel's client probes after 3 s.
 constexpr auto opener_patience = 4s;
@@ -122,15 +121,9 @@ effects stream::on_resume(time_point now) noexcept {
 
 effects stream::on_too_big(const packet_too_big& icmp, time_point now) noexcept {
   effects out;
-  const auto mtu = std::max(icmp.mtu, least_mtu(is_v4()));
   const bool believed = closing_.is(flow::stage::open) && icmp.quoted == tuple() &&
                         flow::quotes_what_is_under_way(icmp, space_, {first_id_, headers_.ip_id});
-  if (!believed || mtu >= mtu_.packet()) {
-    out.add(count_drop{errc::icmp_ignored, 1});
-    return out;
-  }
-  timers_.set(timer::larger, now + icmp_belief);
-  if (mtu_.heard(static_cast<std::uint16_t>(mtu))) out.add(mtu_changed{mtu_.max_datagram()});
+  if (mtu_.on_too_big(icmp, believed, out)) timers_.set(timer::larger, now + flow::icmp_belief);
   return out;
 }
 

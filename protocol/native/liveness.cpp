@@ -14,7 +14,6 @@ using namespace std::chrono_literals;
 /// Without window scale the sender may have no more than 60,000 octets under way.
 constexpr std::uint64_t most_unacked_unscaled = std::uint64_t{16} << 10;
 constexpr duration unscaled_delayed_ack = 50ms;
-constexpr auto icmp_belief = 10min;
 
 /// From what wants an answer to the first probe, at least.
 constexpr duration first_probe = 2s;
@@ -200,15 +199,9 @@ effects stream::on_resume(time_point now) noexcept {
 
 effects stream::on_too_big(const packet_too_big& icmp, time_point now) noexcept {
   effects out;
-  const auto mtu = std::max(icmp.mtu, least_mtu(is_v4()));
   const bool believed = closing_.is(flow::stage::open) && icmp.quoted == tuple() &&
                         flow::quotes_what_is_under_way(icmp, space_, {acked_id_, headers_.ip_id});
-  if (!believed || mtu >= mtu_.packet()) {
-    out.add(count_drop{errc::icmp_ignored, 1});
-    return out;
-  }
-  timers_.set(timer::larger, now + icmp_belief);
-  if (mtu_.heard(static_cast<std::uint16_t>(mtu))) out.add(mtu_changed{mtu_.max_datagram()});
+  if (mtu_.on_too_big(icmp, believed, out)) timers_.set(timer::larger, now + flow::icmp_belief);
   return out;
 }
 

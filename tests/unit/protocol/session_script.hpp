@@ -100,6 +100,25 @@ struct writer {
   void operator()(const release_upstream&) const { out << "release upstream"; }
 };
 
+/// Time passes for a machine, and all that falls due is done; words(effects) says what.
+template <class Machine, class Words>
+std::string let_pass(Machine& machine, time_point& now, duration time, Words words) {
+  const auto end = now + time;
+  std::string out;
+  while (machine.deadline() && *machine.deadline() <= end) {
+    now = std::max(now, *machine.deadline());
+    const auto more = words(machine.on_timer(now));
+    if (!more.empty()) out += (out.empty() ? "" : ", ") + more;
+  }
+  now = end;
+  return out;
+}
+/// When its timer is due, from now; nothing: none is armed.
+template <class Machine> std::optional<duration> due_in(const Machine& machine, time_point now) {
+  if (!machine.deadline()) return std::nullopt;
+  return *machine.deadline() - now;
+}
+
 } // namespace session_script
 
 /// A server's session, and the hellos of its client.
@@ -176,20 +195,10 @@ public:
   std::string close(bool at_exit = false) { return words(machine_->close(at_exit)); }
   std::string displace() { return words(machine_->displace()); }
   std::string after(protocol::duration time) {
-    const auto end = now + time;
-    std::string out;
-    while (machine_->deadline() && *machine_->deadline() <= end) {
-      now = std::max(now, *machine_->deadline());
-      const auto more = words(machine_->on_timer(now));
-      if (!more.empty()) out += (out.empty() ? "" : ", ") + more;
-    }
-    now = end;
-    return out;
+    return session_script::let_pass(*machine_, now, time,
+                                    [this](const auto& effects) { return words(effects); });
   }
-  std::optional<protocol::duration> due() const {
-    if (!machine_->deadline()) return std::nullopt;
-    return *machine_->deadline() - now;
-  }
+  std::optional<protocol::duration> due() const { return session_script::due_in(*machine_, now); }
   protocol::server_session& machine() { return *machine_; }
 
   protocol::time_point now = session_script::start;
@@ -265,21 +274,11 @@ public:
   std::string close(bool at_exit = false) { return words(machine_->close(at_exit, now)); }
   /// Time passes, and all that falls due is done.
   std::string after(protocol::duration time) {
-    const auto end = now + time;
-    std::string out;
-    while (machine_->deadline() && *machine_->deadline() <= end) {
-      now = std::max(now, *machine_->deadline());
-      const auto more = words(machine_->on_timer(now));
-      if (!more.empty()) out += (out.empty() ? "" : ", ") + more;
-    }
-    now = end;
-    return out;
+    return session_script::let_pass(*machine_, now, time,
+                                    [this](const auto& effects) { return words(effects); });
   }
   /// When the timer is due, from now; nothing: none is armed.
-  std::optional<protocol::duration> due() const {
-    if (!machine_->deadline()) return std::nullopt;
-    return *machine_->deadline() - now;
-  }
+  std::optional<protocol::duration> due() const { return session_script::due_in(*machine_, now); }
   protocol::client_session& machine() { return *machine_; }
 
   protocol::time_point now = session_script::start;
