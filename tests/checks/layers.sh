@@ -50,11 +50,11 @@ done
 forbid 'system/ knows protocol/ and the operating system' \
   "${include}(\"(actors|tests|bench)/|<(caf|boost)/)" "${system[@]}"
 forbid 'actors/ does not know its programs' "${include}\"(actors/app|tests|bench)/" "${actors[@]}"
-# allow WHY PATTERN FILES...: of what is included from actors/ each line matches the expression.
+# allow WHY ROOT PATTERN FILES...: of what is included from ROOT each line goes on with the expression.
 allow() {
-  local why=$1 pattern=$2 hits
-  shift 2
-  hits=$(grep -nHE -- "${include}\"actors/" "$@" | grep -vE -- "\"actors/${pattern}\"" || true)
+  local why=$1 root=$2 pattern=$3 hits
+  shift 3
+  hits=$(grep -nHE -- "${include}\"${root}/" "$@" | grep -vE -- "\"${root}/${pattern}\"" || true)
   if [[ -n $hits ]]; then
     printf '%s:\n%s\n' "$why" "$hits" >&2
     failed=1
@@ -63,25 +63,28 @@ allow() {
 # A room of actors/ includes itself and what its line in the table of docs/design.md allows.
 while IFS='|' read -r _ room _ allowed _; do
   room=$(tr -d ' `' <<<"$room")
+  root=$(dirname "actors/$room")
   mapfile -t files < <(sources "actors/$room")
-  allow "actors/$room/ includes what docs/design.md allows" \
-    "($room$(tr -d ' `.' <<<"$allowed" | sed -E 's/([a-z]+),?/|\1/g'))/[a-z_]+\.hpp" "${files[@]}"
+  allow "actors/$room/ includes what docs/design.md allows" "$root" \
+    "(${room#app/}$(tr -d ' `.' <<<"$allowed" | sed -E 's/([a-z]+),?/|\1/g'))/[a-z_]+\.hpp" "${files[@]}"
   rooms="${rooms:-} $room "
-done < <(grep -E '^\| .[a-z]+/. \|' docs/design.md | tr -d '/')
-for folder in actors/*/; do
-  folder=$(basename "$folder")
+done < <(grep -E '^\| .(app/)?[a-z]+/. \|' docs/design.md | sed 's|/. |` |')
+for folder in actors/*/ actors/app/*/; do
+  folder=${folder#actors/}
+  folder=${folder%/}
   if [[ $folder != app && ${rooms:-} != *" $folder "* ]]; then
     echo "actors/$folder/ has no line in the table of rooms in docs/design.md" >&2
     failed=1
   fi
 done
-if compgen -G 'actors/*.cpp' >/dev/null; then
+if compgen -G 'actors/*.cpp' >/dev/null || compgen -G 'actors/app/*.?pp' >/dev/null; then
   echo "sources of actors/ live in a room (docs/design.md)" >&2
   failed=1
 fi
 for file in actors/root/{changeover,readiness,reloading,remotes,signals}.?pp; do
   own=$(basename "${file%.?pp}")
   allow 'what the root does besides supervising knows no actor and no other part: the root connects them' \
+    actors \
     "(root/$own|root/host|runtime/log|messages/messages|messages/status|supervision/restart)\.hpp" "$file"
 done
 mapfile -t tools < <(sources tools)
@@ -94,7 +97,7 @@ forbid 'tools/ has nothing but the layers below the actors' "${include}(\"(actor
 forbid 'narrow CAF headers: all.hpp takes ten seconds a file' "${include}<caf/all\\.hpp>" \
   "${everything[@]}"
 forbid 'include paths start at the repository root' "${include}\"\\.\\.?/" "${everything[@]}"
-forbid 'faults come by the host: actors/app/host_faults.hpp' '(ifn?def|defined).*TONEL_FAULTS' "${everything[@]}"
+forbid 'faults come by the host: actors/app/programs/host_faults.hpp' '(ifn?def|defined).*TONEL_FAULTS' "${everything[@]}"
 
 long=$(wc -l "${everything[@]}" | awk '$2 != "total" && $1 > 600 {print $2 ": " $1 " lines"}')
 if [[ -n $long ]]; then

@@ -1,5 +1,5 @@
 // Prints the rows of all options as JSON: what derived.py compares completions and documentation with.
-#include "actors/app/option_table.hpp"
+#include "actors/app/settings/option_table.hpp"
 
 #include <iostream>
 #include <nlohmann/json.hpp>

@@ -1,5 +1,5 @@
-#include "actors/app/config_file.hpp"
-#include "actors/app/load.hpp"
+#include "actors/app/settings/config_file.hpp"
+#include "actors/app/settings/load.hpp"
 
 #include <boost/test/unit_test.hpp>
 

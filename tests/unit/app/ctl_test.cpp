@@ -1,5 +1,5 @@
-#include "actors/app/ctl_command.hpp"
-#include "actors/app/ctl_tables.hpp"
+#include "actors/app/ctl/ctl_command.hpp"
+#include "actors/app/ctl/ctl_tables.hpp"
 
 #include <boost/test/unit_test.hpp>
 

@@ -1,5 +1,5 @@
-#include "actors/app/doctor.hpp"
-#include "actors/app/doctor_target.hpp"
+#include "actors/app/doctor/doctor.hpp"
+#include "actors/app/doctor/doctor_target.hpp"
 
 #include <boost/test/unit_test.hpp>
 

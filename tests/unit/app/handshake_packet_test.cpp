@@ -1,4 +1,4 @@
-#include "actors/app/handshake_packet.hpp"
+#include "actors/app/settings/handshake_packet.hpp"
 
 #include <boost/test/unit_test.hpp>
 

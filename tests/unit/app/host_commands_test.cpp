@@ -1,5 +1,5 @@
-#include "actors/app/host_commands.hpp"
-#include "actors/app/validate.hpp"
+#include "actors/app/settings/host_commands.hpp"
+#include "actors/app/settings/validate.hpp"
 
 #include <boost/test/unit_test.hpp>
 

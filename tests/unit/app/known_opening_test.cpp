@@ -1,5 +1,5 @@
-#include "actors/app/known_opening.hpp"
-#include "actors/app/load.hpp"
+#include "actors/app/settings/known_opening.hpp"
+#include "actors/app/settings/load.hpp"
 
 #include <boost/test/unit_test.hpp>
 

@@ -1,4 +1,4 @@
-#include "actors/app/log.hpp"
+#include "actors/app/programs/log.hpp"
 
 #include <boost/test/unit_test.hpp>
 

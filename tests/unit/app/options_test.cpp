@@ -1,5 +1,5 @@
-#include "actors/app/build_info.hpp"
-#include "actors/app/options.hpp"
+#include "actors/app/settings/build_info.hpp"
+#include "actors/app/settings/options.hpp"
 
 #include <boost/test/unit_test.hpp>
 

@@ -1,4 +1,4 @@
-#include "actors/app/ruleset.hpp"
+#include "actors/app/doctor/ruleset.hpp"
 
 #include <boost/test/unit_test.hpp>
 

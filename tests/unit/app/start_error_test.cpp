@@ -1,4 +1,4 @@
-#include "actors/app/start_error.hpp"
+#include "actors/app/programs/start_error.hpp"
 
 #include <boost/test/unit_test.hpp>
 

@@ -1,4 +1,4 @@
-#include "actors/app/validate.hpp"
+#include "actors/app/settings/validate.hpp"
 
 #include <boost/test/unit_test.hpp>
 

@@ -1,0 +1,346 @@
+#include "actors/app/ctl/ctl_command.hpp"
+#include "actors/app/ctl/ctl_tables.hpp"
+#include "actors/app/doctor/doctor.hpp"
+#include "actors/app/doctor/doctor_target.hpp"
+#include "actors/app/settings/build_info.hpp"
+#include "actors/app/settings/control_socket.hpp"
+#include "system/daemon.hpp"
+#include "system/instance_state.hpp"
+#include "system/process.hpp"
+#include "system/resolver.hpp"
+#include "system/stream_socket.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <exception>
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+namespace tonel::actors::app {
+
+namespace {
+
+using json = nlohmann::ordered_json;
+using task = ctl_command::task;
+
+constexpr int failed = 1, wrong_usage = 2, nobody = 3;
+// A shard that does not answer is waited for by the program, a second; a reload takes 8 s at most.
+constexpr int patience = 10'000;
+
+void complain(const std::string& text) { std::cerr << "tonelctl: " << text << '\n'; }
+
+/// A running program.
+struct instance {
+  std::string socket;
+  std::string answer; ///< to the last question
+};
+
+/// The question as it goes over the socket.
+std::string question(const char* command, const json& more = json::object()) {
+  json out{{"command", command}};
+  out.update(more);
+  return out.dump() + '\n';
+}
+
+/// "": the answer is none of an error.
+std::string error_in(const std::string& answer) {
+  const auto parsed = json::parse(answer, nullptr, false);
+  if (!parsed.is_object()) return "the answer is no JSON";
+  return parsed.contains("error") && parsed["error"].is_string()
+             ? parsed["error"].get<std::string>()
+             : std::string{};
+}
+
+/// What an answer with one member says.
+std::string text_in(const std::string& answer) {
+  const auto parsed = json::parse(answer, nullptr, false);
+  return parsed.is_object() && parsed.size() == 1 && parsed.front().is_string()
+             ? parsed.front().get<std::string>()
+             : answer;
+}
+
+/// Asks all programs that are to be asked; says which could not be.
+std::vector<instance> ask_all(const ctl_command& command, const std::string& line, bool quiet) {
+  std::vector<instance> out;
+  const bool named = !command.socket.empty();
+  const auto sockets = named ? std::vector<std::string>{command.socket} : find_control_sockets();
+  for (const auto& socket : sockets) {
+    auto answer = sys::ask_local(socket, line, patience);
+    if (answer) {
+      out.push_back({socket, std::move(*answer)});
+    } else if (named ||
+               (answer.error().number != ECONNREFUSED && answer.error().number != ENOENT)) {
+      complain(answer.error().to_string()); // else a program that died without removing it
+    }
+  }
+  if (out.empty() && !quiet && !named)
+    complain(std::string{"no running program found under "} + sys::usual_runtime_folder() +
+             "* (are you root? --socket names another place)");
+  return out;
+}
+
+/// The answer in one line, with the socket it came from.
+std::string json_line(const instance& from) {
+  auto parsed = json::parse(from.answer, nullptr, false);
+  if (!parsed.is_object()) return from.answer + '\n';
+  json out{{"socket", from.socket}};
+  out.update(parsed);
+  return out.dump(-1, ' ', false, json::error_handler_t::replace) + '\n';
+}
+
+int show(const ctl_command& command, const std::vector<instance>& from,
+         std::string (*table)(const std::string&)) {
+  int code = from.empty() ? nobody : 0;
+  for (const auto& each : from) {
+    if (const auto error = error_in(each.answer); !error.empty()) {
+      complain(each.socket + ": " + error);
+      code = failed;
+    } else if (command.json) {
+      std::cout << json_line(each);
+    } else {
+      if (from.size() > 1) std::cout << each.socket << ":\n";
+      std::cout << table(each.answer);
+    }
+  }
+  return code;
+}
+
+/// One answer holds 1,000 at most: asked until there are enough.
+std::optional<instance> ask_sessions(const ctl_command& command, const std::string& socket) {
+  json whole;
+  std::uint64_t after = 0;
+  for (auto left = command.most; left > 0;) {
+    auto answer = sys::ask_local(
+        socket,
+        question("sessions", {{"most", std::min<std::uint64_t>(left, 1'000)}, {"after", after}}),
+        patience);
+    if (!answer) {
+      complain(answer.error().to_string());
+      return {};
+    }
+    auto part = json::parse(*answer, nullptr, false);
+    if (!part.is_object() || !part.contains("sessions")) return instance{socket, *answer};
+    left -= std::min<std::uint64_t>(left, part["sessions"].size());
+    const bool more = part.contains("next");
+    if (more) after = part["next"].get<std::uint64_t>();
+    part.erase("next");
+    if (whole.is_null()) {
+      whole = std::move(part);
+    } else {
+      whole["complete"] = whole["complete"] == true && part["complete"] == true;
+      for (auto& each : part["sessions"])
+        whole["sessions"].push_back(std::move(each));
+    }
+    if (!more) break;
+  }
+  return instance{socket, whole.dump(-1, ' ', false, json::error_handler_t::replace)};
+}
+
+int sessions(const ctl_command& command) {
+  std::vector<instance> answers;
+  for (const auto& found : ask_all(command, question("sessions", {{"most", 0}}), false))
+    if (auto answer = ask_sessions(command, found.socket)) answers.push_back(std::move(*answer));
+  return show(command, answers, sessions_table);
+}
+
+int watch_counters(const ctl_command& command) {
+  std::vector<std::pair<std::string, counter_values>> before;
+  for (bool first = true;; first = false) {
+    const auto now = ask_all(command, question("counters"), false);
+    if (now.empty()) return first ? nobody : failed;
+    for (const auto& each : now) {
+      auto at = std::find_if(before.begin(), before.end(),
+                             [&](const auto& b) { return b.first == each.socket; });
+      if (at == before.end()) {
+        before.emplace_back(each.socket, counters_in(each.answer));
+        if (command.json) std::cout << json_line(each) << std::flush;
+        continue;
+      }
+      auto values = counters_in(each.answer);
+      if (command.json)
+        std::cout << json_line(each);
+      else if (const auto gained = counters_gained(at->second, values); !gained.empty())
+        std::cout << each.socket << ":\n" << gained << '\n';
+      std::cout << std::flush;
+      at->second = std::move(values);
+    }
+    if (!std::cout) return failed;
+    std::this_thread::sleep_for(std::chrono::seconds{1});
+  }
+}
+
+/// For what must not happen to several by accident. done: what is said then; null: what the answer
+/// says
+int command_one(const ctl_command& command, const std::string& line, const char* done) {
+  auto one = command;
+  if (one.socket.empty()) {
+    const auto all = ask_all(command, question("counters"), false);
+    if (all.empty()) return nobody;
+    if (all.size() > 1) {
+      complain("several programs are running; --socket names the one that is meant:");
+      for (const auto& each : all)
+        std::cerr << "  " << each.socket << '\n';
+      return wrong_usage;
+    }
+    one.socket = all.front().socket;
+  }
+  const auto answers = ask_all(one, line, false);
+  if (answers.empty()) return nobody;
+  if (const auto error = error_in(answers.front().answer); !error.empty()) {
+    complain(error);
+    return failed;
+  }
+  const auto& answer = answers.front();
+  std::cout << (command.json      ? json_line(answer)
+                : done != nullptr ? std::string{done} + '\n'
+                                  : text_in(answer.answer) + '\n');
+  return 0;
+}
+
+/// The programs as they lie beside this one or where packages put them.
+std::vector<std::string> program_files(role side) {
+  const std::string name{program_name(side)};
+  std::error_code ignored;
+  const auto own = std::filesystem::read_symlink("/proc/self/exe", ignored).parent_path() / name;
+  std::vector<std::string> out;
+  for (const auto& path : {own, std::filesystem::path{"/usr/bin"} / name})
+    if (std::filesystem::exists(path, ignored) && out.empty()) out.push_back(path);
+  return out;
+}
+
+command_line described(const ctl_command& command) {
+  const std::pair<const char*, const std::string&> given[] = {{"tun", command.tun},
+                                                              {"local", command.local},
+                                                              {"remote", command.remote},
+                                                              {"mtu", command.mtu}};
+  command_line out;
+  for (const auto& [name, value] : given)
+    if (!value.empty()) out.values[name] = value;
+  return out;
+}
+
+/// Which programs to look at the host for. Nothing: a file cannot be read, which has been said.
+std::optional<std::vector<doctor_case>> doctor_cases(const ctl_command& command) {
+  std::vector<doctor_case> out;
+  const auto given = described(command);
+  for (const auto& path : command.configs) {
+    if (!std::ifstream{path}) {
+      complain(path + ": cannot be read");
+      return {};
+    }
+    auto line = given;
+    line.values["config"] = path;
+    const bool server =
+        path.find("server") != std::string::npos || path.find("tonels") != std::string::npos;
+    out.push_back(
+        case_of_options(command.side.value_or(server ? role::server : role::client), line));
+  }
+  if (out.empty() && given.values.empty())
+    for (const auto& each : ask_all(command, question("status"), true))
+      if (auto found = case_of_status(each.answer);
+          found && (!command.side || found->target.side == *command.side))
+        out.push_back(std::move(*found));
+  if (out.empty()) out.push_back(case_of_options(command.side.value_or(role::client), given));
+  return out;
+}
+
+void resolve(doctor_way& way, bool ipv6) {
+  if (!way.remote) return;
+  const auto wanted = ipv6 ? sys::address_filter::any : sys::address_filter::v4;
+  const auto found = sys::resolve(way.remote->host, way.remote->port, wanted);
+  if (found && !found->empty())
+    way.question.remote = found->front();
+  else
+    complain("the name " + way.remote->host + " does not resolve: the default route is looked at");
+}
+
+/// Looks at the host for each tunnel by itself: they may differ in way and port.
+std::vector<finding> examine(doctor_case& program) {
+  std::vector<tunnel_findings> out;
+  auto target = program.target;
+  const auto files = program_files(target.side);
+  for (auto& way : program.ways) {
+    resolve(way, target.ipv6);
+    way.question.programs = files;
+    target.local_port = way.question.tcp_port;
+    out.push_back({way.tunnel, diagnose(target, sys::gather_host_facts(way.question))});
+  }
+  return joined(out);
+}
+
+int doctor(const ctl_command& command) {
+  auto cases = doctor_cases(command);
+  if (!cases) return wrong_usage;
+  int code = 0;
+  for (auto& each : *cases) {
+    const auto findings = examine(each);
+    if (command.json) {
+      std::cout << findings_json(each.target, findings) << '\n';
+    } else {
+      std::cout << "this host, for " << program_name(each.target.side)
+                << (each.target.running ? ", running" : ", not running")
+                << (each.target.tun.empty() ? "" : " on " + each.target.tun) << ":\n"
+                << findings_text(findings);
+    }
+    if (std::any_of(findings.begin(), findings.end(),
+                    [](const finding& f) { return f.is == finding::level::fault; }))
+      code = failed;
+  }
+  return code;
+}
+
+int pcap(const ctl_command& command) {
+  json more{{"do", command.start ? "start" : "stop"}};
+  if (command.start) more["file"] = sys::absolute_path(command.file);
+  if (command.limit != 0) more["limit_mib"] = command.limit;
+  return command_one(command, question("pcap", more), nullptr);
+}
+
+int run_command(const ctl_command& command) {
+  switch (command.what) {
+  case task::help: std::cout << ctl_help_text(); return 0;
+  case task::version: std::cout << version_text("tonelctl"); return 0;
+  case task::status:
+    return show(command, ask_all(command, question("status"), false), status_table);
+  case task::sessions: return sessions(command);
+  case task::counters:
+    if (command.watch) return watch_counters(command);
+    return show(command, ask_all(command, question("counters"), false), counters_table);
+  case task::reload: return command_one(command, question("reload"), "reloaded");
+  case task::close:
+    return command_one(command, question("close", {{"session", command.session}}),
+                       ("session " + std::to_string(command.session) + " is being closed").c_str());
+  case task::pcap: return pcap(command);
+  case task::doctor: return doctor(command);
+  }
+  return failed;
+}
+
+} // namespace
+
+} // namespace tonel::actors::app
+
+int main(int argc, char** argv) {
+  using namespace tonel::actors::app;
+  const auto command = parse_ctl_command({argv + 1, argv + argc});
+  if (!command.errors.empty()) {
+    for (const auto& error : command.errors)
+      std::cerr << "tonelctl: " << error << '\n';
+    std::cerr << "'tonelctl --help' lists the commands and options.\n";
+    return 2;
+  }
+  try {
+    return run_command(command);
+  } catch (const std::exception& e) {
+    std::cerr << "tonelctl: " << e.what() << '\n';
+    return 1;
+  }
+}

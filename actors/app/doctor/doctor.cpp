@@ -1,0 +1,474 @@
+#include "actors/app/doctor/doctor.hpp"
+
+#include "actors/app/doctor/ruleset.hpp"
+#include "actors/app/settings/option_table.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+namespace tonel::actors::app {
+
+namespace {
+
+using level = finding::level;
+
+class examination {
+public:
+  examination(const doctor_target& target, const sys::host_facts& facts)
+      : target_(target), facts_(facts) {}
+  std::vector<finding> run();
+
+private:
+  void fine(const char* about, std::string text) {
+    out_.push_back({level::fine, about, std::move(text), {}});
+  }
+  void note(const char* about, std::string text, std::vector<std::string> mend = {}) {
+    out_.push_back({level::note, about, std::move(text), std::move(mend)});
+  }
+  void fault(const char* about, std::string text, std::vector<std::string> mend = {}) {
+    out_.push_back({level::fault, about, std::move(text), std::move(mend)});
+  }
+  bool client() const { return target_.side == role::client; }
+  bool macos() const { return facts_.system == sys::host_system::macos; }
+  std::string program() const { return std::string{program_name(target_.side)}; }
+  const sys::interface_facts* interface(const std::string& name) const;
+
+  void configuration();
+  void tun();
+  void capability();
+  void root();
+  void route();
+  void forwarding();
+  void reverse_path();
+  void forward_chains();
+  void dropped(const chain_verdict& chain);
+  std::vector<std::string> let_pass(const chain_verdict& chain) const;
+  void packet_filter();
+  void translation();
+  void untranslated();
+  void tracking();
+  void offloads();
+  void path_mtu();
+  void port();
+
+  const doctor_target& target_;
+  const sys::host_facts& facts_;
+  std::vector<finding> out_;
+};
+
+const sys::interface_facts* examination::interface(const std::string& name) const {
+  const auto& all = facts_.interfaces;
+  const auto at =
+      std::find_if(all.begin(), all.end(), [&](const auto& each) { return each.name == name; });
+  return at != all.end() && !name.empty() ? &*at : nullptr;
+}
+
+std::vector<finding> examination::run() {
+  configuration();
+  if (macos()) {
+    root();
+  } else {
+    tun();
+    capability();
+  }
+  route();
+  forwarding();
+  if (macos()) {
+    packet_filter();
+  } else {
+    reverse_path();
+    forward_chains();
+    translation();
+    tracking();
+    offloads();
+  }
+  path_mtu();
+  port();
+  return std::move(out_);
+}
+
+void examination::configuration() {
+  for (const auto& problem : target_.problems)
+    fault("configuration", problem);
+  if (target_.problems.empty() && !target_.config_file.empty())
+    fine("configuration", target_.tunnels == 1
+                              ? "it has 1 tunnel"
+                              : "it has " + std::to_string(target_.tunnels) + " tunnels");
+}
+
+void examination::tun() {
+  switch (facts_.tun_error) {
+  case 0: fine("tun", "/dev/net/tun can be opened"); return;
+  case ENOENT:
+    fault("tun", "the device node /dev/net/tun is missing",
+          {"mkdir -p /dev/net", "mknod -m 666 /dev/net/tun c 10 200"});
+    return;
+  case ENODEV: fault("tun", "the kernel has no TUN driver loaded", {"modprobe tun"}); return;
+  case EACCES:
+    fault("tun", "/dev/net/tun may not be opened by this user", {"chmod 666 /dev/net/tun"});
+    return;
+  case EPERM:
+    fault("tun", "/dev/net/tun may not be opened: the container or service forbids the device "
+                 "(docker: --device /dev/net/tun; systemd: DeviceAllow=/dev/net/tun)");
+    return;
+  default:
+    fault("tun", std::string{"/dev/net/tun cannot be opened: "} + std::strerror(facts_.tun_error));
+  }
+}
+
+void examination::capability() {
+  if (target_.running) {
+    fine("capability", program() + " is running and has its device");
+    return;
+  }
+  if (facts_.net_admin) {
+    fine("capability", "this user has CAP_NET_ADMIN");
+    return;
+  }
+  std::vector<std::string> mend;
+  for (const auto& [path, has] : facts_.programs)
+    if (!has) mend.push_back("setcap cap_net_admin+ep " + path);
+  if (mend.empty() && !facts_.programs.empty())
+    fine("capability", "the program's file carries CAP_NET_ADMIN");
+  else
+    fault("capability",
+          "this user lacks CAP_NET_ADMIN, which a TUN device needs; run " + program() +
+              " as root or as a service, or give the capability to its file",
+          mend);
+}
+
+/// A Mac has no device node to open and no capability to give.
+void examination::root() {
+  if (target_.running)
+    fine("capability", program() + " is running and has its device");
+  else if (facts_.net_admin)
+    fine("capability", "this user is root, as a utun device wants it");
+  else
+    fault("capability", "a utun device is for root alone; run " + program() +
+                            " with sudo, or as launchd's service");
+}
+
+void examination::route() {
+  if (!facts_.uplink.empty())
+    fine("route", "packets to the other end leave by " + facts_.uplink);
+  else
+    fault("route", "there is no route to the other end");
+}
+
+void examination::forwarding() {
+  if (facts_.forward4 && *facts_.forward4 == 0)
+    fault("forwarding",
+          "IPv4 forwarding is off: packets stop between the TUN device and the network",
+          {macos() ? "sysctl -w net.inet.ip.forwarding=1" : "sysctl -w net.ipv4.ip_forward=1"});
+  else
+    fine("forwarding", "IPv4 is forwarded");
+  if (target_.ipv6 && facts_.forward6 && *facts_.forward6 == 0) {
+    const std::string text =
+        "IPv6 forwarding is off: clients and servers are reached over IPv4 alone";
+    if (macos())
+      fault("forwarding6", text, {"sysctl -w net.inet6.ip6.forwarding=1"});
+    else
+      fault("forwarding6",
+            text + " (a host that takes its address from router advertisements then needs "
+                   "accept_ra=2 on that interface)",
+            {"sysctl -w net.ipv6.conf.all.forwarding=1"});
+  }
+  if (facts_.forward4.value_or(0) == 0) return;
+  for (const auto& name : {facts_.uplink, target_.tun}) {
+    const auto* at = interface(name);
+    if (at != nullptr && at->forwarding && *at->forwarding == 0)
+      fault("forwarding", "forwarding of what arrives by " + name + " is off",
+            {"sysctl -w net/ipv4/conf/" + name + "/forwarding=1"});
+  }
+}
+
+void examination::reverse_path() {
+  bool strict = false;
+  for (const auto& each : facts_.interfaces) {
+    if (!each.up || each.loopback || each.rp_filter != 1 || !each.default_route) continue;
+    if (facts_.uplink.empty() || each.name == facts_.uplink) continue;
+    strict = true;
+    fault("rp_filter",
+          each.name +
+              " drops packets of the other end: rp_filter is strict there, and the way "
+              "back is by " +
+              facts_.uplink,
+          {"sysctl -w net/ipv4/conf/" + each.name + "/rp_filter=2"});
+  }
+  if (!strict) fine("rp_filter", "no interface drops packets for the way they come");
+}
+
+void examination::forward_chains() {
+  if (facts_.legacy_iptables)
+    note("forward", "there are rules of the old iptables, which are not looked at here "
+                    "(iptables-legacy -S FORWARD shows them)");
+  const auto rules = ruleset::parse(facts_.ruleset);
+  if (!rules) {
+    note("forward", "the firewall's rules cannot be read" +
+                        (facts_.ruleset_error.empty() ? "" : " (" + facts_.ruleset_error + ')') +
+                        "; run this as root");
+    return;
+  }
+  // The first packet of a connection, and the answer to it.
+  const forwarded_packet out{target_.tun, facts_.uplink, client() ? "new" : "established"};
+  const forwarded_packet in{facts_.uplink, target_.tun, client() ? "established" : "new"};
+  std::vector<chain_verdict> bad;
+  for (const auto& packet : {out, in}) {
+    for (auto& verdict : rules->forward(packet)) {
+      const auto same = std::find_if(bad.begin(), bad.end(), [&](const chain_verdict& b) {
+        return b.family == verdict.family && b.table == verdict.table && b.chain == verdict.chain;
+      });
+      if (same == bad.end())
+        bad.push_back(std::move(verdict));
+      else if (verdict.what == chain_verdict::fate::dropped)
+        *same = std::move(verdict);
+    }
+  }
+  for (const auto& chain : bad)
+    dropped(chain);
+  if (bad.empty()) fine("forward", "no firewall rule stops the tunnel's packets");
+}
+
+void examination::dropped(const chain_verdict& chain) {
+  const auto name = chain.family + ' ' + chain.table + ' ' + chain.chain;
+  if (chain.what == chain_verdict::fate::unsure) {
+    note("forward",
+         "the chain " + name + " drops by " + chain.by +
+             ", after rules of which only a packet shows whether they let the tunnel pass",
+         let_pass(chain));
+    return;
+  }
+  fault("forward", "the chain " + name + " drops the tunnel's packets, by " + chain.by,
+        let_pass(chain));
+}
+
+std::vector<std::string> examination::let_pass(const chain_verdict& chain) const {
+  const auto tun = target_.tun.empty() ? std::string{"tun0"} : target_.tun;
+  std::vector<std::string> out;
+  // iptables keeps its tables in nftables, and refuses to list what it has not made.
+  if (facts_.has_iptables && chain.table == "filter" && chain.chain == "FORWARD") {
+    const auto command = std::string{chain.family == "ip6" ? "ip6tables" : "iptables"};
+    const auto rules = ruleset::parse(facts_.ruleset);
+    const bool docker = rules && rules->has_chain(chain.family, chain.table, "DOCKER-USER");
+    const auto head = command + " -I " + (docker ? "DOCKER-USER" : "FORWARD");
+    return {head + " -i " + tun + " -j ACCEPT", head + " -o " + tun + " -j ACCEPT"};
+  }
+  const auto head = "nft insert rule " + chain.family + ' ' + chain.table + ' ' + chain.chain + ' ';
+  return {head + "iifname " + tun + " accept", head + "oifname " + tun + " accept"};
+}
+
+void examination::packet_filter() {
+  if (!facts_.pf) {
+    note("forward", "pf's rules cannot be read (" + facts_.ruleset_error + "); run this as root");
+    return;
+  }
+  const auto& pf = *facts_.pf;
+  if (pf.looks_into_anchors)
+    fine("forward", "pf looks into the anchors that tonel's rules lie in");
+  else
+    fault("forward",
+          "pf does not look into the anchors of com.apple, where tonel's rules lie; /etc/pf.conf "
+          "must have its lines nat-anchor, rdr-anchor and anchor \"com.apple/*\"",
+          {"pfctl -f /etc/pf.conf"});
+  if (pf.anchors.empty())
+    untranslated();
+  else if (pf.on)
+    fine("translation",
+         "there are rules that translate addresses, in com.apple/" + pf.anchors.front());
+  else
+    fault("translation",
+          "pf is off, so that the rules in com.apple/" + pf.anchors.front() + " do nothing",
+          {"pfctl -E"});
+}
+
+void examination::translation() {
+  const auto rules = ruleset::parse(facts_.ruleset);
+  if (!rules) return; // said before
+  if (rules->translates(client()))
+    fine("translation", "there are rules that translate addresses");
+  else if (!facts_.legacy_iptables)
+    untranslated();
+}
+
+void examination::untranslated() {
+  std::string text = client() ? "no rule gives the packets of the TUN device the host's address"
+                              : "no rule directs the clients' packets to the TUN device";
+  if (target_.rule_commands.empty())
+    text += "; " + program() + " prints the commands when it starts";
+  const auto is = target_.running ? level::fault : level::note;
+  out_.push_back({is, "translation", std::move(text), target_.rule_commands});
+}
+
+void examination::tracking() {
+  if (!facts_.conntrack_liberal) {
+    note("conntrack",
+         "connection tracking is not there; it is with the first rule that translates addresses, "
+         "if the kernel has it",
+         {"modprobe nf_conntrack"});
+    return;
+  }
+  if (facts_.conntrack_count && facts_.conntrack_max && *facts_.conntrack_max != 0 &&
+      *facts_.conntrack_count * 10 >= *facts_.conntrack_max * 9)
+    fault(
+        "conntrack",
+        "the table of tracked connections is full or nearly so: " +
+            std::to_string(*facts_.conntrack_count) + " of " +
+            std::to_string(*facts_.conntrack_max),
+        {"sysctl -w net.netfilter.nf_conntrack_max=" + std::to_string(*facts_.conntrack_max * 2)});
+  else
+    fine("conntrack", "connections are tracked, and there is room for more");
+  // Not a fault: tonel's own connections stand the strictest tracking.
+  if (*facts_.conntrack_liberal == 0)
+    note("conntrack-strict",
+         "connection tracking checks TCP windows: right for tonel's own protocol, but a peer that "
+         "is tonel 0.6.1 or phantun may stand still after a loss",
+         {"sysctl -w net.netfilter.nf_conntrack_tcp_be_liberal=1"});
+}
+
+void examination::offloads() {
+  const auto* uplink = interface(facts_.uplink);
+  if (uplink == nullptr) return;
+  if (uplink->off.empty()) {
+    fine("offload", uplink->name + " cuts and merges packets by itself");
+    return;
+  }
+  std::string list, command = "ethtool -K " + uplink->name;
+  for (const auto& each : uplink->off) {
+    list += (list.empty() ? "" : ", ") + each;
+    command += ' ' + each + " on";
+  }
+  note("offload",
+       uplink->name + " has offloads switched off (" + list +
+           "): large datagram rates cost more CPU time",
+       {command});
+}
+
+void examination::path_mtu() {
+  auto least = facts_.path_mtu;
+  if (const auto* uplink = interface(facts_.uplink); uplink != nullptr && uplink->mtu != 0)
+    least = least ? std::min(*least, uplink->mtu) : uplink->mtu;
+  if (!least) return;
+  if (*least >= target_.mtu) {
+    fine("mtu",
+         "packets of " + std::to_string(target_.mtu) + " bytes fit the way, as far as known");
+    return;
+  }
+  const auto text = std::to_string(*least);
+  std::vector<std::string> mend;
+  std::string how = "; start " + program() + " with --mtu " + text;
+  if (!target_.config_file.empty() && macos()) {
+    // Its sed has no such commands on one line.
+    how = "; put \"mtu = " + text + "\" into " + target_.config_file;
+  } else if (!target_.config_file.empty()) {
+    how.clear();
+    // A line there would win over one that is added; one above all sections holds for all.
+    mend = {"sed -i -e '1i mtu = " + text + "' -e '/^ *mtu *=/d' " + target_.config_file};
+  }
+  note("mtu",
+       "the way takes packets of " + text + " bytes, --mtu is " + std::to_string(target_.mtu) +
+           ": the first large datagrams of each session are lost" + how,
+       std::move(mend));
+}
+
+void examination::port() {
+  if (client() || target_.local_port == 0) return;
+  const auto port_text = std::to_string(target_.local_port);
+  if (facts_.listeners.empty()) {
+    fine("port", "no other program listens on TCP port " + port_text);
+    return;
+  }
+  std::vector<std::string> mend;
+  std::string who;
+  for (const auto& each : facts_.listeners) {
+    if (each.pid == 0) continue;
+    const auto command = "kill " + std::to_string(each.pid);
+    if (std::find(mend.begin(), mend.end(), command) != mend.end()) continue;
+    mend.push_back(command);
+    who += (who.empty() ? " (" : ", ") + each.program + ", process " + std::to_string(each.pid);
+  }
+  if (!who.empty()) who += ')';
+  fault("port",
+        "another program listens on TCP port " + port_text + who +
+            ": it gets no connection from outside while tonels has the port; stop it, or choose "
+            "another --local",
+        std::move(mend));
+}
+
+/// "tunnels a, b: ", or nothing
+std::string label(const std::vector<std::string>& tunnels) {
+  std::string out;
+  for (const auto& name : tunnels)
+    out += (out.empty() ? "" : ", ") + name;
+  if (out.empty()) return out;
+  return (tunnels.size() > 1 ? "tunnels " : "tunnel ") + out + ": ";
+}
+
+const char* word(level is) {
+  switch (is) {
+  case level::fine: return "ok";
+  case level::note: return "note";
+  case level::fault: return "fault";
+  }
+  return "";
+}
+
+} // namespace
+
+std::vector<finding> diagnose(const doctor_target& target, const sys::host_facts& facts) {
+  return examination{target, facts}.run();
+}
+
+std::vector<finding> joined(const std::vector<tunnel_findings>& of_each) {
+  std::vector<finding> out;
+  for (const auto& [tunnel, list] : of_each)
+    for (const auto& each : list) {
+      const auto same = std::find_if(out.begin(), out.end(), [&](const finding& f) {
+        return f.is == each.is && f.about == each.about && f.text == each.text &&
+               f.mend == each.mend;
+      });
+      if (same != out.end()) {
+        same->tunnels.push_back(tunnel);
+        continue;
+      }
+      const auto behind = std::find_if(out.rbegin(), out.rend(),
+                                       [&](const finding& f) { return f.about == each.about; });
+      const auto at = behind != out.rend() ? behind.base() : out.end();
+      out.insert(at, each)->tunnels = {tunnel};
+    }
+  for (auto& each : out)
+    if (each.tunnels.size() >= of_each.size()) each.tunnels.clear();
+  return out;
+}
+
+std::string findings_text(const std::vector<finding>& findings) {
+  std::string out;
+  for (const auto& each : findings) {
+    std::string head = word(each.is);
+    head.resize(7, ' ');
+    out += head + each.about + ": " + label(each.tunnels) + each.text + '\n';
+    for (const auto& command : each.mend)
+      out += "         " + command + '\n';
+  }
+  return out;
+}
+
+std::string findings_json(const doctor_target& target, const std::vector<finding>& findings) {
+  using json = nlohmann::ordered_json;
+  json list = json::array();
+  for (const auto& each : findings) {
+    json one{
+        {"is", word(each.is)}, {"about", each.about}, {"text", each.text}, {"mend", each.mend}};
+    if (!each.tunnels.empty()) one["tunnels"] = each.tunnels;
+    list.push_back(std::move(one));
+  }
+  return json{{"side", target.side == role::client ? "client" : "server"},
+              {"tun", target.tun},
+              {"running", target.running},
+              {"findings", std::move(list)}}
+      .dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
+} // namespace tonel::actors::app

@@ -1,0 +1,218 @@
+#include "actors/app/doctor/ruleset.hpp"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+namespace tonel::actors::app {
+
+namespace {
+
+using json = nlohmann::json;
+
+enum class truth : unsigned char { no, maybe, yes };
+
+truth both(truth a, truth b) { return std::min(a, b); }
+truth negate(truth a) {
+  return a == truth::yes ? truth::no : a == truth::no ? truth::yes : truth::maybe;
+}
+
+std::string text_of(const json& object, const char* name) {
+  const auto at = object.find(name);
+  return at != object.end() && at->is_string() ? at->get<std::string>() : std::string{};
+}
+
+unsigned long number_of(const json& object, const char* name) {
+  const auto at = object.find(name);
+  return at != object.end() && at->is_number_unsigned() ? at->get<unsigned long>() : 0;
+}
+
+/// A name as a rule has it: "eth0", or "eth*".
+truth names(const std::string& pattern, const std::string& name) {
+  if (name.empty()) return truth::maybe;
+  const bool open = !pattern.empty() && pattern.back() == '*';
+  const bool same = open ? name.compare(0, pattern.size() - 1, pattern, 0, pattern.size() - 1) == 0
+                         : pattern == name;
+  return same ? truth::yes : truth::no;
+}
+
+/// Whether `value` is the right side of a match, or in it.
+template <class Same> truth is_in(const json& right, Same same) {
+  if (right.is_string()) return same(right.get<std::string>());
+  const json* list = right.is_array() ? &right : nullptr;
+  if (right.is_object() && right.contains("set") && right["set"].is_array()) list = &right["set"];
+  if (list == nullptr) return truth::maybe;
+  auto out = truth::no;
+  for (const auto& each : *list)
+    out = std::max(out, is_in(each, same));
+  return out;
+}
+
+truth matches(const json& match, const std::string& family, const forwarded_packet& packet) {
+  const auto left = match.find("left"), right = match.find("right");
+  if (left == match.end() || right == match.end() || !left->is_object()) return truth::maybe;
+  std::string key;
+  if (left->contains("meta")) key = "meta " + text_of((*left)["meta"], "key");
+  if (left->contains("ct")) key = "ct " + text_of((*left)["ct"], "key");
+  const auto is = [&](const std::string& value) {
+    return is_in(*right, [&](const std::string& pattern) { return names(pattern, value); });
+  };
+  auto out = truth::maybe;
+  if (key == "meta iifname" || key == "meta iif") out = is(packet.in);
+  if (key == "meta oifname" || key == "meta oif") out = is(packet.out);
+  if (key == "ct state") out = is(packet.state);
+  if (key == "meta l4proto") out = is("tcp");
+  if (key == "meta nfproto" && family != "inet") out = is(family == "ip" ? "ipv4" : "ipv6");
+  const auto op = text_of(match, "op");
+  if (op == "!=") return negate(out);
+  return op == "==" || op == "in" || op.empty() ? out : truth::maybe;
+}
+
+/// What a statement that is neither match nor verdict does to the rest of its rule.
+bool is_harmless(const std::string& statement) {
+  static const std::string names[] = {"counter", "log", "mangle", "comment", "flow", "notrack"};
+  return std::find(std::begin(names), std::end(names), statement) != std::end(names);
+}
+
+/// Whether one of a rule's statements is one of these.
+bool holds(const json& statements, const std::vector<std::string>& names) {
+  return std::any_of(statements.begin(), statements.end(), [&](const json& each) {
+    return each.is_object() && !each.empty() &&
+           std::find(names.begin(), names.end(), each.begin().key()) != names.end();
+  });
+}
+
+} // namespace
+
+/// One packet's way through one base chain.
+class walker {
+public:
+  walker(const ruleset& rules, const forwarded_packet& packet) : rules_(rules), packet_(packet) {}
+
+  chain_verdict base(const ruleset::chain& chain) {
+    auto end = walk(chain, 0, truth::yes);
+    if (end == fate::through && chain.policy == "drop") {
+      end = fate::dropped;
+      by_ = "its policy";
+    }
+    chain_verdict out{chain_verdict::fate::passes, chain.family, chain.table, chain.name, by_};
+    if (end == fate::dropped)
+      out.what = may_accept_ ? chain_verdict::fate::unsure : chain_verdict::fate::dropped;
+    return out;
+  }
+
+private:
+  enum class fate : unsigned char { through, accepted, dropped };
+
+  fate walk(const ruleset::chain& chain, int depth, truth reached) {
+    if (depth > 16) return fate::through; // the kernel's own limit (NFT_JUMP_STACK_SIZE)
+    for (const auto& rule : chain.rules) {
+      bool leave = false;
+      const auto end = take(chain, rule, depth, reached, leave);
+      if (end != fate::through || leave) return end;
+    }
+    return fate::through;
+  }
+
+  /// leave: the rest of the chain is skipped
+  fate take(const ruleset::chain& chain, const ruleset::rule& rule, int depth, truth reached,
+            bool& leave) {
+    auto sure = reached;
+    for (const auto& each : json::parse(rule.expressions, nullptr, false)) {
+      if (!each.is_object() || each.empty()) continue;
+      const auto& what = each.begin().key();
+      const auto& value = each.begin().value();
+      if (what == "match") {
+        sure = both(sure, matches(value, chain.family, packet_));
+        if (sure == truth::no) return fate::through;
+      } else if (what == "accept") {
+        if (sure == truth::yes) return fate::accepted;
+        may_accept_ = true;
+      } else if (what == "drop" || what == "reject") {
+        if (sure != truth::yes) return fate::through; // not guessed
+        by_ = "the rule with handle " + std::to_string(rule.handle) + " in chain " + chain.name;
+        return fate::dropped;
+      } else if (what == "jump" || what == "goto") {
+        const auto* target = rules_.find(chain, text_of(value, "target"));
+        const auto end = target != nullptr ? walk(*target, depth + 1, sure) : fate::through;
+        if (end != fate::through) return end;
+        leave = what == "goto" && sure == truth::yes;
+        return end;
+      } else if (what == "return") {
+        leave = sure == truth::yes;
+        return fate::through;
+      } else if (!is_harmless(what)) {
+        sure = both(sure, truth::maybe); // a limit, a map of verdicts, iptables' own matches
+        if (what == "vmap") may_accept_ = true;
+      }
+    }
+    return fate::through;
+  }
+
+  const ruleset& rules_;
+  const forwarded_packet& packet_;
+  std::string by_;
+  bool may_accept_ = false;
+};
+
+std::optional<ruleset> ruleset::parse(const std::string& text) {
+  const auto whole = json::parse(text, nullptr, false);
+  if (!whole.is_object() || !whole.contains("nftables") || !whole["nftables"].is_array()) return {};
+  ruleset out;
+  for (const auto& each : whole["nftables"]) {
+    if (const auto c = each.find("chain"); c != each.end())
+      out.chains_.push_back({text_of(*c, "family"),
+                             text_of(*c, "table"),
+                             text_of(*c, "name"),
+                             text_of(*c, "hook"),
+                             text_of(*c, "policy"),
+                             {}});
+  }
+  for (const auto& each : whole["nftables"]) {
+    const auto r = each.find("rule");
+    if (r == each.end() || !r->is_object()) continue;
+    for (auto& c : out.chains_)
+      if (c.family == text_of(*r, "family") && c.table == text_of(*r, "table") &&
+          c.name == text_of(*r, "chain"))
+        c.rules.push_back({number_of(*r, "handle"), r->value("expr", json::array()).dump()});
+  }
+  return out;
+}
+
+const ruleset::chain* ruleset::find(const chain& near, const std::string& name) const {
+  const auto at = std::find_if(chains_.begin(), chains_.end(), [&](const chain& c) {
+    return c.family == near.family && c.table == near.table && c.name == name;
+  });
+  return at != chains_.end() ? &*at : nullptr;
+}
+
+std::vector<chain_verdict> ruleset::forward(const forwarded_packet& packet) const {
+  std::vector<chain_verdict> out;
+  for (const auto& c : chains_) {
+    if (c.hook != "forward" || (c.family != "ip" && c.family != "ip6" && c.family != "inet"))
+      continue;
+    auto verdict = walker{*this, packet}.base(c);
+    if (verdict.what != chain_verdict::fate::passes) out.push_back(std::move(verdict));
+  }
+  return out;
+}
+
+bool ruleset::translates(bool source) const {
+  for (const auto& c : chains_) {
+    auto keys =
+        source ? std::vector<std::string>{"masquerade", "snat"} : std::vector<std::string>{"dnat"};
+    // iptables' targets are not shown as what they are.
+    if (c.table == "nat") keys.emplace_back("xt");
+    for (const auto& r : c.rules)
+      if (holds(json::parse(r.expressions, nullptr, false), keys)) return true;
+  }
+  return false;
+}
+
+bool ruleset::has_chain(const std::string& family, const std::string& table,
+                        const std::string& name) const {
+  return std::any_of(chains_.begin(), chains_.end(), [&](const chain& c) {
+    return c.family == family && c.table == table && c.name == name;
+  });
+}
+
+} // namespace tonel::actors::app

@@ -1,0 +1,272 @@
+#include "actors/app/programs/process_host.hpp"
+
+#include "actors/app/programs/captures.hpp"
+#include "actors/app/programs/device_options.hpp"
+#include "actors/app/programs/host_faults.hpp"
+#include "actors/app/programs/session_room.hpp"
+#include "actors/app/settings/host_commands.hpp"
+#include "actors/app/settings/load.hpp"
+#include "actors/root/reloading.hpp"
+#include "actors/root/remotes.hpp"
+#include "system/kernel.hpp"
+#include "system/offload_probe.hpp"
+#include "system/process.hpp"
+#include "system/resolver.hpp"
+#include "system/udp_socket.hpp"
+
+#include <caf/send.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <csignal>
+#include <iostream>
+#include <stdexcept>
+#include <utility>
+
+namespace tonel::actors::app {
+
+namespace {
+
+constexpr std::uint64_t octets_a_mib = std::uint64_t{1} << 20;
+constexpr std::size_t slabs_per_mib = octets_a_mib / (std::uint64_t{64} << 10);
+// For a resolver that hangs while the process stops.
+constexpr auto worker_patience = std::chrono::milliseconds{100};
+
+std::unique_ptr<sys::worker> make_worker() {
+  // Completions only send messages, so the worker's thread may run them itself.
+  return std::make_unique<sys::worker>([](const sys::worker::closure& done) { done(); },
+                                       worker_patience);
+}
+
+/// Runs on the worker, too.
+void say_commands(const std::string& tun, const std::vector<std::string>& commands) {
+  log_info("for the packets of ", tun, " to pass, run as root once for each start:");
+  log_commands(commands);
+}
+
+void fill_random(protocol::byte_span out) {
+  if (auto filled = sys::fill_random(out); !filled)
+    throw std::runtime_error(filled.error().to_string());
+}
+
+} // namespace
+
+void report_counters(const counter_list& counts) {
+  for (const auto& line : counter_lines(counts, log_lines_lost()))
+    log_line(log_level::info, {}, line);
+}
+
+process_host::process_host(const settings& chosen, command_line line,
+                           std::optional<sys::capture_file> capture)
+    : chosen_(chosen), line_(std::move(line)), capture_file_(std::move(capture)) {}
+
+process_host::~process_host() { end_workers(); }
+
+void process_host::end_workers() {
+  resolver_.reset();
+  worker_.reset();
+}
+
+std::optional<start_error> process_host::open() {
+  auto signals = sys::signal_source::open({SIGINT, SIGTERM, SIGUSR1, SIGUSR2, SIGHUP});
+  if (!signals) return start_error{signals.error().to_string(), {}};
+  signals_.emplace(std::move(*signals));
+  log_.emplace();
+  upstreams_ = limit_sessions(chosen_.run);
+  probe_offload();
+  // What is most likely to fail comes before what changes the host.
+  if (auto failed = open_listeners()) return failed;
+  if (auto failed = status_.open_http()) return failed;
+
+  const auto& tun = chosen_.run.tun;
+  if (auto taken = address_in_use(tun)) return taken;
+  auto device =
+      sys::tun_device::open(sys::real_kernel(), device_options(tun, chosen_.run.offload.tun));
+  if (!device) return tun_error(device.error());
+  tun_.emplace(std::move(*device));
+  for (const auto& note : tun_->notes())
+    log_warn(note);
+  chosen_.run.tun.ipv6 = tun_->ipv6();
+  if (auto failed = status_.open_control(*tun_)) return failed;
+  if (auto failed = open_capture()) return failed;
+  worker_ = make_worker();
+  resolver_ = make_worker();
+  if (!chosen_.firewall.interface.empty())
+    rules_ = std::make_unique<rule_keeper>(chosen_, tun_->name(), *worker_);
+  return std::nullopt;
+}
+
+void process_host::probe_offload() {
+  auto& offload = chosen_.run.offload;
+  if (!offload.udp_gso && !offload.udp_gro) return;
+  const auto probe = sys::probe_udp_offload(sys::real_kernel());
+  if (!probe.note.empty()) log_warn(probe.note);
+  offload.udp_gso = offload.udp_gso && probe.gso;
+  offload.udp_gro = offload.udp_gro && probe.gro;
+}
+
+std::optional<start_error> process_host::open_listeners() {
+  for (const auto& tunnel : chosen_.run.tunnels) {
+    auto sockets = listen(*tunnel);
+    if (!sockets)
+      return start_error{label(*tunnel) + "cannot listen on --local " +
+                             tunnel->local_udp.to_string() + ": " + sockets.error().to_string(),
+                         {}};
+    tunnels_.push_back({tunnel, std::move(*sockets)});
+  }
+  return std::nullopt;
+}
+
+std::optional<start_error> process_host::open_capture() {
+  captures_ = make_captures(chosen_.run.side, tun_->name());
+  if (!capture_file_) return std::nullopt;
+  const auto begun =
+      captures_->start(std::move(*capture_file_), chosen_.pcap_limit_mib * octets_a_mib);
+  if (!begun) return start_error{"cannot capture: " + begun.error().to_string(), {}};
+  log_info("capturing into ", chosen_.pcap.path);
+  return std::nullopt;
+}
+
+void process_host::end_capture() {
+  static_cast<void>(stop_capture(*captures_)); // there may be none
+}
+
+host process_host::give() {
+  host out;
+  for (std::size_t i = 0; i < tun_->queues(); ++i)
+    out.queues.push_back(&tun_->queue(i));
+  out.capture = captures_.get();
+  out.slabs = chosen_.run.bounds.pool_mib * slabs_per_mib;
+  out.make_loop = [] { return sys::event_loop::create(sys::real_kernel()); };
+  out.random = fill_random;
+  out.open_upstream = [this](const protocol::endpoint& upstream) {
+    return open_upstream(upstream);
+  };
+  out.provoke = host_faults();
+
+  out.tunnels = std::exchange(tunnels_, {});
+  out.listen = [this](const tunnel_config& tunnel) { return listen(tunnel); };
+  out.resolve = [this](const tunnel_ptr& tunnel, const caf::actor& root) { resolve(tunnel, root); };
+  out.reload = [this](const caf::actor& root) { reload(root); };
+  out.tunnels_changed = [this](const auto& tunnels) { tunnels_changed(tunnels); };
+  if (rules_) out.firewall = &rules_->start();
+
+  out.signal_fd = signals_->fd();
+  out.take_signals = [this] { return signals_->take(); };
+  out.report = report_counters;
+  out.reopen_log = reopen_log;
+  out.manager = service_.get();
+  out.services = [this](reactor& control, const counter_list& counts) {
+    return status_.start(control, counts, *tun_, *worker_, captures_);
+  };
+  out.ending = [this](int code) { exit_code_ = code; };
+  return out;
+}
+
+sys::result<std::shared_ptr<sys::datagram_socket>>
+process_host::open_upstream(const protocol::endpoint& upstream) {
+  const auto open = [&]() -> sys::result<std::shared_ptr<sys::datagram_socket>> {
+    sys::udp_options options;
+    options.gso = chosen_.run.offload.udp_gso;
+    options.gro = chosen_.run.offload.udp_gro;
+    options.buffer = sys::session_buffer;
+    auto socket = sys::udp_socket::connect(sys::real_kernel(), upstream, options);
+    if (!socket) return unexpected{socket.error()};
+    return with_faults(std::move(*socket));
+  };
+  return upstreams_ ? upstreams_->take(open) : open();
+}
+
+sys::result<tunnel_sockets> process_host::listen(const tunnel_config& tunnel) const {
+  const auto& run = chosen_.run;
+  sys::udp_options options;
+  options.gso = run.offload.udp_gso;
+  options.gro = run.offload.udp_gro;
+  options.reuse_port = run.tun.queues > 1; // one alone: an address in use is told
+  options.buffer = sys::listener_buffer;
+  tunnel_sockets sockets;
+  while (run.side == role::client && sockets.size() < run.tun.queues) {
+    auto socket = sys::udp_socket::listen(sys::real_kernel(), tunnel.local_udp, options);
+    if (!socket) return unexpected{socket.error()};
+    sockets.push_back(std::move(*socket));
+  }
+  return sockets;
+}
+
+void process_host::resolve(const tunnel_ptr& tunnel, const caf::actor& root) {
+  const auto& remote = tunnel->remote;
+  const auto wanted = chosen_.run.side == role::client && !chosen_.run.tun.ipv6
+                          ? sys::address_filter::v4
+                          : sys::address_filter::any;
+  // Many tunnels share the resolver, and a name server that is silent holds it up for long.
+  if (const auto address = protocol::ip_address::parse(remote.host);
+      address && (wanted == sys::address_filter::any || address->is_v4())) {
+    caf::anon_send(root, remote_resolved{tunnel, {*address, remote.port}});
+    return;
+  }
+  resolver_->run([remote, wanted] { return sys::resolve(remote.host, remote.port, wanted); },
+                 [root, tunnel](sys::result<std::vector<protocol::endpoint>> found) {
+                   if (found)
+                     caf::anon_send(root, remote_resolved{tunnel, found->front()});
+                   else
+                     caf::anon_send(root, resolve_failed{tunnel, found.error().to_string()});
+                 });
+}
+
+void process_host::reload(const caf::actor& root) {
+  const auto side = chosen_.run.side;
+  worker_->run([side, line = line_] { return load_settings(side, line); },
+               [this, root](expected<settings, std::vector<option_error>> loaded) {
+                 reload_result result;
+                 if (loaded) {
+                   for (const auto& warning : warnings_of(*loaded))
+                     log_warn(warning);
+                   result.tunnels = loaded->run.tunnels;
+                   result.need_restart = changed_process_options(chosen_, *loaded);
+                 } else {
+                   for (const auto& error : loaded.error())
+                     result.problems.push_back(error.to_string());
+                 }
+                 caf::anon_send(root, std::move(result));
+               });
+}
+
+/// Asks for routes and addresses.
+void process_host::tunnels_changed(const std::vector<tunnel_ptr>& tunnels) {
+  if (!wants_host_commands()) return;
+  auto now = chosen_;
+  now.run.tunnels = tunnels;
+  worker_->run([now, tun = tun_->name()] { return host_commands(now, tun); },
+               [tun = tun_->name()](const std::vector<std::string>& commands) {
+                 say_commands(tun, commands);
+               });
+}
+
+bool process_host::wants_host_commands() const { return !rules_ && log_enabled(log_level::info); }
+
+void process_host::say_host_commands() const {
+  if (!wants_host_commands()) return;
+  const auto commands = host_commands(chosen_, tun_->name());
+  say_commands(tun_->name(), commands);
+  // Who starts the program looks there, and not into the log.
+  for (const auto& command : commands)
+    if (log_goes_to_a_file()) std::cerr << "  " << command << '\n';
+}
+
+void process_host::say_ready() {
+  const auto& run = chosen_.run;
+  const auto spread = [](const tunnel_ptr& tunnel) { return tunnel->upstream_ports > 1; };
+  if (run.side == role::client && std::any_of(run.tunnels.begin(), run.tunnels.end(), spread))
+    log_info("--udp-connections has no effect here; tonels has ports towards its upstream");
+  log_info("device ", tun_->name(), ", ", tun_->queues(),
+           tun_->queues() == 1 ? " queue" : " queues", ", offload ",
+           tun_->queue(0).offload() ? "on" : "off");
+  for (const auto& tunnel : run.tunnels) {
+    if (run.side == role::client)
+      log_info(label(*tunnel), "listening on ", tunnel->local_udp);
+    else
+      log_info(label(*tunnel), "serving TCP port ", tunnel->local_port);
+  }
+}
+
+} // namespace tonel::actors::app

@@ -1,0 +1,87 @@
+#pragma once
+
+#include "actors/app/programs/rule_keeper.hpp"
+#include "actors/app/programs/start_error.hpp"
+#include "actors/app/programs/status_services.hpp"
+#include "actors/app/settings/options.hpp"
+#include "actors/app/settings/settings.hpp"
+#include "actors/root/host.hpp"
+#include "actors/runtime/log.hpp"
+#include "system/decorators/packet_capture.hpp"
+#include "system/service_manager.hpp"
+#include "system/signal_source.hpp"
+#include "system/socket_budget.hpp"
+#include "system/tun_device.hpp"
+#include "system/worker.hpp"
+
+#include <atomic>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace tonel::actors::app {
+
+/// The host that the programs run on: opens what a process has there, in the order of its members, and
+/// undoes it in reverse.
+class process_host {
+public:
+  /// line: for a reload; its paths are absolute. capture: the file of --pcap
+  process_host(const settings& chosen, command_line line, std::optional<sys::capture_file> capture);
+  ~process_host();
+  process_host(const process_host&) = delete;
+  process_host& operator=(const process_host&) = delete;
+
+  /// Errors: why the process cannot start; nothing is left of it then
+  std::optional<start_error> open();
+  /// What the host has left of what was wanted; after open().
+  const config& run() const noexcept { return chosen_.run; }
+  /// What a process is assembled on; once, after open().
+  host give();
+
+  /// What has to be set on the host by hand, said where people look.
+  void say_host_commands() const;
+  void say_ready();
+
+  /// No question to the system is answered after that: of what is asked at the end, nothing is left to
+  /// answer to.
+  void end_workers();
+  void end_capture();
+  /// Of the process, since it has begun to end.
+  int exit_code() const noexcept { return exit_code_; }
+
+private:
+  std::optional<start_error> open_listeners();
+  std::optional<start_error> open_capture();
+  void probe_offload();
+  sys::result<tunnel_sockets> listen(const tunnel_config& tunnel) const;
+  sys::result<std::shared_ptr<sys::datagram_socket>>
+  open_upstream(const protocol::endpoint& upstream);
+  void resolve(const tunnel_ptr& tunnel, const caf::actor& root);
+  void reload(const caf::actor& root);
+  void tunnels_changed(const std::vector<tunnel_ptr>& tunnels);
+  bool wants_host_commands() const;
+
+  settings chosen_;
+  command_line line_;
+  std::atomic<int> exit_code_{0};
+  // Before any thread exists, so that all inherit the blocked signals.
+  std::optional<sys::signal_source> signals_;
+  std::optional<log_thread> log_; ///< ends when all else has: what is said last is written
+  std::optional<sys::socket_budget> upstreams_; ///< server
+  std::vector<process_tunnel> tunnels_;         ///< until they are given
+  std::optional<sys::tun_device> tun_;
+  std::optional<sys::capture_file> capture_file_; ///< of --pcap, until it begins
+  std::shared_ptr<sys::packet_capture> captures_; ///< shared with the worker, too
+  status_services status_{chosen_};
+  std::unique_ptr<rule_keeper> rules_; ///< null: none are wanted
+  std::unique_ptr<sys::worker> worker_;
+  // Names alone: a name server that is silent must not hold up rules and reload.
+  std::unique_ptr<sys::worker> resolver_;
+  std::unique_ptr<sys::service_manager> service_ = sys::find_service_manager();
+};
+
+/// Writes the counters to the log.
+void report_counters(const counter_list& counts);
+
+} // namespace tonel::actors::app

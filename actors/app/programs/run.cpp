@@ -1,0 +1,134 @@
+#include "actors/app/programs/run.hpp"
+
+#include "actors/app/programs/captures.hpp"
+#include "actors/app/programs/log.hpp"
+#include "actors/app/programs/process_host.hpp"
+#include "actors/app/settings/build_info.hpp"
+#include "actors/app/settings/host_commands.hpp"
+#include "actors/app/settings/load.hpp"
+#include "actors/app/settings/options.hpp"
+#include "actors/root/assembly.hpp"
+#include "actors/runtime/log.hpp"
+#include "system/daemon.hpp"
+#include "system/process.hpp"
+#include "system/service_manager.hpp"
+
+#include <exception>
+#include <functional>
+#include <iostream>
+#include <optional>
+#include <string>
+#include <utility>
+
+namespace tonel::actors::app {
+
+namespace {
+
+/// From the first actor to the last. on_ready: called once everything works
+int serve(process_host& outside, const std::function<void()>& on_ready) {
+  const auto made = assemble(outside.run(), outside.give());
+  if (!made) {
+    log_error("cannot make an event loop: ", made.error());
+    return 1;
+  }
+  auto& process = **made;
+  outside.say_host_commands();
+  process.spawn_root();
+  process.start();
+  outside.say_ready();
+  on_ready();
+  process.await();
+  // No closure of the workers may outlive the actor system that it sends to.
+  outside.end_workers();
+  process.stop();
+  outside.end_capture();
+  report_counters(process.counts());
+  log_info("stopped");
+  return outside.exit_code();
+}
+
+} // namespace
+
+int run(role side, int argc, char** argv) {
+  auto line = parse_command_line(side, {argv + 1, argv + argc});
+  if (line.what == command_line::request::help) {
+    std::cout << help_text(side);
+    return 0;
+  }
+  if (line.what == command_line::request::version) {
+    std::cout << version_text(program_name(side));
+    return 0;
+  }
+  hide_keys(argc, argv);
+  auto chosen = load_settings(side, line);
+  if (!chosen) {
+    std::cerr << error_text(side, chosen.error());
+    return 2;
+  }
+  if (line.values.count("check") != 0) {
+    std::cout << summary_text(*chosen);
+    return 0;
+  }
+  if (chosen->print_rules) {
+    const auto text = rules_text(*chosen);
+    if (text)
+      std::cout << *text;
+    else
+      std::cerr << program_name(side) << ": " << text.error().to_string() << '\n';
+    return text ? 0 : 1;
+  }
+  // A daemon's folder is another, when it reads them again.
+  make_paths_absolute(line);
+  // From the root, since it is opened again when the working directory is another.
+  if (!chosen->log_output.empty()) chosen->log_output = sys::absolute_path(chosen->log_output);
+  if (const auto log = start_log(*chosen, sys::stderr_is_journal()); !log) {
+    std::cerr << error_text(side, {log.error()});
+    return 2;
+  }
+  if (!chosen->pcap.path.empty()) chosen->pcap.path = sys::absolute_path(chosen->pcap.path);
+  auto capture = open_capture_file(chosen->pcap);
+  if (!capture) {
+    std::cerr << error_text(side, {capture.error()});
+    return 2;
+  }
+  const auto fail = [&](const start_error& failed) {
+    log_error(failed.text);
+    for (const auto& advice : failed.advice)
+      log_error(advice);
+    // Who started us looks there, and not into the log.
+    if (chosen->daemonize && !chosen->log_output.empty())
+      std::cerr << program_name(side) << ": " << failed.text << '\n';
+    return 1;
+  };
+  try {
+    if (chosen->control_path != "auto" && chosen->control_path != "off")
+      chosen->control_path = sys::absolute_path(chosen->control_path);
+    const auto pid_path = chosen->pid_path.empty() ? "" : sys::absolute_path(chosen->pid_path);
+    std::optional<sys::daemon_parent> caller;
+    if (chosen->daemonize) {
+      auto left = sys::daemon_parent::leave();
+      if (!left) return fail({"cannot go into the background: " + left.error().to_string(), {}});
+      caller.emplace(std::move(*left));
+    }
+    std::optional<sys::pid_file> pid;
+    if (!pid_path.empty()) {
+      auto made = sys::pid_file::make(pid_path);
+      if (!made) return fail(pid_error(made.error()));
+      pid.emplace(std::move(*made));
+    }
+    for (const auto& warning : warnings_of(*chosen))
+      log_warn(warning);
+    process_host outside{*chosen, line, std::move(*capture)};
+    if (const auto failed = outside.open()) return fail(*failed);
+    return serve(outside, [&caller] {
+      if (!caller) return;
+      flush_log(); // what was said so far is for the caller
+      caller->ready();
+    });
+  } catch (const std::exception& e) {
+    log_error("start failed: ", e.what());
+    return 1;
+  }
+}
+
+} // namespace tonel::actors::app

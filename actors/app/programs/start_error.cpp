@@ -1,0 +1,82 @@
+#include "actors/app/programs/start_error.hpp"
+
+#include "protocol/address.hpp"
+#include "system/addresses.hpp"
+
+#include <cerrno>
+
+namespace tonel::actors::app {
+
+namespace {
+
+using advice = std::vector<std::string>;
+
+advice linux_advice(int number) {
+  switch (number) {
+  case EPERM:
+  case EACCES:
+    return {"CAP_NET_ADMIN is missing. Grant it in one of these ways:",
+            "  run the program as root (sudo)", "  setcap cap_net_admin+ep /path/to/the/program",
+            "  in a systemd unit: AmbientCapabilities=CAP_NET_ADMIN"};
+  case ENOENT:
+  case ENODEV:
+    return {"/dev/net/tun is missing. Provide it in one of these ways:", "  modprobe tun",
+            "  in a container: --device /dev/net/tun"};
+  case EBUSY: return {"another program has this device; --tun names another one"};
+  default: return {};
+  }
+}
+
+advice macos_advice(int number) {
+  switch (number) {
+  case EPERM:
+  case EACCES:
+    return {"a utun device is for root alone: run the program with sudo, or as launchd's service"};
+  case EINVAL: return {"devices are called utunN; without --tun the system picks the number"};
+  case EOPNOTSUPP: return {"a utun has one queue; leave --tun-queues out"};
+  case EBUSY:
+    return {"another program, as a VPN may be, has this device; without --tun the system picks one "
+            "that is free"};
+  default: return {};
+  }
+}
+
+} // namespace
+
+start_error tun_error(const sys::os_error& error, sys::host_system on) {
+  start_error out{"cannot set up the TUN device: " + error.to_string(), {}};
+  if (error.number == EBADF || error.number == ENOTTY)
+    out.advice = {"a number at --tun is that of an open TUN descriptor, inherited from who starts "
+                  "this program"};
+  else if (on == sys::host_system::macos)
+    out.advice = macos_advice(error.number);
+  else
+    out.advice = linux_advice(error.number);
+  return out;
+}
+
+start_error pid_error(const sys::os_error& error) {
+  start_error out{"cannot write the PID file: " + error.to_string(), {}};
+  if (error.number == EAGAIN) out.advice = {"another program is running with this --pid-file"};
+  return out;
+}
+
+std::optional<start_error> address_in_use(const tun_config& tun) {
+  if (tun.fd >= 0) return std::nullopt; // may well have it
+  const auto taken = [&](const char* option,
+                         const protocol::ip_address& address) -> std::optional<start_error> {
+    const auto device = sys::interface_with(address);
+    if (!device || *device == tun.name) return std::nullopt;
+    return start_error{std::string{option} + " " + address.to_string() + " is in use, by device " +
+                           *device,
+                       {"each program of a host needs --tun-local, --tun-peer, --tun-local6 and "
+                        "--tun-peer6 of its own, in networks of their own"}};
+  };
+  if (auto error = taken("--tun-local", tun.local4)) return error;
+  if (auto error = taken("--tun-peer", tun.peer4)) return error;
+  if (!tun.ipv6) return std::nullopt;
+  if (auto error = taken("--tun-local6", tun.local6)) return error;
+  return taken("--tun-peer6", tun.peer6);
+}
+
+} // namespace tonel::actors::app

@@ -1,0 +1,21 @@
+#include "actors/app/settings/encryption.hpp"
+
+#include "actors/app/settings/lower_case.hpp"
+
+namespace tonel::actors::app {
+
+expected<std::shared_ptr<const protocol::xor_cipher>, std::string>
+parse_encryption(std::string_view given) {
+  // Small letters throughout, scheme and key, as tonel 0.6.1 takes them.
+  const auto text = lower_case_utf8(given);
+  if (!text)
+    return unexpected{
+        std::string{"must be UTF-8 that has small letters for all capitals, on this system and "
+                    "without regard to their place (no Greek capital sigma)"}};
+  const auto colon = text->find(':');
+  if (colon == std::string::npos || text->substr(0, colon) != "xor" || colon + 1 == text->size())
+    return unexpected{std::string{"must be xor:KEY"}};
+  return std::make_shared<const protocol::xor_cipher>(std::string_view{*text}.substr(colon + 1));
+}
+
+} // namespace tonel::actors::app

@@ -1,0 +1,54 @@
+#include "actors/app/settings/handshake_packet.hpp"
+
+#include "protocol/wire.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdint>
+#include <fstream>
+#include <memory>
+#include <string>
+#include <system_error>
+#include <vector>
+
+namespace tonel::actors::app {
+
+namespace {
+
+/// The largest payload of a segment over the device. Over which IP a name will be reached is not
+/// known yet, nor how clients reach a server, so IPv6 counts where it is possible.
+std::size_t segment_size(const config& run, const tunnel_config& tunnel) {
+  const auto remote = protocol::ip_address::parse(tunnel.remote.host);
+  const bool v4 = !run.tun.ipv6 || (run.side == role::client && remote && remote->is_v4());
+  // tonel 0.6.1 and phantun have room for an Ethernet frame.
+  const bool older = tunnel.wire == wire_choice::tonel || tunnel.wire == wire_choice::phantun;
+  const auto mtu = older ? std::min<std::uint16_t>(run.tun.mtu, 1'500) : run.tun.mtu;
+  return mtu - protocol::header_size(v4);
+}
+
+} // namespace
+
+expected<std::shared_ptr<const std::vector<std::uint8_t>>, option_error>
+read_handshake_packet(const named_file& named, const config& run, const tunnel_config& tunnel) {
+  const auto& path = named.path;
+  if (path.empty()) return nullptr;
+  const auto refuse = [&](std::string problem) {
+    return unexpected{option_error{named.option, path, std::move(problem), named.place}};
+  };
+  const auto most = segment_size(run, tunnel);
+  errno = 0;
+  std::ifstream file{path, std::ios::in | std::ios::binary};
+  // One octet more than fits, so that what does not is noticed without reading all of it.
+  std::vector<std::uint8_t> content(most + 1);
+  file.read(reinterpret_cast<char*>(content.data()), static_cast<std::streamsize>(content.size()));
+  // A directory can be opened, but not read.
+  if (!file.is_open() || file.bad())
+    return refuse("cannot be read: " + std::generic_category().message(errno != 0 ? errno : EIO));
+  content.resize(static_cast<std::size_t>(file.gcount()));
+  if (content.empty()) return refuse("is empty");
+  if (content.size() > most)
+    return refuse("has more than the " + std::to_string(most) + " bytes that fit one packet");
+  return std::make_shared<const std::vector<std::uint8_t>>(std::move(content));
+}
+
+} // namespace tonel::actors::app

@@ -1,0 +1,79 @@
+#include "actors/app/settings/host_commands.hpp"
+
+#include "protocol/address.hpp"
+#include "system/resolver.hpp"
+
+#include <utility>
+
+namespace tonel::actors::app {
+
+namespace {
+
+using protocol::ip_address;
+
+// Where the kernel picks the name, --print-rules cannot know it.
+constexpr std::string_view stand_in = "tun0";
+
+bool has_own_name(const tun_config& tun) {
+  return tun.fd < 0 && !tun.name.empty() && tun.name.find('%') == std::string::npos;
+}
+
+/// The same at each start: not after a device whose name the kernel picks, and which may be another's
+/// tomorrow. No two processes have one address on their devices.
+std::string table_of(const tun_config& tun) {
+  return "tonel_" + (has_own_name(tun) ? tun.name : tun.peer4.to_string());
+}
+
+} // namespace
+
+sys::rule_request rule_request_of(const settings& chosen, std::string_view tun) {
+  const auto& run = chosen.run;
+  sys::rule_request out;
+  auto& plan = out.plan;
+  plan.server = run.side == role::server;
+  plan.table = table_of(run.tun);
+  plan.tun = std::string{tun};
+  plan.peer4 = run.tun.peer4;
+  if (run.tun.ipv6) plan.peer6 = run.tun.peer6;
+  plan.nat = chosen.firewall.nat;
+  plan.mark = chosen.firewall.mark;
+  for (const auto& tunnel : run.tunnels) {
+    if (plan.server)
+      plan.ports.push_back(tunnel->local_port);
+    else
+      plan.remotes.push_back(
+          {ip_address::parse(tunnel->remote.host).value_or(ip_address{}), tunnel->remote.port});
+  }
+  out.interface = chosen.firewall.interface;
+  return out;
+}
+
+std::vector<std::string> host_commands(const settings& chosen, std::string_view tun) {
+  const auto request = rule_request_of(chosen, tun);
+  const auto plan = sys::settle(request);
+  return sys::shell_commands(plan ? *plan : request.plan);
+}
+
+sys::result<std::string> rules_text(const settings& chosen) {
+  const auto& tun = chosen.run.tun;
+  auto request = rule_request_of(chosen, has_own_name(tun) ? tun.name : stand_in);
+  for (std::size_t i = 0; i < request.plan.remotes.size(); ++i) {
+    auto& remote = request.plan.remotes[i];
+    if (remote.address) continue;
+    const auto wanted = tun.ipv6 ? sys::address_filter::any : sys::address_filter::v4;
+    const auto found = sys::resolve(chosen.run.tunnels[i]->remote.host, remote.port, wanted);
+    if (!found) return unexpected{found.error()};
+    remote = found->front();
+  }
+  const auto plan = sys::settle(request);
+  if (!plan) return unexpected{plan.error()};
+  std::string out;
+  if (!has_own_name(tun))
+    out += "# The kernel picks the device's name; " + plan->tun + " stands for it.\n";
+  const auto iptables = chosen.firewall.backend == sys::backend_kind::iptables;
+  for (const auto& command : sys::shell_commands(*plan, iptables))
+    out += command + '\n';
+  return out;
+}
+
+} // namespace tonel::actors::app

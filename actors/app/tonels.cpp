@@ -1,5 +1,0 @@
-#include "actors/app/run.hpp"
-
-int main(int argc, char** argv) {
-  return tonel::actors::app::run(tonel::actors::role::server, argc, argv);
-}
