@@ -219,7 +219,7 @@ void client_session_state::log(const p::session_remark& what) const {
              " refuses the native dialect, which it spoke before, and no other is tried by "
              "itself: if phantun has taken its place, --wire phantun is needed");
     break;
-  case kind::moved: break; // a server's
+  case kind::moved: break; // said by servers only
   }
 }
 

@@ -16,18 +16,19 @@ namespace tonel::actors {
 
 struct client_session_state;
 
-/// What a client's session is spawned with.
+/// The arguments of client_session().
+/// Owns: the shard outlives the actor; `use` is shared with the session's streams
 struct client_session_start {
   shard* where = nullptr;
   tunnel_ptr tunnel;
   sys::datagram_path path;
-  std::optional<protocol::endpoint> remote; ///< nothing yet: waits for remote_resolved
-  caf::actor queue, listener;
+  std::optional<protocol::endpoint> remote; ///< none: not resolved yet, remote_resolved brings it
+  caf::actor queue, listener; ///< the shard's tun_queue; the udp_listener of the application
   std::shared_ptr<session_use> use;
 };
 
-/// One application's session at the client: the shell around one protocol::client_session, whose effects
-/// it runs.
+/// The actor of one application's session at the client: the shell around a
+/// protocol::client_session, whose effects it runs.
 caf::behavior client_session(pinned<client_session_state>* self, const client_session_start& start);
 
 struct client_session_state : private protocol::client_resources {
@@ -35,7 +36,7 @@ struct client_session_state : private protocol::client_resources {
 
   explicit client_session_state(pinned<client_session_state>* owner) : self(owner) {}
   void start(const client_session_start& s);
-  /// What the machine makes of `call`, given the time.
+  /// Makes `call(machine, now)`, runs the effects that it returns and arms the timer.
   template <class Call> void step(const Call& call);
   void on_down(const caf::down_msg& down);
   void tell_status(const ask_status& question) const;
@@ -64,7 +65,7 @@ private:
 
   pinned<client_session_state>* self;
   client_session_start given;
-  std::optional<protocol::client_session> machine; ///< set from start() on
+  std::optional<protocol::client_session> machine; ///< empty until start()
   std::vector<child> streams;
   protocol::time_point born{};
 };

@@ -161,7 +161,7 @@ void server_session_state::open_upstreams() {
   if (sockets.empty()) sockets = where->open_upstreams(*tunnel, upstream);
   if (sockets.empty()) {
     where->stats.add(counter::session_refused);
-    return self->quit(); // its streams reset themselves
+    return self->quit(); // the streams notice its end and reset themselves
   }
   endpoint =
       self->spawn<caf::monitored>(udp_endpoint, where, sockets, caf::actor_cast<caf::actor>(self));

@@ -16,21 +16,23 @@ namespace tonel::actors {
 
 struct server_session_state;
 
-/// What a session at the server is spawned with.
+/// The arguments of server_session().
+/// Owns: the shard outlives the actor; `use` is shared with the session's streams
 struct server_session_start {
   shard* where = nullptr;
   tunnel_ptr tunnel;
   caf::actor queue; ///< its shard's tun_queue
   caf::actor supervisor;
   protocol::endpoint upstream;
-  group_registry::lease group; ///< of an older client: released when nobody can join any more
-  std::shared_ptr<protocol::answer_limit> answers;   ///< of an older client
-  std::optional<protocol::session_proof> proof = {}; ///< of a native client: for its hellos
+  group_registry::lease group;                       ///< legacy client: held while others can join
+  std::shared_ptr<protocol::answer_limit> answers;   ///< legacy client: shared by its streams
+  std::optional<protocol::session_proof> proof = {}; ///< native client: checks its hellos
   std::shared_ptr<session_use> use;
 };
 
-/// One peer's session at the server: the shell around one protocol::server_session, whose effects it
-/// runs; owns its UDP sockets.
+/// The actor of one session at the server: the shell around a protocol::server_session, whose
+/// effects it runs.
+/// Owns: the session's UDP sockets to the upstream
 caf::behavior server_session(pinned<server_session_state>* self, const server_session_start& start);
 
 struct server_session_state {
@@ -39,7 +41,8 @@ struct server_session_state {
   explicit server_session_state(pinned<server_session_state>* owner) : self(owner) {}
   void start(const server_session_start& s);
   void adopt(adopt_stream& request);
-  /// What the machine makes of `call`; request: the stream that it may be about.
+  /// Makes `call(machine, now)`, runs the effects that it returns and arms the timer.
+  /// request: the stream to adopt, where `call` is adopt()
   template <class Call> void step(const Call& call, adopt_stream* request = nullptr);
   void on_down(const caf::down_msg& down);
   void tell_status(const ask_status& question) const;
@@ -66,14 +69,14 @@ private:
   caf::actor queue;
   caf::actor supervisor;
   protocol::endpoint upstream;
-  /// Connected to the upstream, from the first datagram on: a handshake does not cost a socket. The
-  /// session's for the rest of its life, so that the upstream sees the same peer whatever happens to
-  /// streams.
+  /// Connected to the upstream. Opened at the first datagram, so that a handshake alone costs no
+  /// socket; then kept until the session ends, so that the upstream sees the same UDP port whatever
+  /// happens to streams.
   upstream_sockets sockets;
   group_registry::lease group;
-  std::shared_ptr<session_use> use; ///< all streams write it
+  std::shared_ptr<session_use> use; ///< written by all streams of the session
   caf::actor endpoint;
-  std::optional<protocol::server_session> machine; ///< set from start() on
+  std::optional<protocol::server_session> machine; ///< empty until start()
   std::vector<child> streams;
   protocol::time_point born{};
 };

@@ -9,13 +9,13 @@
 
 namespace tonel::protocol {
 
-/// How many restarts are allowed within how long; beyond it the failure goes up one level.
+/// Allows a number of restarts within a period; a failure beyond it goes up one level.
 /// Source: OTP supervisors' intensity and period
 class restart_budget {
 public:
   restart_budget(std::size_t restarts, duration period) noexcept
       : restarts_(restarts), period_(period) {}
-  /// False: exhausted.
+  /// Takes one restart; false: the budget is used up.
   bool take(time_point now) {
     const auto recent =
         std::find_if(taken_.begin(), taken_.end(), [&](auto at) { return now - at <= period_; });
@@ -28,7 +28,7 @@ public:
 private:
   std::size_t restarts_;
   duration period_;
-  std::vector<time_point> taken_; ///< every session has one, which is mostly empty
+  std::vector<time_point> taken_; ///< a vector: every session has a budget, mostly empty
 };
 
 /// The wait before each next try: `first`, then doubling from `base` up to `most`.

@@ -10,18 +10,18 @@ using namespace std::chrono_literals;
 
 namespace {
 
-// Opening a stream, all ports and tries together, is given up after this.
+// How long a stream is tried for, on all ports together.
 constexpr auto give_up_time = 30s;
-// One of several that could not be opened is tried again after this; the others carry the session.
+// Wait before another try where other streams carry the session meanwhile.
 constexpr auto lost_one_wait = 60s;
-// Octets of what has waited that go before the server's first word, which is a round trip away: until
-// then trackers hold a sender to a window that is not scaled, and the stream to 60,000.
+// Octets of waiting datagrams that may go out before the server's first segment after the SYN-ACK:
+// until then trackers hold a sender to an unscaled window, and the stream holds itself to 60,000.
 constexpr std::size_t before_greeting = std::size_t{48} << 10;
-// One FIN of the server's is followed by those of the session's other streams, if it closes that.
+// If the server closes the session, the FINs of its other streams follow within this time.
 constexpr auto fins_wait = 1s;
 
-/// How long before its deadline a stream's replacement is opened: for the handshake and for the 3 s
-/// in which the old one is still read.
+/// How long before a stream's deadline its replacement is opened: time for the handshake, and for
+/// the 3 s in which the old stream is still read.
 duration renewal_lead(std::chrono::seconds deadline) {
   return std::min<duration>(5s, deadline / 2);
 }
@@ -33,7 +33,7 @@ client_session::client_session(const client_session_config& config, client_resou
   if (slots_.size() > 1) fellows_ = std::make_shared<fellows>();
 }
 
-/// What the call at hand has made; the last word, where the session has none left, is added.
+/// The effects of the present call, with session_finished where nothing of the session is left.
 client_effects client_session::done() {
   if (closing_ && alive_.empty() && !std::exchange(over_, true))
     out_.emplace_back(session_finished{});
@@ -83,7 +83,7 @@ client_session::member client_session::connect(const slot& s, unsigned port) {
   machine.first_port = port == 1;
   machine.wire = wire_;
   if (wire_ == profile::native) machine.fellows = fellows_;
-  // Always: what a native stream says to an older server would be a datagram to that.
+  // Always: a legacy server would take the native hello for a datagram.
   machine.detect_legacy = true;
   machine.join_token = token_;
   machine.idle_timeout = config_.idle_timeout;
@@ -116,7 +116,7 @@ void client_session::open(slot& s, unsigned port) {
   if (!s.trying_since) s.trying_since = now_;
   const bool first = decides_for_all();
   if (first) ++generation_;
-  // The older servers remember every SYN: there one port is tried at a time.
+  // Legacy servers remember every SYN, so only one port is tried at a time there.
   if (wire_ == profile::native) s.attempts = std::make_unique<race>();
   s.next = connect(s, port);
   if (first) pioneer_ = s.next.stream;
@@ -131,7 +131,7 @@ client_effects client_session::on_report(const stream_report& report, time_point
   using kind = stream_report::kind;
   now_ = now;
   auto* s = slot_of(report.stream);
-  // A refusal is the remote's word, too, unless it speaks otherwise to the other streams.
+  // A refusal is an answer of the remote, too, unless other streams are answered otherwise.
   const bool refused =
       report.what == kind::ended && report.why == end_reason::refused && !remote_answers();
   if (s != nullptr && (report.what == kind::opened || report.what == kind::legacy || refused))
@@ -139,7 +139,7 @@ client_effects client_session::on_report(const stream_report& report, time_point
   if (report.what == kind::ended || report.what == kind::legacy ||
       report.what == kind::try_new_port)
     stream_over(report.stream);
-  if (s == nullptr) return done(); // of a stream that was replaced
+  if (s == nullptr) return done(); // the stream has been replaced
   if ((report.what == kind::ended || report.what == kind::try_new_port) &&
       rival_over(*s, report.stream))
     return done();
@@ -148,11 +148,11 @@ client_effects client_session::on_report(const stream_report& report, time_point
   case kind::greeted: on_greeted(*s, report); break;
   case kind::silent:
     mark_silent(*s, report.stream, true);
-    // The path may be lost: prepare another before this one is given up.
+    // The path may be lost: prepare another stream before this one is given up.
     if (s->current.stream == report.stream && !s->next && !closing_) open(*s);
     break;
   case kind::worn:
-    // A group of its own would get nothing until the application speaks, which mends this one, too.
+    // A new group would get nothing until the application sends, which mends this stream as well.
     if (s->current.stream == report.stream && !s->next && !closing_ && can_join()) open(*s);
     break;
   case kind::recovered: mark_silent(*s, report.stream, false); break;
@@ -168,7 +168,7 @@ client_effects client_session::on_report(const stream_report& report, time_point
   case kind::try_new_port: try_port(*s, report.stream); break;
   case kind::ended: on_ended(*s, report); break;
   case kind::legacy: found_legacy(*s, report); break;
-  case kind::sink_wanted: break; // a server's
+  case kind::sink_wanted: break; // said by servers only
   case kind::unscaled:
     if (from_.remotes().remark_window(*remote_)) {
       session_remark say;
@@ -197,7 +197,7 @@ void client_session::mark_silent(slot& s, stream_number stream, bool silent) {
 }
 
 void client_session::on_opened(slot& s, const stream_report& report) {
-  // A replacement has to show first that its hello passes: the one before may still work.
+  // A replacement is used only once its hello was answered: the stream before it may still work.
   if (s.next.stream != report.stream) return;
   s.next.opened = true;
   if (report.wire != profile::native) legacy_opened(s.next, report);
@@ -222,12 +222,12 @@ void client_session::on_greeted(slot& s, const stream_report& report) {
     pioneer_ = 0;
     follow(s);
   } else if (token_ != 0 && s.current.generation != generation_ && !s.next) {
-    open(s); // it joined a group that was being left
+    open(s); // it joined a group that the session was leaving
   }
 }
 
 void client_session::promote(slot& s) {
-  // It takes the place of the one before, which reads on for a while.
+  // The stream before it reads on for a while.
   if (s.current) tell(s.current, stream_order::supersede);
   s.current = std::exchange(s.next, {});
   s.open = true;
@@ -240,7 +240,7 @@ void client_session::promote(slot& s) {
 
 void client_session::try_port(slot& s, stream_number stream) {
   const bool is_next = s.next.stream == stream;
-  const auto m = std::exchange(is_next ? s.next : s.current, {}); // it ends by itself
+  const auto m = std::exchange(is_next ? s.next : s.current, {}); // the stream ends by itself
   if (is_next) {
     drop_rivals(s);
   } else {
@@ -251,7 +251,7 @@ void client_session::try_port(slot& s, stream_number stream) {
   obstacle_ = obstacle::no_answer;
   if (m.port >= ports_to_try(m.wire)) return give_up(s);
   if (!m.joins) return open(s, m.port + 1);
-  s.retry_port = m.port + 1; // without haste: it may be refused each time
+  s.retry_port = m.port + 1; // after a wait: a join may be refused each time
   retry(s);
 }
 
@@ -267,7 +267,7 @@ void client_session::on_ended(slot& s, const stream_report& report) {
   if (closing_) return;
   if (report.why == end_reason::path_ends_tcp) return on_proxied_path(s, m);
   if (report.why == end_reason::closed_by_peer) {
-    // Of the session's last stream, it closes the session.
+    // The FIN of the last stream closes the session.
     if (std::none_of(slots_.begin(), slots_.end(),
                      [](const slot& each) { return bool{each.current}; })) {
       end(false);
@@ -281,9 +281,10 @@ void client_session::on_ended(slot& s, const stream_report& report) {
   }
   if (report.why == end_reason::reset) {
     claims_.was_reset(m.hello, m.greeted);
-    // Whoever saw the secret may have used up the id at the server.
+    // An attacker who saw the secret may have used up the id at the server.
     if (m.introduced && !m.greeted && !has_stream()) claims_ = from_.draw_claims();
-    if (!m.introduced && claims_.introduces()) s.wait.reset(); // that is what was missing
+    if (!m.introduced && claims_.introduces())
+      s.wait.reset(); // the introduction was what the server missed
   }
   obstacle_ = report.why == end_reason::refused ? obstacle::refused : obstacle::no_answer;
   if (!s.current && s.next.opened) promote(s);
@@ -299,8 +300,8 @@ void client_session::on_ended(slot& s, const stream_report& report) {
 }
 
 void client_session::lost(slot& s, bool replace_now) {
-  // One of several is always replaced: it is the session that is in use or not, and datagrams would
-  // never ask for this one while others take them.
+  // One of several streams is always replaced: as long as others take the datagrams, none would
+  // wait and ask for this one.
   if (replace_now || !ever_open_ || has_stream())
     retry(s);
   else if (!has_stream() && !streamless_since_)
@@ -319,7 +320,7 @@ void client_session::retry(slot& s) {
 
 void client_session::aging(slot& s, stream_number stream) {
   if (s.current.stream != stream || closing_) return;
-  // New streams know nothing of the session's age: without this it would never be idle.
+  // New streams do not know how long the session has been idle; without this it would never end.
   if (now_ - from_.last_datagram() >= config_.idle_timeout)
     end(false);
   else if (!s.next && !s.wanted)
@@ -331,7 +332,7 @@ void client_session::give_up(slot& s) {
   s.retry_at.reset();
   s.trying_since.reset();
   s.wait.reset();
-  if (s.current) return; // works still, or says that it is dead
+  if (s.current) return; // it still works, or will report that it is dead
   if (has_stream()) {
     s.wanted = true;
     s.retry_at = now_ + lost_one_wait;
@@ -347,7 +348,7 @@ void client_session::give_up(slot& s) {
     end(false);
     return;
   }
-  // Once more announced as streamless, so that the next datagram asks again.
+  // Announces no streams once more, so that the next datagram asks again.
   announce();
   if (!streamless_since_) streamless_since_ = now_;
 }
@@ -359,7 +360,8 @@ client_effects client_session::on_gone(stream_number stream, time_point now) {
   alive_.erase(known);
   stream_over(stream);
   auto* s = slot_of(stream);
-  if (s != nullptr && !rival_over(*s, stream)) { // it did not say that it ended: a fault of ours
+  if (s != nullptr &&
+      !rival_over(*s, stream)) { // gone without reporting `ended`: a fault of this program
     const bool was_next = s->next.stream == stream;
     (was_next ? s->next : s->current) = {};
     if (was_next)
@@ -384,7 +386,7 @@ client_effects client_session::on_gone(stream_number stream, time_point now) {
 client_effects client_session::want(time_point now) {
   now_ = now;
   if (closing_ || !remote_ || rests_until_) return done();
-  streamless_since_.reset(); // set again if this try is given up
+  streamless_since_.reset(); // set again if this try fails
   for (auto& s : slots_)
     if (!s.current && !s.next && !s.wanted) retry(s);
   return done();
@@ -425,8 +427,8 @@ client_effects client_session::on_timer(time_point now) {
   if (rests_until_ && now_ >= *rests_until_) end(false);
   if (close_at_ && now_ >= *close_at_) {
     close_at_.reset();
-    // A session that lost its stream meanwhile has another made, or waits in vain until it is
-    // streamless for too long. A stream says by its next timer alone that it carries datagrams again.
+    // A session that lost its stream meanwhile opens another, or ends when it has been streamless
+    // for too long. A stream reports only at its next timer that it carries datagrams again.
     if (is_idle() && is_open()) {
       const auto last = from_.last_datagram();
       if (now_ - last < config_.idle_timeout)
@@ -453,7 +455,7 @@ void client_session::end(bool at_exit) {
     if (s.current) tell(s.current, at_exit ? stream_order::close_at_exit : stream_order::close);
     if (s.next) tell(s.next, stream_order::reset);
   }
-  if (at_exit) // those too that drain, or wait for late segments
+  if (at_exit) // also streams that drain or wait for late segments
     for (const auto stream : alive_)
       out_.emplace_back(tell_stream{stream, stream_order::close_at_exit});
 }
@@ -482,12 +484,12 @@ std::vector<stream_standing> client_session::streams() const {
 
 void client_session::announce() {
   announce_streams now{{}, 0, wire_ != profile::native};
-  // One port at the upstream at a time: streams of an older group are on their way out.
+  // One port at the upstream at a time: streams of an earlier group are about to be left.
   std::uint32_t newest = 0;
   for (const auto& s : slots_)
     if (s.open && s.current) newest = std::max(newest, s.current.generation);
-  // Those that seem dead, or have not shown yet that more than SYNs passes, are left out unless they
-  // are all there is.
+  // Streams that are silent, or whose hello is not answered yet, are left out unless there are no
+  // others.
   constexpr auto rank = [](const slot& s) { return s.silent ? 2 : s.current.greeted ? 0 : 1; };
   for (int wanted = 0; wanted <= 2 && now.streams.empty(); ++wanted) {
     for (const auto& s : slots_)

@@ -19,22 +19,22 @@
 
 namespace tonel::protocol {
 
-/// What a client's session takes from the program around it, at the moment that it needs it.
-/// Owns:   it outlives the session
+/// What a client's session asks of the program around it.
+/// Owns: outlives the session
 class client_resources {
 public:
   virtual ~client_resources() = default;
-  /// For a connection of its own; null: none is free.
+  /// A TCP port for one stream; null: none is free.
   virtual port_lease take_port() = 0;
-  /// An attempt may be made beside another that has no answer yet.
+  /// Whether a further attempt may be made beside one that has no answer yet.
   virtual bool may_race(time_point now) = 0;
-  /// Id and secret, at random.
+  /// A random session id and secret.
   virtual session_claims draw_claims() = 0;
-  /// When a datagram of the session last passed.
+  /// The time of the session's last datagram, either way.
   virtual time_point last_datagram() const = 0;
-  /// What is known of remotes, by all sessions.
+  /// What all sessions know of remotes.
   virtual remote_knowledge& remotes() = 0;
-  /// In turn with other sessions that fall idle at once.
+  /// Spreads the ends of sessions that fall idle at the same time.
   virtual turns& endings() = 0;
 
 protected:
@@ -43,47 +43,47 @@ protected:
   client_resources& operator=(const client_resources&) = default;
 };
 
-/// What a client's session is started with.
+/// The settings of a client's session.
 struct client_session_config {
   std::size_t streams = 1; ///< 1..255
-  /// Nothing: the native dialect is tried, then what is found.
+  /// The dialect; none: tries native first, then what the remote is found to speak.
   std::optional<profile> wire;
   std::chrono::seconds idle_timeout{180};
-  /// A stream lives no longer; 0: as long as it works.
+  /// The longest life of a stream; 0: no limit.
   std::chrono::seconds deadline{0};
 };
 
-/// One application's session at the client as a pure state machine: opens its streams, replaces those
-/// that are lost, decides on ports and dialects, and gives up. Reports of streams and time go in; what is
-/// to be done, in order, and the next deadline come out.
-/// Shape:  no datagram passes here. After session_failed or session_finished nothing more is said
+/// One application's session at the client as a pure state machine: opens streams, replaces lost
+/// ones, chooses ports and dialects, and gives up. Reports of streams and time go in; effects, to
+/// be run in order, and the next deadline come out.
+/// Shape:  no datagram passes here; session_failed or session_finished is the last effect
 /// Source: docs/wire.md, "What a session does with what its streams report"; docs/legacy.md
 class client_session {
 public:
   client_session(const client_session_config& config, client_resources& from);
 
-  /// Call once, first. remote: nothing where it is not resolved yet.
+  /// Call it once, before all else. remote: none if not resolved yet
   client_effects start(const std::optional<endpoint>& remote, time_point now);
-  /// A stream's, in the order in which they are said.
+  /// A report of one of its streams; keep the order in which streams make them.
   client_effects on_report(const stream_report& report, time_point now);
-  /// Nothing is left of the stream: it said that it ended and may be forgotten, or (without a word)
-  /// there was a fault of the program.
+  /// The stream is gone: after it reported `ended`; or without that report, by a fault of the
+  /// program.
   client_effects on_gone(stream_number stream, time_point now);
-  /// Call when deadline() has come; earlier does no harm.
+  /// Call it when deadline() has come; an earlier call does no harm.
   client_effects on_timer(time_point now);
-  /// Datagrams wait, and no stream is announced.
+  /// Datagrams wait, and no stream is announced to take them.
   client_effects want(time_point now);
-  /// The remote's address, now or anew: new streams go there.
+  /// The remote's address, for the first time or changed; later streams go there.
   client_effects resolved(const endpoint& remote, time_point now);
-  /// After suspend.
+  /// Call it after suspend: probes all streams.
   client_effects probe(time_point now);
-  /// Close all streams by FIN. at_exit: those too that only wait for late segments
+  /// Closes all streams by FIN. at_exit: also those that only wait for late segments
   client_effects close(bool at_exit, time_point now);
 
-  /// Nothing: no timer is needed. May have moved after any call above.
+  /// The next time to call on_timer(); none: no timer. Any call above may change it.
   std::optional<time_point> deadline() const;
   standing state() const;
-  /// Those in use, and those that are to take their places.
+  /// The streams in use, and those that will take their places.
   std::vector<stream_standing> streams() const;
 
 private:
@@ -93,35 +93,35 @@ private:
     profile wire = profile::native; ///< as it was opened
     unsigned port = 1;              ///< attempt number of this handshake, from 1
     std::uint32_t generation = 0;
-    bool joins = false; ///< the group of another
+    bool joins = false; ///< joins the group that another stream has opened
     bool opened = false;
     time_point since{};
-    std::uint64_t hello = 0; ///< the counter of its
-    bool introduced = false; ///< the session, in that
-    bool greeted = false;    ///< it was answered
+    std::uint64_t hello = 0; ///< counter of its hello
+    bool introduced = false; ///< its hello introduced the session
+    bool greeted = false;    ///< its hello was answered
     explicit operator bool() const noexcept { return stream != 0; }
   };
   /// Attempts to open one stream on several ports at once; the first to get an answer is used.
   struct race {
     std::shared_ptr<stream_race> shared = std::make_shared<stream_race>();
-    std::vector<member> rivals;   ///< of the slot's `next`, the youngest last
-    std::optional<time_point> at; ///< then others join
+    std::vector<member> rivals;   ///< beside the slot's `next`, the youngest last
+    std::optional<time_point> at; ///< when further attempts join
     unsigned rounds = 0;
   };
-  /// One of the session's streams: the one in use, and the one that is to take its place.
+  /// One place of the session: the stream in use, and the stream that will take its place.
   struct slot {
     member current;
     bool open = false;
     bool idle = false;
-    bool silent = false; ///< a probe of it went unanswered
+    bool silent = false; ///< a probe went unanswered
     member next;
-    std::unique_ptr<race> attempts; ///< while `next` may still be overtaken by another port
+    std::unique_ptr<race> attempts; ///< set while another port may still overtake `next`
     bool wanted = false;            ///< a replacement is due at retry_at
     std::optional<time_point> retry_at;
-    unsigned retry_port = 1; ///< attempt number of its handshake that will be
+    unsigned retry_port = 1; ///< attempt number of the next handshake
     std::optional<time_point> trying_since;
     backoff wait{duration::zero(), std::chrono::milliseconds{200}, std::chrono::seconds{5}};
-    bool waits() const noexcept { return wanted && !retry_at; } ///< for the pioneer
+    bool waits() const noexcept { return wanted && !retry_at; } ///< for pioneer_
   };
 
   client_effects done();
@@ -154,12 +154,12 @@ private:
   void announce();
   void give_up(slot& s);
   void end(bool at_exit);
-  bool is_open() const; ///< some stream is
-  bool is_idle() const; ///< every open stream is
+  bool is_open() const; ///< some stream is open
+  bool is_idle() const; ///< every open stream is idle
   void end_in_turn();
   bool has_stream() const;
 
-  // The older dialects (client_session_wire.cpp).
+  // Dialects (client_session_wire.cpp).
   void choose_wire();
   bool decides_for_all() const;
   bool must_wait() const;
@@ -178,34 +178,34 @@ private:
 
   client_session_config config_;
   client_resources& from_;
-  time_point now_{};   ///< of the call at hand
-  client_effects out_; ///< and what it makes
+  time_point now_{};   ///< argument of the present call
+  client_effects out_; ///< effects of the present call
   std::optional<endpoint> remote_;
   session_claims claims_;
   std::vector<slot> slots_;
-  std::vector<stream_number> alive_; ///< those that are not gone yet
+  std::vector<stream_number> alive_; ///< streams that are not gone yet
   stream_number latest_ = 0;
   restart_budget faults_{3, std::chrono::seconds{30}};
   std::optional<time_point> streamless_since_;
-  std::optional<time_point> close_at_; ///< the turn of an idle session to end
-  profile wire_ = profile::native;     ///< of the next stream
-  bool guessing_ = false;    ///< the native SYN was refused by a host that nothing is known of
+  std::optional<time_point> close_at_; ///< when the idle session ends, in turn with others
+  profile wire_ = profile::native;     ///< dialect of the next stream
+  bool guessing_ = false;    ///< a native SYN was refused, and the remote's dialect is unknown
   bool no_groups_ = false;   ///< the server gave no token
-  std::uint16_t token_ = 0;  ///< what further streams join the group of `leader_` with; 0: none
-  stream_number leader_ = 0; ///< the group is gone with it
-  std::optional<time_point> leader_asked_; ///< whether it is still there
-  /// The stream whose fate decides how the other slots are opened; they wait for it.
+  std::uint16_t token_ = 0;  ///< with which further streams join the group of `leader_`; 0: none
+  stream_number leader_ = 0; ///< the stream that opened the group, which ends with it
+  std::optional<time_point> leader_asked_; ///< when the leader was last probed
+  /// The stream whose outcome decides how the other slots are opened; they wait for it.
   stream_number pioneer_ = 0;
-  /// Counts pioneers: streams of an older one have another port at the upstream.
+  /// Counts pioneers: streams of an earlier pioneer have another port at the upstream.
   std::uint32_t generation_ = 0;
-  /// The path can carry nothing: closed then, and the next datagram tries anew.
+  /// The path carries nothing: the session closes at this time, and the next datagram starts anew.
   std::optional<time_point> rests_until_;
   bool ever_open_ = false;
   bool closing_ = false;
   bool over_ = false; ///< failed or finished
   bool told_too_large_ = false;
   obstacle obstacle_ = obstacle::no_answer; ///< why there was no stream when one was last tried
-  std::shared_ptr<fellows> fellows_;        ///< of several native streams
+  std::shared_ptr<fellows> fellows_;        ///< null unless several native streams
 };
 
 } // namespace tonel::protocol

@@ -4,24 +4,24 @@
 #include <chrono>
 #include <utility>
 
-// Several attempts at once to open one stream, each on a port of its own: a SYN that is lost costs a
-// quarter of a second, and of paths that are told apart by ports one that works is found (RFC 8305 does
-// so with addresses). The answer to a SYN decides; only the one that got it says hello.
+// Several attempts at once to open one stream, each on a port of its own (RFC 8305 does so with
+// addresses): a lost SYN costs a quarter of a second only, and where paths differ by port, one that
+// works is found. The first SYN-ACK decides; only its stream sends a hello.
 namespace tonel::protocol {
 
 using namespace std::chrono_literals;
 
 namespace {
 
-/// Between one attempt and the next; twice as long each time.
+/// The wait before the second attempt; it doubles with each further one.
 constexpr duration first_wait = 250ms;
 constexpr unsigned most_doublings = 5;
-/// Attempts at a time.
+/// The most attempts at a time.
 constexpr std::size_t most_attempts = 4;
 
 } // namespace
 
-/// The remote answers other streams of this session, so what is wrong is wrong with a port's path.
+/// The remote answers other streams of this session, so the fault is in one port's path.
 bool client_session::remote_answers() const {
   return std::any_of(slots_.begin(), slots_.end(),
                      [](const slot& s) { return s.open && s.current && !s.silent; });
@@ -30,7 +30,7 @@ bool client_session::remote_answers() const {
 void client_session::start_race(slot& s) {
   if (!s.attempts) return;
   s.attempts->at = now_ + first_wait;
-  // The one before has fallen silent alone: so may the next port.
+  // Only this stream has fallen silent, and the next port may be as bad: try several at once.
   if (s.silent && remote_answers())
     while (s.attempts->rivals.size() + 1 < most_attempts && add_rival(s)) {
     }
@@ -40,14 +40,15 @@ void client_session::join_race(slot& s) {
   auto& r = *s.attempts;
   r.at = now_ + first_wait * (1 << std::min(++r.rounds, most_doublings));
   if (!remote_answers()) {
-    // Of a remote that may be down, no more than a few.
+    // The remote may be down: no more than a few attempts.
     if (r.rivals.size() + 1 < most_attempts)
       add_rival(s);
     else
       r.at.reset();
     return;
   }
-  // Ports without an answer make way for others. The oldest stays, whatever the round trip.
+  // Ports without an answer are given up for others; the oldest stays, since round trips may be
+  // long.
   if (r.rivals.size() + 1 >= most_attempts) {
     for (const auto& m : r.rivals)
       tell(m, stream_order::reset);
@@ -65,7 +66,7 @@ bool client_session::add_rival(slot& s) {
   return true;
 }
 
-/// One of them has its answer: it is `next` from now on, and the others end without a trace.
+/// `winner` was answered first: it becomes `next`, and the others end without sending anything.
 void client_session::settle(slot& s, stream_number winner) {
   if (!s.attempts) return;
   const auto rivals = std::exchange(s.attempts->rivals, {});
@@ -81,7 +82,7 @@ void client_session::settle(slot& s, stream_number winner) {
   }
 }
 
-/// A port works: those that have waited for long now know that it is not the remote.
+/// A port works, so the remote is up: attempts that have waited long try other ports at once.
 void client_session::hurry(const slot& greeted) {
   for (auto& s : slots_)
     if (&s != &greeted && s.attempts && s.attempts->rounds > 0) s.attempts->at = now_;
@@ -92,7 +93,7 @@ bool client_session::is_rival(const slot& s, stream_number stream) {
                                    [stream](const member& m) { return m.stream == stream; });
 }
 
-/// True: it was one of several attempts, and the others go on.
+/// True: the stream was one of several attempts, and the others go on.
 bool client_session::rival_over(slot& s, stream_number stream) {
   if (!is_rival(s, stream)) return false;
   auto& all = s.attempts->rivals;

@@ -4,25 +4,25 @@
 #include <chrono>
 #include <utility>
 
-// Which dialect a client's streams speak, and what follows for those of one session
-// (docs/legacy.md).
+// Chooses the dialect of a client's streams, with the consequences for the other streams of the
+// session (docs/legacy.md).
 namespace tonel::protocol {
 
 namespace {
 
-// A native SYN is repeated, so a second port is for paths that dislike the first. In the older
-// dialects a port is one SYN, or 3 s.
+// Ports to try before giving up. A native SYN is repeated, so a second port only serves paths that
+// dislike the first. In the legacy dialects a port is tried with one SYN, or for 3 s.
 constexpr unsigned native_ports = 2;
 constexpr unsigned legacy_ports = 5;
-// A host that has refused a SYN answers at once; a native server that starts meanwhile should not
-// find us speaking an older dialect.
+// Few ports where the dialect is guessed: a host that has refused a SYN answers at once, and a
+// native server that starts meanwhile should not meet a legacy dialect.
 constexpr unsigned guess_ports = 2;
-// Longer than a group's first connection takes to be found silent.
+// Probes of a group's leader: longer apart than it takes to find the leader silent.
 constexpr auto ask_interval = std::chrono::seconds{10};
-// Each try on a path that ends TCP costs a handshake and what waits for it.
+// Wait after a path that ends TCP: each try costs a handshake and the datagrams that wait for it.
 constexpr auto proxy_rest = std::chrono::seconds{10};
 
-// A native server that starts again is back by then.
+// A native server is back this long after a restart began.
 constexpr auto restart_time = std::chrono::seconds{5};
 
 session_remark about(session_remark::kind what, const endpoint& remote,
@@ -51,14 +51,14 @@ void client_session::choose_wire() {
     wire_ = profile::legacy;
   else
     wire_ = from_.remotes().legacy(*remote_, now_).value_or(profile::native);
-  if (wire_ != before) announce(); // how long datagrams may wait
+  if (wire_ != before) announce(); // the dialect decides how long datagrams may wait
 }
 
 bool client_session::single() const {
   return wire_ != profile::native && (wire_ == profile::phantun || no_groups_);
 }
 
-/// The next stream tells what the remote is, or opens a group.
+/// The next stream finds out the remote's dialect, or opens a group: the others wait for it.
 bool client_session::decides_for_all() const {
   if (wire_ == profile::native) return is_automatic() && !from_.remotes().was_native(*remote_);
   return single() || token_ == 0;
@@ -74,14 +74,14 @@ bool client_session::must_wait() const {
   return false;
 }
 
-/// The connection that holds the group open at the server still answers.
+/// The stream that holds the group open at the server still answers.
 bool client_session::group_is_well() const {
   for (const auto& s : slots_)
     if (s.current.stream == leader_ && leader_ != 0) return s.open && !s.silent;
   return false;
 }
 
-/// What is opened now keeps the upstream's port.
+/// A stream opened now joins the group, and so keeps the port at the upstream.
 bool client_session::can_join() const { return token_ != 0 && group_is_well(); }
 
 void client_session::stream_over(stream_number stream) {
@@ -89,8 +89,8 @@ void client_session::stream_over(stream_number stream) {
   if (stream == leader_) leader_ = token_ = 0;
 }
 
-/// A join that failed may mean that the server has lost the group. As long as the group's first
-/// connection answers it means no such thing, and a new group would only cost the upstream's port.
+/// Leaves the group after a join that failed, unless the leader still answers: then the server has
+/// the group, and a new one would only cost the port at the upstream.
 void client_session::leave_group(const member& failed) {
   if (!failed.joins || token_ == 0) return;
   if (!group_is_well()) {
@@ -119,7 +119,7 @@ void client_session::legacy_opened(const member& m, const stream_report& report)
   }
 }
 
-/// The pioneer is through: those that waited for it, and those of an older group, come after it.
+/// The pioneer is open: opens the streams that waited for it, and replaces those of earlier groups.
 void client_session::follow(const slot& pioneers) {
   for (auto& s : slots_) {
     if (&s == &pioneers) continue;
@@ -140,7 +140,7 @@ void client_session::follow(const slot& pioneers) {
 }
 
 void client_session::found_legacy(slot& s, const stream_report& report) {
-  const auto m = std::exchange(s.next, {}); // it ends by itself
+  const auto m = std::exchange(s.next, {}); // the stream ends by itself
   auto& remotes = from_.remotes();
   if (closing_) return;
   if (!is_automatic()) {
@@ -151,19 +151,19 @@ void client_session::found_legacy(slot& s, const stream_report& report) {
   }
   if (remotes.saw_legacy(m.remote, report.wire, now_))
     remark(about(session_remark::kind::older_server, m.remote, report.wire));
-  wire_ = report.wire; // in place of native streams that may still seem alive
+  wire_ = report.wire; // even if native streams still seem alive
   announce();
   open(s);
 }
 
-/// Octets pass, datagrams would be merged and cut: none is sent that way.
+/// The path carries octets, but would merge and cut datagrams: none is sent on it.
 void client_session::on_proxied_path(slot& s, const member& m) {
   auto& remotes = from_.remotes();
-  remotes.saw_native(m.remote); // its hello was read
+  remotes.saw_native(m.remote); // its hello was received
   if (remotes.saw_proxy(m.remote, now_))
     remark(about(session_remark::kind::path_ends_tcp, m.remote));
   obstacle_ = obstacle::path_ends_tcp;
-  if (has_stream()) return give_up(s); // the others may go another way
+  if (has_stream()) return give_up(s); // other streams may take another path
   for (auto& each : slots_) {
     each.wanted = false;
     each.retry_at.reset();
@@ -171,13 +171,13 @@ void client_session::on_proxied_path(slot& s, const member& m) {
   rests_until_ = now_ + proxy_rest;
 }
 
-/// SYNs were refused, or had no answer on any port.
+/// SYNs were refused, or went unanswered on every port.
 void client_session::not_answered(slot& s, const member& m, end_reason why) {
   leave_group(m);
   auto& remotes = from_.remotes();
   if (is_automatic()) {
-    // phantun refuses a native SYN, and so does a host on which no server runs just now. One that
-    // was native in our time is taken for the latter.
+    // phantun refuses a native SYN, and so does a host without a running server. A remote that this
+    // process has known as native is taken for the latter.
     if (m.wire == profile::native && why == end_reason::refused && !has_stream() &&
         !remotes.was_native(m.remote)) {
       guessing_ = true;

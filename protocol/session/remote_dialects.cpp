@@ -7,9 +7,9 @@ namespace tonel::protocol {
 
 namespace {
 
-// After this an older server may have been replaced.
+// After this time a legacy server may have been replaced.
 constexpr auto memory = std::chrono::minutes{10};
-// Who has not heard of it by then has lost the line.
+// The remark is repeated, since the last line may be lost by then.
 constexpr auto remark_interval = std::chrono::hours{1};
 
 } // namespace

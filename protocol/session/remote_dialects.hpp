@@ -9,27 +9,29 @@
 
 namespace tonel::protocol {
 
-/// What clients' sessions ask and tell about remotes; asked where a stream is opened, never where packets
-/// pass.
+/// What clients' sessions ask and tell about remotes. Used when a stream is opened or ends, never
+/// for a packet.
 class remote_knowledge {
 public:
   virtual ~remote_knowledge() = default;
-  /// The older dialect that the remote was found to speak less than 10 minutes ago.
+  /// The legacy dialect that the remote was found to speak less than 10 minutes ago; none: unknown.
   virtual std::optional<profile> legacy(const endpoint& remote, time_point now) const = 0;
-  /// Its hello has been read.
+  /// Whether a hello of the remote was received.
   virtual bool was_native(const endpoint& remote) const = 0;
+  /// A hello of the remote was received.
   virtual void saw_native(const endpoint& remote) = 0;
-  /// True: not known so far, and worth a line in the log.
+  /// The remote answered in the legacy dialect `shown`. True: log it, it was not known.
   virtual bool saw_legacy(const endpoint& remote, profile shown, time_point now) = 0;
-  /// True the first time since its last hello: it refuses the dialect that it spoke.
+  /// The remote, known as native, has refused for long. True: log it, the first time since its last
+  /// hello.
   virtual bool refused_for_long(const endpoint& remote) = 0;
-  /// The older dialect was not answered.
+  /// The remote did not answer in its legacy dialect.
   virtual void forget_legacy(const endpoint& remote) = 0;
-  /// True the first time: what a user is to hear of this remote but once.
+  /// True the first time: for a remark about the remote that is logged once.
   virtual bool remark(const endpoint& remote) = 0;
-  /// The path to it ends TCP. True: that is worth a line in the log, as once an hour.
+  /// The path to the remote ends TCP. True: log it, at most once an hour.
   virtual bool saw_proxy(const endpoint& remote, time_point now) = 0;
-  /// The same of its path's windows.
+  /// The path to the remote takes the window scale away. True: log it, the first time.
   virtual bool remark_window(const endpoint& remote) = 0;
 
 protected:
@@ -38,8 +40,8 @@ protected:
   remote_knowledge& operator=(const remote_knowledge&) = default;
 };
 
-/// What has been learnt of the dialects that remotes speak. One per process, for all its sessions.
-/// Thread: none of its own; the shell guards it where several shards share it
+/// The dialects of remotes, as learnt by a process. One per process, for all sessions.
+/// Thread: one at a time; actors::shared_remotes adds a lock
 class remote_dialects final : public remote_knowledge {
 public:
   std::optional<profile> legacy(const endpoint& remote, time_point now) const override;
@@ -62,7 +64,7 @@ private:
     std::optional<time_point> proxy_remarked;
   };
 
-  // Keys are what resolvers say, not what peers choose: no seed is needed.
+  // Keys come from resolvers, not from peers, so the hash needs no secret seed.
   std::unordered_map<endpoint, entry, address_hash> known_;
 };
 

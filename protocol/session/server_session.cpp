@@ -8,7 +8,7 @@ namespace tonel::protocol {
 
 namespace {
 
-// Connections of an older client's group: its stream indexes are ours to give, in one octet.
+// Streams of a legacy client's group: the server gives their indexes, which have one octet.
 constexpr std::size_t most_in_group = 256;
 constexpr std::size_t most_faults = 3;
 constexpr auto fault_period = std::chrono::seconds{30};
@@ -33,11 +33,11 @@ server_session::server_session(server_session_config config) noexcept
       proof_(std::move(config.proof)), answers_(std::move(config.answers)), legacy_(config.legacy) {
 }
 
-/// What met another queue before that knew of the stream.
+/// Finds the stream of a segment that came to a queue which did not know the stream yet.
 const server_session::member* server_session::repeated(const four_tuple& tuple) const noexcept {
   const auto known = std::find_if(streams_.begin(), streams_.end(), [&](const member& m) {
-    // A native hello may take the place of a stream that only drains; of the older dialects, the one
-    // that was closed answers.
+    // A native hello may replace a stream that only drains; in the legacy dialects the closed
+    // stream answers.
     return m.tuple == tuple && (m.current || legacy_);
   });
   return known == streams_.end() ? nullptr : &*known;
@@ -58,7 +58,7 @@ server_effects server_session::adopt(const accept_stream& accepted, const newcom
     out.emplace_back(refuse_stream{});
     return out;
   }
-  // Those that were replaced live on for some seconds; a peer must not pile them up.
+  // Replaced streams live on for some seconds; a client must not pile them up.
   if (streams_.size() >= std::size_t{2} * greeting.stream_count + 2) return counted_refusal();
   stream_config machine;
   machine.iss = accepted.iss;
@@ -79,7 +79,7 @@ server_effects server_session::adopt(const accept_legacy& accepted, const newcom
     out.emplace_back(give_stream{known->stream});
     return out;
   }
-  // One that opened this group and has ended since: its client begins with a SYN.
+  // The stream that opened the group has ended since: its client begins with a new SYN.
   const bool late = accepted.join == 0 && !who.is_first;
   if (late || streams_.size() >= most_in_group) return counted_refusal();
   std::uint8_t index = 0;
@@ -127,7 +127,7 @@ void server_session::add(std::uint8_t index, stream_config& machine, const newco
   announce(out);
 }
 
-/// The peer's address is new to the session.
+/// Remarks that the client has moved to another address.
 void server_session::note_move(const ip_address& address, server_effects& out) const {
   const bool first = peer_.port == 0;
   if (first || peer_.address == address || legacy_ ||
@@ -170,7 +170,7 @@ server_effects server_session::on_report(const stream_report& report, time_point
   const auto found = std::find_if(streams_.begin(), streams_.end(), [&](const member& m) {
     return m.current && m.stream == report.stream;
   });
-  if (found == streams_.end()) return out; // of a stream that was replaced
+  if (found == streams_.end()) return out; // the stream has been replaced
   switch (report.what) {
   case kind::idle:
     found->idle = true;
@@ -212,7 +212,7 @@ server_effects server_session::on_report(const stream_report& report, time_point
   case kind::aging:
   case kind::try_new_port:
   case kind::unscaled:
-  case kind::legacy: break; // the client's to act on
+  case kind::legacy: break; // said by clients only
   }
   finish_if_done(out);
   return out;
@@ -223,7 +223,7 @@ server_effects server_session::on_gone(stream_number stream, time_point now) {
   const auto found = std::find_if(streams_.begin(), streams_.end(),
                                   [stream](const member& m) { return m.stream == stream; });
   if (found == streams_.end()) return out;
-  const bool fault = found->current; // the client will bring another
+  const bool fault = found->current; // the client will open another
   streams_.erase(found);
   if (fault) announce(out);
   note_streamless(now, out);
@@ -247,7 +247,7 @@ server_effects server_session::on_upstream_gone(time_point now) {
 
 void server_session::note_streamless(time_point now, server_effects& out) {
   if (closing_ || streamless_) return;
-  if (has_current()) { // the one that was not idle may be gone
+  if (has_current()) { // the only stream that was not idle may be gone
     if (is_idle()) end_in_turn(now, out);
     return;
   }
@@ -280,8 +280,8 @@ server_effects server_session::close(bool at_exit) {
 server_effects server_session::displace() {
   server_effects out;
   if (closing_) return out;
-  // By FIN, so that its client does not come back at once; but nothing is to stay and answer late
-  // segments, or that would fill the places of streams.
+  // By FIN, so that its client does not come back at once; but no stream stays to answer late
+  // segments, since that would keep the streams' places.
   end(true, out);
   release(out);
   return out;
@@ -290,14 +290,14 @@ server_effects server_session::displace() {
 void server_session::end(bool at_exit, server_effects& out) {
   if (!std::exchange(closing_, true)) out.emplace_back(retire_session{});
   const auto how = at_exit ? stream_order::close_at_exit : stream_order::close;
-  for (const auto& m : streams_) // at exit those too that drain, or wait for late segments
+  for (const auto& m : streams_) // at exit also streams that drain or wait for late segments
     if (m.current || at_exit) out.emplace_back(tell_stream{m.stream, how});
-  // The older dialects close by RST, after which nothing is read.
+  // The legacy dialects close by RST, after which nothing is read.
   if (legacy_) release(out);
   finish_if_done(out);
 }
 
-/// No socket, and no other peer, waits for the late segments of what has ended.
+/// Gives up sockets and place: late segments of ended streams must not hold them.
 void server_session::release(server_effects& out) {
   if (std::exchange(released_, true)) return;
   has_upstream_ = false;
@@ -307,7 +307,7 @@ void server_session::release(server_effects& out) {
 void server_session::announce(server_effects& out) const {
   if (!has_upstream_) return;
   announce_streams now;
-  // What falls silent alone is left out; all of them may only have a client that is.
+  // Silent streams are left out, unless all are silent: then the client may merely be so.
   for (const bool silent : {false, true}) {
     if (!now.streams.empty()) break;
     for (const auto& m : streams_)

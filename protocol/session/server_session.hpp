@@ -20,86 +20,87 @@
 
 namespace tonel::protocol {
 
-/// What a server's session is started with.
+/// The settings of a server's session.
 struct server_session_config {
   std::chrono::seconds idle_timeout{180};
-  /// A stream lives no longer; 0: as long as it works.
+  /// The longest life of a stream; 0: no limit.
   std::chrono::seconds deadline{0};
-  /// In turn with other sessions that fall idle at once; it outlives the session.
+  /// Spreads the ends of sessions that fall idle at the same time; outlives the session.
   turns* endings = nullptr;
-  /// Of a native client: from the hello that introduced the session.
+  /// Native client: from the hello that introduced the session.
   std::optional<session_proof> proof;
-  /// Of an older client: what all its streams together may say before it has proven itself.
+  /// Legacy client: limits what its streams together may send before the client has proven itself.
   std::shared_ptr<answer_limit> answers;
-  bool legacy =
-      false; ///< of an older client: ends with its last stream, since nothing could bring another
+  /// Legacy client: the session ends with its last stream, since no other could join it.
+  bool legacy = false;
 };
 
-/// A stream that wants to be the session's.
+/// A stream that wants to join the session.
 struct newcomer {
   four_tuple tuple;
-  bool has_place = false; ///< the program may have one more
-  bool is_first = false;  ///< older client: it opened the session's group
+  bool has_place = false; ///< the program's limits permit another stream
+  bool is_first = false;  ///< legacy client: it opened the session's group
 };
 
-/// One peer's session at the server as a pure state machine: takes the streams that prove to be its
-/// client's, says which of them datagrams go to, and closes. Reports of streams and time go in; what is to
-/// be done, in order, and the next deadline come out.
-/// Shape:  no datagram passes here. After session_failed or session_finished nothing more is said
+/// One session at the server as a pure state machine: takes the streams that prove to be its
+/// client's, says which of them datagrams go to, and closes. Reports of streams and time go in;
+/// effects, to be run in order, and the next deadline come out.
+/// Shape:  no datagram passes here; session_failed or session_finished is the last effect
 /// Source: docs/wire.md, "What a session does with what its streams report"; docs/legacy.md
 class server_session {
 public:
   explicit server_session(server_session_config config) noexcept;
 
-  /// What the acceptor makes of a segment: answered by one of give_stream, admit_stream, refuse_stream.
+  /// A segment that the acceptor has accepted; answered by give_stream, admit_stream or
+  /// refuse_stream.
   server_effects adopt(const accept_stream& accepted, const newcomer& who, time_point now);
   server_effects adopt(const accept_legacy& accepted, const newcomer& who, time_point now);
-  /// A stream's, in the order in which they are said.
+  /// A report of one of its streams; keep the order in which streams make them.
   server_effects on_report(const stream_report& report, time_point now);
-  /// Nothing is left of the stream: it said that it ended and may be forgotten, or (without a word)
-  /// there was a fault of the program.
+  /// The stream is gone: after it reported `ended`; or without that report, by a fault of the
+  /// program.
   server_effects on_gone(stream_number stream, time_point now);
-  /// What serves the upstream has failed by a fault of the program.
+  /// The actor or loop that serves the upstream's sockets has failed by a fault of the program.
   server_effects on_upstream_gone(time_point now);
-  /// Call when deadline() has come; earlier does no harm.
+  /// Call it when deadline() has come; an earlier call does no harm.
   server_effects on_timer(time_point now);
-  /// After suspend.
+  /// Call it after suspend: probes all streams.
   server_effects probe();
-  /// Close all streams by FIN (older dialects: RST). at_exit: those too that only wait for late segments
+  /// Closes all streams by FIN (legacy: RST). at_exit: also those that only wait for late segments
   server_effects close(bool at_exit);
-  /// Another session needs what this one holds.
+  /// Another session needs the place of this one: closes it at once.
   server_effects displace();
 
-  /// Nothing: no timer is needed. May have moved after any call above.
+  /// The next time to call on_timer(); none: no timer. Any call above may change it.
   std::optional<time_point> deadline() const noexcept;
   standing state() const noexcept;
-  /// Those in use.
+  /// The streams in use.
   std::vector<stream_standing> streams() const;
-  /// Of one of these.
+  /// The addresses of a stream; null: there is no such stream.
   const four_tuple* tuple_of(stream_number stream) const noexcept;
-  /// Of the newest stream.
+  /// The client's address and port, by its newest stream.
   const endpoint& peer() const noexcept { return peer_; }
 
 private:
-  // There is one of these for each session of many thousands: what is not needed is not kept.
+  // Kept small: a server has many thousand sessions.
   struct member {
     time_point since{};
     four_tuple tuple;
     stream_number stream = 0;
     profile wire = profile::native;
     std::uint8_t index = 0;
-    bool current = true; ///< false: replaced, or ended; it drains, or answers late segments
+    bool current = true; ///< false: replaced or ended, and only drains or answers late segments
     bool idle = false;
-    bool silent = false; ///< its fellows are answered and it is not
+    bool silent = false; ///< it is not answered, while its fellows are
   };
 
-  /// The stream of this segment, where it exists and gets it.
+  /// The stream that this segment belongs to; null: none yet.
   const member* repeated(const four_tuple& tuple) const noexcept;
   void add(std::uint8_t index, stream_config& machine, const newcomer& who, time_point now,
            server_effects& out);
   void note_move(const ip_address& address, server_effects& out) const;
   bool has_current() const noexcept;
-  bool is_idle() const noexcept; ///< every stream is
+  bool is_idle() const noexcept; ///< every stream is idle
   void end_in_turn(time_point now, server_effects& out);
   member* current_at(std::size_t index) noexcept;
   void note_streamless(time_point now, server_effects& out);
@@ -111,18 +112,18 @@ private:
   std::chrono::seconds idle_timeout_, deadline_;
   turns* endings_;
   std::optional<session_proof> proof_;
-  std::shared_ptr<fellows> fellows_;       ///< of several native streams
-  std::shared_ptr<answer_limit> answers_;  ///< of an older client
-  std::vector<member> streams_;            ///< those that are not gone yet, by index
-  std::unique_ptr<restart_budget> faults_; ///< of what serves the upstream, from the first on
+  std::shared_ptr<fellows> fellows_;       ///< null unless several native streams
+  std::shared_ptr<answer_limit> answers_;  ///< legacy client
+  std::vector<member> streams_;            ///< streams that are not gone yet, by index
+  std::unique_ptr<restart_budget> faults_; ///< for faults at the upstream; null before the first
   time_point wake_at_ = time_point::max();
   endpoint peer_;
   stream_number latest_ = 0;
   bool legacy_ = false;
-  bool has_upstream_ = false; ///< it was asked for
+  bool has_upstream_ = false; ///< open_upstream was given
   bool streamless_ = false;
   bool closing_ = false;
-  bool released_ = false; ///< its sockets, and its place among the sessions
+  bool released_ = false; ///< release_upstream was given
   bool over_ = false;     ///< failed or finished
   bool told_too_large_ = false;
 };

@@ -7,7 +7,7 @@ namespace tonel::protocol {
 
 namespace {
 
-// A stream that carried a datagram this recently is replaced at once when it is lost.
+// A lost stream that carried a datagram within this time is replaced at once.
 constexpr auto recent_time = std::chrono::seconds{30};
 
 } // namespace
