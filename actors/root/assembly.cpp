@@ -38,13 +38,13 @@ assembly::assembly(const config& settings, host outside,
 
 assembly::~assembly() {
   stop();
-  // Actors that are left here have no loop to end on: nobody is to wait for them.
+  // Actors alive at this point have no loop to end on, so nobody may wait for them.
   system_.await_actors_before_shutdown(actors_running() == 0);
 }
 
 void assembly::make_context(const config& settings) {
   context_.settings = settings;
-  context_.settings.tunnels.clear(); // the shards', and not for ever
+  context_.settings.tunnels.clear(); // a copy would keep removed tunnels alive
   context_.shards = outside_.queues.size();
   context_.random = outside_.random;
   context_.random(context_.cookie_secret);
@@ -81,7 +81,7 @@ root_start assembly::start_of_root() {
   root_start start;
   for (const auto& each : lanes_)
     start.shards.push_back(each.state.get());
-  // What a reload closes is not to live on here.
+  // A copy would keep removed tunnels alive.
   start.tunnels = std::exchange(outside_.tunnels, {});
   start.outside = &outside_;
   start.report = [this] { outside_.report(counts_); };
@@ -109,7 +109,7 @@ void assembly::stop() {
   for (auto& each : lanes_)
     each.loop->stop();
   if (control_) control_->stop();
-  // It holds the root.
+  // The callback holds a handle of the root.
   if (!lanes_.empty()) lanes_.front().loop->set_on_resume(nullptr);
 }
 

@@ -19,31 +19,31 @@ namespace tonel::actors {
 
 struct root_start;
 
-/// A whole process put together on a host: an event loop, packet buffers and a device for each shard,
-/// a control loop, and the root of all actors.
-/// Owns:   all of these; the last made goes first, and CAF's actor system when no loop is left
-/// Thread: that which made it
+/// A whole process put together on a host: an event loop, packet buffers and a device queue for
+/// each shard, a control loop, and the root supervisor.
+/// Owns:   all of these; destroyed in reverse order, CAF's actor system after the loops
+/// Thread: the thread that made it
 class assembly {
 public:
-  /// loops: one a shard, then that of the control loop
+  /// loops: one for each shard, then the control loop's
   assembly(const config& settings, host outside,
            std::vector<std::unique_ptr<sys::event_loop>> loops);
   ~assembly();
   assembly(const assembly&) = delete;
   assembly& operator=(const assembly&) = delete;
 
-  /// Spawns the root. It does nothing before the loops run.
+  /// Spawns the root supervisor, which does nothing before the loops run.
   void spawn_root();
-  /// Has each loop run on a thread of its own. Tests call run_once() of each instead.
+  /// Starts a thread for each loop. Tests call run_once() of each loop instead.
   void start();
   /// Blocks until no actor is left.
   void await();
-  /// Ends the threads; after await().
+  /// Ends the threads. Call it after await().
   void stop();
 
-  /// How many actors there are. Thread: any
+  /// The number of actors alive. Thread: any
   std::size_t actors_running();
-  /// The shards' loops, then the control loop.
+  /// The shards' loops in order, then the control loop.
   std::vector<reactor*> loops() const;
   std::size_t shards() const noexcept { return lanes_.size(); }
   actors::shard& shard(std::size_t i) { return *lanes_[i].state; }
@@ -52,11 +52,11 @@ public:
   const counter_list& counts() const noexcept { return counts_; }
 
 private:
-  /// One shard, and what it borrows, in order of making.
+  /// One shard and the objects that it borrows; members are made in this order.
   struct lane {
     std::unique_ptr<reactor> loop;
     std::unique_ptr<sys::slab_pool> pool;
-    std::unique_ptr<sys::packet_device> recorded; ///< the device's queue, where captures can be
+    std::unique_ptr<sys::packet_device> recorded; ///< around the device's queue, for captures
     std::unique_ptr<actors::shard> state;
   };
   void make_context(const config& settings);
@@ -72,8 +72,8 @@ private:
   std::unique_ptr<reactor> control_;
 };
 
-/// Puts a process together: the programs on the real host, tests on one in memory.
-/// Errors: an event loop cannot be made; the process cannot start
+/// Puts a process together: programs on the real host, tests on a host in memory.
+/// Errors: an event loop cannot be made; the process has to end
 sys::result<std::unique_ptr<assembly>> assemble(const config& settings, host outside);
 
 } // namespace tonel::actors

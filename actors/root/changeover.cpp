@@ -6,16 +6,16 @@ namespace tonel::actors {
 
 namespace {
 
-// For the rules of new tunnels; a first packet that is not translated spoils its connection.
+// How long new tunnels wait for their rules: a first packet without NAT spoils its connection.
 constexpr auto rules_time = std::chrono::seconds{2};
-// A FIN is repeated 1, 2 and 4 s after the one before, as long as it is not answered.
+// An unanswered FIN is repeated after 1, 2 and 4 s, and the stream forgotten at 8 s.
 constexpr auto farewell_time = std::chrono::seconds{8};
 
 } // namespace
 
 void changeover::begin(protocol::time_point now) {
   switch_at_ = now + rules_time;
-  leaving_until_.reset(); // anew from the switch on
+  leaving_until_.reset(); // set again at the switch
 }
 
 bool changeover::rules_tried(protocol::time_point now) {

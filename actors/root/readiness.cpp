@@ -34,7 +34,7 @@ void readiness::rules_tried() {
 
 void readiness::rules_problem(const std::string& problem) {
   *problem_ = problem;
-  // The watchdog keeps the line up to date; where there is none, nothing does.
+  // The watchdog, where there is one, keeps the line up to date itself.
   if (manager_ != nullptr && told_ready_ && status_ && watching() == nullptr)
     manager_->status(with_problem("running", *problem_));
 }

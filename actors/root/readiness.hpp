@@ -9,43 +9,43 @@
 
 namespace tonel::actors {
 
-/// What the service manager is told of the process: when it is ready, reloads and stops, and how it is.
-/// Shape: ready once all shards are up and the rules, where some are wanted, have been tried; and again
+/// Tells the service manager when the process is ready, reloads and stops, and its status line.
+/// Shape: ready is told once all shards are up and the rules, if wanted, have been tried; and again
 ///        after each reload
 class readiness {
 public:
-  /// A line on how the tunnels are doing.
+  /// Gives the status line of the tunnels.
   using status_line_at = std::function<std::string(protocol::time_point)>;
 
-  /// Without a manager nothing is told to anybody.
+  /// Without a service manager: all calls do nothing.
   readiness() = default;
-  /// manager: may be null; rules: some are wanted; status: may be null
+  /// manager: may be null; rules: whether rules are wanted; status: may be null
   readiness(sys::service_manager* manager, bool rules, status_line_at status);
 
-  /// All shards know each other, or one is missing.
+  /// all: every shard is up and knows the others; false: one is missing.
   void shards_are_up(bool all);
   /// The rules have been tried.
   void rules_tried();
-  /// What is wrong with the rules; empty: nothing.
+  /// The problem with the rules, for the status line; empty: none.
   void rules_problem(const std::string& problem);
   void reload_begins();
   void reload_ends();
   void stopping();
 
-  /// The manager watches the process; null: it does not.
+  /// The service manager, if it wants its watchdog fed; else null.
   sys::service_manager* watching() const;
-  /// The line that is told while it watches; may outlive this.
+  /// The status line with the rules' problem, for the watchdog. It may outlive this object.
   status_line_at told_status() const;
 
 private:
-  /// Tells once that all is there.
+  /// Tells "ready", once, when everything is there.
   void settle();
 
   sys::service_manager* manager_ = nullptr;
   status_line_at status_;
   bool shards_up_ = false, rules_tried_ = false;
   bool told_ready_ = false, stopping_ = false;
-  std::shared_ptr<std::string> problem_ = std::make_shared<std::string>(); ///< the watchdog's, too
+  std::shared_ptr<std::string> problem_ = std::make_shared<std::string>(); ///< told_status()'s, too
 };
 
 } // namespace tonel::actors

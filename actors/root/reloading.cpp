@@ -10,7 +10,7 @@ namespace tonel::actors {
 
 namespace {
 
-// For the files; the reload goes on after that, and the status says so.
+// A reading of the files that takes longer goes on, and status says that it is late.
 constexpr auto patience = std::chrono::seconds{5};
 
 constexpr const char* part_name = "configuration";
@@ -66,8 +66,8 @@ merge(const std::vector<process_tunnel>& before, const std::vector<tunnel_ptr>& 
     out.started.push_back(tunnel);
     auto& added = out.now.emplace_back();
     added.settings = tunnel;
-    // One that takes another's place on an address takes its sockets: what waits in them is not lost,
-    // and nobody else can come in between.
+    // A new tunnel on the address of an ended one takes over its sockets: datagrams queued in them
+    // are not lost, and no other program can take the address in between.
     const auto heir = std::find_if(gone.begin(), gone.end(), [&](const auto* old) {
       return !old->listeners.empty() && old->settings->local_udp == tunnel->local_udp;
     });

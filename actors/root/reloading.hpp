@@ -13,34 +13,35 @@
 
 namespace tonel::actors {
 
-/// What a reload has found.
+/// The configuration that a reload has read.
 struct reload_result {
-  std::vector<tunnel_ptr> tunnels;   ///< all there are to be
-  std::vector<std::string> problems; ///< not empty: nothing is to change
-  std::string need_restart;          ///< options that have changed and wait for a restart
+  std::vector<tunnel_ptr> tunnels;   ///< all tunnels of the new configuration
+  std::vector<std::string> problems; ///< not empty: change nothing
+  std::string need_restart;          ///< options that have changed, but only a restart applies
 };
 
-/// The reading of the configuration while the process runs: one at a time, waited for, and answered to
-/// whoever has asked for it.
+/// Reads the configuration while the process runs: one reading at a time, with an answer to each
+/// question. Status says so when a reading takes long.
 class reloading {
 public:
   struct outside {
-    std::function<void()> read; ///< without blocking; the result is given to arrived(). May be null
+    std::function<void()> read; ///< must not block; its result goes to arrived(). May be null
     std::function<void(const ask_reload&, bool done, const std::string& detail)> answer;
     std::function<void(const part_status&)> tell; ///< for status
   };
 
   explicit reloading(outside given) : given_(std::move(given)) {}
 
-  /// There is something to read; otherwise nothing is to be asked for.
+  /// False: there is nothing to read, and ask() must not be called.
   bool possible() const noexcept { return given_.read != nullptr; }
-  /// True: reading begins. Otherwise it is read anew when what is being read has arrived: of what
-  /// changes meanwhile, the last state is to count.
+  /// True: a reading begins. False: one is under way, and another follows it, so that changes made
+  /// meanwhile are seen.
   bool ask(protocol::time_point now);
-  /// Is answered when the reload is over.
+  /// Keeps the question; it is answered when the reload is over.
   void note(const ask_reload& question) { questions_.push_back(question); }
-  /// True: the result counts. False: it has to be asked for anew.
+  /// A reading has ended. True: use its result. False: drop it and ask() again.
   bool arrived();
+  /// Answers all questions.
   void answer(bool done, const std::string& detail);
 
   void on_timer(protocol::time_point now);
@@ -50,19 +51,20 @@ private:
   outside given_;
   bool under_way_ = false, again_ = false;
   protocol::time_point since_{};
-  std::optional<protocol::time_point> late_at_; ///< not said to be late yet
+  std::optional<protocol::time_point> late_at_; ///< when status shall say that the reading is late
   std::vector<ask_reload> questions_;
 };
 
-/// The tunnels after a reload, and which of them are others than before.
+/// The tunnels after a reload, and the differences from before.
 struct merged_tunnels {
   std::vector<process_tunnel> now;
   std::vector<tunnel_ptr> started, ended;
 };
 
-/// What is equal to a tunnel there was keeps its object and its sockets (docs/adr/0007).
-/// listen: opens the sockets of the others; may be null
-/// Errors: nothing where a socket cannot be had, which is logged; nothing is to change
+/// Merges the wanted tunnels with the present ones: a tunnel equal to a present one keeps its
+/// object and sockets (docs/adr/0007).
+/// listen: opens the sockets of new tunnels; may be null
+/// Errors: none: a socket cannot be opened, which is logged; change nothing
 std::optional<merged_tunnels>
 merge(const std::vector<process_tunnel>& before, const std::vector<tunnel_ptr>& wanted,
       const std::function<sys::result<tunnel_sockets>(const tunnel_config&)>& listen);

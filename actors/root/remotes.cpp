@@ -9,7 +9,7 @@ namespace tonel::actors {
 
 namespace {
 
-/// What the state of a tunnel's remote is called in status.
+/// The name of a tunnel's remote in status.
 std::string part_name(const tunnel_config& tunnel) {
   return tunnel.name.empty() ? "remote" : "remote " + tunnel.name;
 }

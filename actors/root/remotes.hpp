@@ -15,26 +15,26 @@
 
 namespace tonel::actors {
 
-/// A try to resolve the name of a tunnel's remote has failed; it is tried again.
+/// The name of a tunnel's remote could not be resolved; it will be tried again.
 struct resolve_failed {
   tunnel_ptr tunnel;
   std::string reason;
 };
 
-/// Where the remotes of the tunnels are: asks for the address of each, and again while there is none.
+/// The addresses of the tunnels' remotes: resolves each, and again while there is no answer.
 class remotes {
 public:
-  /// ask: resolves without blocking, and has the answer given to resolved() or failed(); may be null.
-  /// tell: for status
+  /// ask: begins to resolve; its answer is given to resolved() or failed(). It may be null
+  /// tell: takes the state of each remote, for status
   remotes(std::function<void(const tunnel_ptr&)> ask, std::function<void(const part_status&)> tell);
 
-  /// Asks for it.
+  /// Takes the tunnel and asks for its remote's address.
   void add(const tunnel_ptr& tunnel);
   void remove(const tunnel_ptr& tunnel);
-  /// False: it is that of a tunnel which is no more.
+  /// False: the tunnel has been removed meanwhile.
   bool resolved(const remote_resolved& found);
   void failed(const resolve_failed& failure, protocol::time_point now);
-  /// The latest; nothing: none was ever found.
+  /// The latest address; none: never resolved.
   std::optional<protocol::endpoint> address(const tunnel_ptr& tunnel) const;
 
   void on_timer(protocol::time_point now);

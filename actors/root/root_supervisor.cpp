@@ -21,7 +21,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-// The last packets of the shards need the rules, so that these end last.
+// Shards after the firewall: their last packets need the rules, which therefore end last.
 constexpr std::size_t first_stage = 0, second_stage = 1;
 
 } // namespace
@@ -47,7 +47,7 @@ caf::behavior root_supervisor(pinned<root_supervisor_state>* self, const root_st
 void root_supervisor_state::start(const root_start& s) {
   given = s;
   outside = given.outside;
-  tunnels = std::exchange(given.tunnels, {}); // what a reload closes is not to live on there
+  tunnels = std::exchange(given.tunnels, {}); // a copy would keep removed tunnels alive
   open_rooms();
   for (const auto& each : tunnels)
     addresses->add(each.settings);
@@ -107,7 +107,7 @@ child root_supervisor_state::shard_child(std::size_t index) {
     auto& seat = shards[index];
     seat.actor = given.shards[index]->loop.spawn(shard_supervisor, given.shards[index], me());
     self->monitor(seat.actor);
-    if (again) send_tunnels(index); // it may have missed a reload, or an address
+    if (again) send_tunnels(index); // it may have missed a reload or an address
     return seat.actor.id();
   };
   out.stop = [this, index](ending how) {
@@ -187,7 +187,7 @@ void root_supervisor_state::start_watchdog() {
     watched.loops.push_back(&s->loop);
   watched.until = me();
   watched.status = ready.told_status();
-  // Not supervised: without it the watchdog starves, and that is what it is for.
+  // Not supervised: if it fails, the service manager's watchdog starves, as it should.
   self->loop().spawn(watchdog, watched);
 }
 
@@ -210,11 +210,11 @@ void root_supervisor_state::announce_stop(int code) {
   if (outside->ending) outside->ending(code);
 }
 
-// Who has to know of whom.
+// Handles and settings for the children.
 
 void root_supervisor_state::on_child(const child_up& up) {
   shards[up.shard].queue = up.queue;
-  if (!know_each_other()) return; // again when the last one is there
+  if (!know_each_other()) return; // called again when the last queue is up
   const auto now = peers();
   tell_shards(now);
   tell_services(now);

@@ -22,24 +22,24 @@
 
 namespace tonel::actors {
 
-/// What the root is spawned with; all of it outlives the actors.
+/// The arguments of root_supervisor().
 struct root_start {
-  std::vector<shard*> shards;
+  std::vector<shard*> shards;          ///< outlive the actors
   std::vector<process_tunnel> tunnels; ///< at the start
-  const host* outside = nullptr;
+  const host* outside = nullptr;       ///< outlives the actors
   /// Writes the counters to the log.
   std::function<void()> report;
-  /// A line for the service manager on how the tunnels are doing; may be null.
+  /// Gives the status line for the service manager; may be null.
   std::function<std::string(protocol::time_point)> status;
   std::vector<service> services;
 };
 
 struct root_supervisor_state;
 
-/// Keeps the firewall actor, the shards and the services: one for one; firewall and services however
-/// often they fail, since the tunnels do without them. Ends with them at SIGINT and SIGTERM (exit code
-/// 0), or when a shard fails more often than its budget permits (exit code 1, for the service manager
-/// to start anew). What else there is to do for the whole process, the rooms of actors/root/ do.
+/// Supervises the firewall actor, the shards and the services, one for one. Firewall and services
+/// are restarted without a limit, since the tunnels work without them. Stops all of them and ends
+/// at SIGINT and SIGTERM (exit code 0), or when a shard exceeds its restart budget (exit code 1, so
+/// that the service manager restarts the process). Connects the other rooms of actors/root/.
 caf::behavior root_supervisor(pinned<root_supervisor_state>* self, const root_start& start);
 
 struct root_supervisor_state {
@@ -60,11 +60,11 @@ struct root_supervisor_state {
   void rules_told(const rules_status& now);
   void note(const part_status& part);
   void stop(int code);
-  /// It ends by a fault of its own: all are asked to end, and none is awaited.
+  /// Called when this actor fails itself: asks all children to end and awaits none.
   void fail();
 
 private:
-  /// A shard's actors as the others know them; null while they are not there.
+  /// The actors of a shard that other shards send to; null while they are down.
   struct shard_seat {
     supervisor::child_id id = 0;
     caf::actor actor, queue;
@@ -85,7 +85,7 @@ private:
   void service_down(service_seat& seat, const supervisor::outcome& end);
   void start_watchdog();
 
-  // Who has to know of whom.
+  // Handles and settings for the children.
   bool know_each_other() const;
   peers_changed peers() const;
   template <class Message> void tell_shards(const Message& message);
@@ -96,7 +96,7 @@ private:
   void add_rules(const tunnel_ptr& tunnel, ensure_rules& to) const;
   void rules_tried();
 
-  /// Gives how it went, for whoever has asked.
+  /// Applies the result of a reload and answers those who asked for it.
   void take_over(const reload_result& found);
   void announce_stop(int code);
   void arm();
@@ -107,11 +107,11 @@ private:
   const host* outside = nullptr;
   supervisor children;
   supervisor::child_id firewall_id = 0;
-  caf::actor rules; ///< the firewall actor; null while it is not there
+  caf::actor rules; ///< the firewall actor; null while it is down
   std::vector<shard_seat> shards;
   std::vector<service_seat> services;
   std::vector<process_tunnel> tunnels;
-  part_table parts; ///< for services that start later
+  part_table parts; ///< kept for services that start later
   std::unique_ptr<remotes> addresses;
   std::unique_ptr<reloading> reader;
   changeover change;

@@ -23,10 +23,10 @@ using namespace std::chrono_literals;
 
 namespace {
 
-// For FINs to be answered at exit; the process is to be gone within 2 s.
+// Time for peers to answer FINs at exit; the process has to end within 2 s.
 constexpr auto stop_grace = 1'600ms;
-// A session that carried something both ways this recently keeps its place against another of its
-// source, which may be many hosts behind one address.
+// A session that carried datagrams both ways within this time is not displaced by another of its
+// source, since a source may be many hosts behind one address.
 constexpr auto in_use_time = 10s;
 
 constexpr std::size_t queue_stage = 0, listener_stage = 1, session_stage = 2;
@@ -54,7 +54,7 @@ caf::behavior shard_supervisor(pinned<shard_supervisor_state>* self, shard* wher
 
 std::size_t
 shard_supervisor_state::session_hash::operator()(const session_key& key) const noexcept {
-  // Random, but chosen by the peer: mixed with a secret of ours.
+  // The id is random, but chosen by the client: so it is mixed with a secret of the server.
   std::uint64_t id = 0;
   std::memcpy(&id, key.id.data(), sizeof id);
   auto x = (id ^ seed) * 0x9e3779b97f4a7c15u;
@@ -70,7 +70,7 @@ void shard_supervisor_state::start(shard* s, const caf::actor& root_supervisor) 
       0, session_hash{context.hash.seed});
   auto bounds = s->session_bounds();
   admits = std::make_shared<admission>(session_limits{bounds, *context.sources});
-  bounds.opening = bounds.sessions; // at the server none is
+  bounds.opening = bounds.sessions; // sessions of a server are open from the start
   limits = std::make_unique<session_limits>(bounds, *context.sources);
   order = std::make_unique<leave_order>(role::server);
   plan = std::make_shared<restart_plan>(restart_plan{restart_budget{3, 30s}, {100ms, 100ms, 10s}});
@@ -125,7 +125,7 @@ child shard_supervisor_state::sessions_child() {
     });
   };
   out.gone = [this] { return server_sessions.empty() && client_sessions.empty(); };
-  // Peers that did not answer the FIN in time learn it from the RST to their next segment.
+  // Peers that do not answer the FIN in time learn of the end by the RST to their next segment.
   out.stop_after = protocol::duration{stop_grace};
   return out;
 }
@@ -194,7 +194,7 @@ void shard_supervisor_state::open(const open_session& request) {
   const auto* tunnel = where->find(request.tunnel);
   const auto listener = listener_of(request.tunnel);
   if (!children.at_work() || tunnel == nullptr || !listener)
-    return; // the listener that asks is about to go
+    return; // the asking listener is about to end
   client_session_start start;
   start.where = where;
   start.tunnel = request.tunnel;
@@ -226,7 +226,7 @@ session_limits::place shard_supervisor_state::place_for(const protocol::ip_addre
   std::optional<leave_order::candidate> first;
   if (why == refusal::all) {
     first = order->first();
-    // What one source has is nobody's to take as long as it works.
+    // A session that has carried datagrams both ways is not displaced for another source.
     if (first && first->worth != leave_order::merit::unproven) first.reset();
   } else if (why == refusal::source) {
     first = order->first_of(source_of(address), now);
@@ -275,7 +275,8 @@ void shard_supervisor_state::adopt(adopt_stream& request) {
     session = session_of(request);
     const auto* native = std::get_if<protocol::accept_stream>(&request.accepted);
     if (!session && native != nullptr && !native->hello.introduces) {
-      // Of before a restart, or of another server behind one address: its client introduces it anew.
+      // From before a restart, or of another server behind the address: the client introduces it
+      // again.
       where->drop(request.proof.packet, protocol::errc::no_session);
       self->send(as<tun_queue_actor>(request.queue), stream_refused{request.tuple});
       return;
@@ -284,7 +285,7 @@ void shard_supervisor_state::adopt(adopt_stream& request) {
     if (!request.place)
       where->limit_reached(where->streams.why(), request.tuple.remote.address, false);
     const bool may_make = legacy == nullptr || request.group;
-    // The repeat of what another queue has read has overtaken it: that one makes the session.
+    // A repeat that overtook the original, which another queue has read: the original makes it.
     if (!session && !may_make && legacy->join == 0) return;
     if (!session && may_make && request.place) session = make_session(request, *tunnel->remote);
   }
@@ -307,7 +308,7 @@ void shard_supervisor_state::tell_status(const ask_status& question) {
          at != sessions.end() && chosen.size() < question.sessions; ++at)
       chosen.push_back(as<session_actor>(at->second.session));
   };
-  choose(server_sessions); // a process is the one or the other
+  choose(server_sessions); // one of the two is empty: a process is either server or client
   choose(client_sessions);
   shard_status now;
   now.question = question.question;

@@ -22,10 +22,9 @@ namespace tonel::actors {
 
 struct shard_supervisor_state;
 
-/// Keeps one shard's tun_queue, a listener for each tunnel, and the sessions as a group. Rest for one:
-/// what was started after a child that failed, and needs it, is ended and started again with it: all of
-/// the shard after a tun_queue, one tunnel's after its listener. Sessions are not started again, the
-/// next datagram or hello makes new ones.
+/// Supervises one shard's tun_queue, a listener for each tunnel, and the sessions as a group. Rest
+/// for one: if the tun_queue fails, listeners and sessions end with it; if a listener fails, its
+/// sessions do. Sessions are not restarted: the next datagram or hello makes new ones.
 caf::behavior shard_supervisor(pinned<shard_supervisor_state>* self, shard* where,
                                const caf::actor& root);
 
@@ -45,15 +44,15 @@ struct shard_supervisor_state {
   void release_place(const session_closing& closing);
   void displace(const displace_session& request);
   void stop();
-  /// It ends by a fault of its own: all end at once, and none is awaited.
+  /// Called when this actor fails itself: kills all children and awaits none.
   void fail();
   void on_down(const caf::down_msg& down);
   void on_timer();
 
 private:
-  /// A peer may use one id for two tunnels.
+  /// Key of a native session: a client may use one id for two tunnels.
   struct session_key {
-    const tunnel_config* tunnel = nullptr; ///< that the entry of the session keeps
+    const tunnel_config* tunnel = nullptr; ///< kept alive by the session's entry
     protocol::session_id id{};
     bool operator==(const session_key& o) const noexcept {
       return tunnel == o.tunnel && id == o.id;
@@ -64,15 +63,15 @@ private:
     tunnel_ptr tunnel;
     session_key key;
     session_limits::place place;
-    std::uint64_t owner = 0; ///< of an older dialect: its key instead of the id
+    std::uint64_t owner = 0; ///< legacy session: its key in place of the id
   };
   struct client_entry {
     caf::actor session;
     tunnel_ptr tunnel;
     sys::datagram_path path;
-    bool dismissed = false; ///< with its listener: its end is no fault of its own
+    bool dismissed = false; ///< ended with its listener, not by a fault of its own
   };
-  /// The listener of a tunnel; its actor is null while it is not there.
+  /// The listener of a tunnel; its actor is null while it is down.
   struct listener_seat {
     supervisor::child_id id = 0;
     caf::actor actor;
@@ -86,20 +85,20 @@ private:
   child queue_child();
   child listener_child(const shard_tunnel& tunnel, const std::shared_ptr<listener_seat>& seat);
   child sessions_child();
-  /// Those of tunnels that have none, unless their socket is still another's.
+  /// Starts listeners of tunnels that have none, unless a retired listener still holds the socket.
   void add_listeners();
   void close_tunnel(const shard_tunnel& removed);
   caf::actor listener_of(const tunnel_ptr& tunnel) const;
   caf::actor session_of(const adopt_stream& request) const;
-  /// A place for a session of this address, if need be that of one which is worth less.
+  /// A place for a session of this address, if need be by ending a session that is worth less.
   session_limits::place place_for(const protocol::ip_address& address);
-  /// Null: a limit.
+  /// Spawns a session; null: a limit forbids it.
   caf::actor make_session(const adopt_stream& request, const protocol::endpoint& upstream);
-  /// With their listener.
+  /// Ends the sessions of a tunnel, along with their listener.
   void dismiss_sessions(const tunnel_config* key);
-  /// False: it is no session.
+  /// Forgets a session that has ended; false: it was none.
   bool session_ended(const caf::down_msg& down);
-  /// More faults than a shard may have.
+  /// The restart budget is used up: ends the shard.
   void give_up(const char* of_what);
   void quit_or_arm();
   template <class F> void each_session(F f) {
@@ -112,24 +111,24 @@ private:
   pinned<shard_supervisor_state>* self;
   shard* where = nullptr;
   caf::actor root;
-  std::shared_ptr<restart_plan> plan; ///< of the queue and the listeners together
+  std::shared_ptr<restart_plan> plan; ///< shared by the queue and the listeners
   supervisor children;
   supervisor::child_id queue_id = 0;
-  caf::actor queue; ///< null while it is not there
-  /// Client. Shared with the descriptions of the children.
+  caf::actor queue; ///< null while it is down
+  /// Client. Seats are shared with the children's descriptions.
   std::unordered_map<const tunnel_config*, std::shared_ptr<listener_seat>> listeners;
-  /// Listeners of tunnels that are no more, until they have ended: their sockets may be another's.
+  /// Listeners of removed tunnels until they end: a new tunnel may wait for their sockets.
   std::unordered_map<supervisor::child_id, shard_tunnel> retired;
   std::optional<peers_changed> peers;
-  // Ahead of what has their places.
+  // Declared before the entries that hold their places, to outlive them.
   std::unique_ptr<session_limits> limits; ///< server
-  std::unique_ptr<leave_order> order;     ///< server: of those that have a place
-  std::shared_ptr<admission> admits;      ///< client: the listeners'
-  // Ordered, so that a list of many can be given piece by piece.
+  std::unique_ptr<leave_order> order;     ///< server: of the sessions that have a place
+  std::shared_ptr<admission> admits;      ///< client: shared by the listeners
+  // Ordered by id, so that status can list many sessions in pieces.
   std::map<caf::actor_id, server_entry> server_sessions;
   std::map<caf::actor_id, client_entry> client_sessions;
   std::unique_ptr<std::unordered_map<session_key, caf::actor, session_hash>> by_id;
-  std::unordered_map<std::uint64_t, caf::actor> by_owner; ///< sessions of older clients
+  std::unordered_map<std::uint64_t, caf::actor> by_owner; ///< legacy sessions
   restart_budget session_faults{100, std::chrono::seconds{30}};
 };
 

@@ -5,7 +5,7 @@
 
 namespace tonel::actors {
 
-/// What the signals of the process stand for: people's and the service manager's wishes.
+/// The action for each signal; orders come from users and the service manager.
 struct signal_orders {
   std::function<void()> report;     ///< SIGUSR1
   std::function<void()> reopen_log; ///< SIGUSR2; may be null
@@ -13,7 +13,7 @@ struct signal_orders {
   std::function<void()> stop;       ///< SIGINT, SIGTERM
 };
 
-/// Carries out each of these signals, in their order; others mean nothing.
+/// Runs the action of each signal, in order; ignores others.
 void obey(const std::vector<int>& signals, const signal_orders& orders);
 
 } // namespace tonel::actors

@@ -17,7 +17,7 @@ struct pulse_state {
   explicit pulse_state(pinned<pulse_state>*) {}
 };
 
-/// Answers from the loop it is on: that it does shows that the loop goes round.
+/// Answers questions from the loop that it lives on; the answer shows that the loop still runs.
 caf::behavior pulse(pinned<pulse_state>* self, std::size_t loop, const caf::actor& watchdog) {
   return behavior_of<pulse_actor, own<>>(
       [self, loop, to = as<watchdog_actor>(watchdog)](const feel_pulse& ask) {
@@ -42,7 +42,7 @@ caf::behavior watchdog(pinned<watchdog_state>* self, const watchdog_start& start
 void watchdog_state::start(const watchdog_start& s) {
   given = s;
   self->monitor(given.until);
-  // A handle would keep that actor from being destroyed; the DOWN is all that is wanted of it.
+  // Only the DOWN is needed; a handle would keep the actor from being destroyed.
   given.until = nullptr;
   for (std::size_t i = 0; i < given.loops.size(); ++i)
     pulses.push_back(given.loops[i]->spawn(pulse, i, caf::actor_cast<caf::actor>(self)));

@@ -13,21 +13,21 @@
 
 namespace tonel::actors {
 
-/// What the watchdog is spawned with; all of it outlives the actors.
+/// The arguments of watchdog(); what they point to outlives the actors.
 struct watchdog_start {
   sys::service_manager* manager = nullptr;
-  std::vector<reactor*> loops; ///< each has to answer
-  caf::actor until;            ///< ends with this actor
-  /// A line on how the service is doing, for the service manager; may be null.
+  std::vector<reactor*> loops; ///< each loop has to answer
+  caf::actor until;            ///< the watchdog ends when this actor ends
+  /// Gives the status line for the service manager; may be null.
   std::function<std::string(protocol::time_point)> status;
 };
 
 struct watchdog_state;
 
-/// Feeds the service manager's watchdog twice an interval, but only after each loop has run a message
-/// since the last time: one that is stuck, be it in a handler that does not return, starves it, and
-/// the service manager starts the process anew. Changes of the status go along with it, so that they
-/// cost no wake-up of their own. Runs on the control loop, which is watched thereby.
+/// Feeds the service manager's watchdog twice per interval, provided that each loop has run a
+/// message since the last time. A loop that is stuck, even in a handler, starves the watchdog, and
+/// the service manager restarts the process. Changes of the status line are sent at the same times,
+/// to cost no wake-up of their own. Runs on the control loop, which is thereby watched as well.
 caf::behavior watchdog(pinned<watchdog_state>* self, const watchdog_start& start);
 
 struct watchdog_state {
@@ -45,7 +45,7 @@ private:
 
   pinned<watchdog_state>* self;
   watchdog_start given;
-  std::vector<caf::actor> pulses; ///< one on each loop
+  std::vector<caf::actor> pulses; ///< an actor on each loop
   std::uint64_t round = 0;
   std::vector<bool> answered;
   protocol::time_point next{};

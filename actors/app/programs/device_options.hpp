@@ -5,7 +5,7 @@
 
 namespace tonel::actors::app {
 
-/// What the device is opened with.
+/// The options to open the TUN device with.
 sys::tun_options device_options(const tun_config& tun, bool offload);
 
 } // namespace tonel::actors::app

@@ -15,7 +15,7 @@ namespace {
   throw std::runtime_error("provoked at " + place);
 }
 
-/// A datagram that reads "tonel-fault:PLACE" is what makes the actor at that place throw.
+/// Throws if the datagram reads "tonel-fault:PLACE", with the place of the calling actor.
 void look_for_fault(const std::string& place, protocol::byte_view datagrams) {
   const std::string_view text{reinterpret_cast<const char*>(datagrams.data()), datagrams.size()};
   if (text == "tonel-fault:" + place) fail_at(place);

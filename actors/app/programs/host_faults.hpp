@@ -9,13 +9,14 @@
 
 namespace tonel::actors::app {
 
-// The faults of the host that the programs run on: in builds with TONEL_FAULTS those that tests provoke
-// (host_faults.cpp), in all others none (no_host_faults.cpp).
+// Faults of the host that tests provoke in builds with TONEL_FAULTS (host_faults.cpp); in all other
+// builds there are none (no_host_faults.cpp).
 
+/// Throws at the place that a datagram names.
 fault_provoker host_faults();
-/// A socket towards the upstream.
+/// Decorates a socket to the upstream.
 std::shared_ptr<sys::datagram_socket> with_faults(std::shared_ptr<sys::datagram_socket> socket);
-/// What others have changed of the rules.
+/// Decorates the source of changes to firewall rules.
 std::function<sys::netlink_changes()> with_faults(std::function<sys::netlink_changes()> take);
 
 } // namespace tonel::actors::app

@@ -29,7 +29,7 @@ namespace {
 
 constexpr std::uint64_t octets_a_mib = std::uint64_t{1} << 20;
 constexpr std::size_t slabs_per_mib = octets_a_mib / (std::uint64_t{64} << 10);
-// For a resolver that hangs while the process stops.
+// How long the end of the process waits for a worker, whose resolver may hang.
 constexpr auto worker_patience = std::chrono::milliseconds{100};
 
 std::unique_ptr<sys::worker> make_worker() {
@@ -38,7 +38,7 @@ std::unique_ptr<sys::worker> make_worker() {
                                        worker_patience);
 }
 
-/// Runs on the worker, too.
+/// Thread: any; a worker calls it, too
 void say_commands(const std::string& tun, const std::vector<std::string>& commands) {
   log_info("for the packets of ", tun, " to pass, run as root once for each start:");
   log_commands(commands);
@@ -74,7 +74,7 @@ std::optional<start_error> process_host::open() {
   log_.emplace();
   upstreams_ = limit_sessions(chosen_.run);
   probe_offload();
-  // What is most likely to fail comes before what changes the host.
+  // Steps that are likely to fail come before those that change the host.
   if (auto failed = open_listeners()) return failed;
   if (auto failed = status_.open_http()) return failed;
 
@@ -128,7 +128,7 @@ std::optional<start_error> process_host::open_capture() {
 }
 
 void process_host::end_capture() {
-  static_cast<void>(stop_capture(*captures_)); // there may be none
+  static_cast<void>(stop_capture(*captures_)); // "no capture is on" is no error here
 }
 
 host process_host::give() {
@@ -182,7 +182,7 @@ sys::result<tunnel_sockets> process_host::listen(const tunnel_config& tunnel) co
   sys::udp_options options;
   options.gso = run.offload.udp_gso;
   options.gro = run.offload.udp_gro;
-  options.reuse_port = run.tun.queues > 1; // one alone: an address in use is told
+  options.reuse_port = run.tun.queues > 1; // one alone: an address in use is an error
   options.buffer = sys::listener_buffer;
   tunnel_sockets sockets;
   while (run.side == role::client && sockets.size() < run.tun.queues) {
@@ -198,7 +198,7 @@ void process_host::resolve(const tunnel_ptr& tunnel, const caf::actor& root) {
   const auto wanted = chosen_.run.side == role::client && !chosen_.run.tun.ipv6
                           ? sys::address_filter::v4
                           : sys::address_filter::any;
-  // Many tunnels share the resolver, and a name server that is silent holds it up for long.
+  // A literal address needs no resolver, which a silent name server may block for long.
   if (const auto address = protocol::ip_address::parse(remote.host);
       address && (wanted == sys::address_filter::any || address->is_v4())) {
     caf::anon_send(root, remote_resolved{tunnel, {*address, remote.port}});
@@ -231,7 +231,7 @@ void process_host::reload(const caf::actor& root) {
                });
 }
 
-/// Asks for routes and addresses.
+/// Thread: any; asks the kernel for routes and addresses
 void process_host::tunnels_changed(const std::vector<tunnel_ptr>& tunnels) {
   if (!wants_host_commands()) return;
   auto now = chosen_;
@@ -248,7 +248,7 @@ void process_host::say_host_commands() const {
   if (!wants_host_commands()) return;
   const auto commands = host_commands(chosen_, tun_->name());
   say_commands(tun_->name(), commands);
-  // Who starts the program looks there, and not into the log.
+  // A user who starts the program reads stderr, not the log file.
   for (const auto& command : commands)
     if (log_goes_to_a_file()) std::cerr << "  " << command << '\n';
 }

@@ -22,32 +22,32 @@
 
 namespace tonel::actors::app {
 
-/// The host that the programs run on: opens what a process has there, in the order of its members, and
-/// undoes it in reverse.
+/// The real host of a program: opens signals, sockets, device and rules in the order of its
+/// members, and closes them in reverse.
 class process_host {
 public:
-  /// line: for a reload; its paths are absolute. capture: the file of --pcap
+  /// line: kept for reloads, with absolute paths; capture: the file of --pcap
   process_host(const settings& chosen, command_line line, std::optional<sys::capture_file> capture);
   ~process_host();
   process_host(const process_host&) = delete;
   process_host& operator=(const process_host&) = delete;
 
-  /// Errors: why the process cannot start; nothing is left of it then
+  /// Errors: why the process cannot start; destroy the host, which undoes what was opened
   std::optional<start_error> open();
-  /// What the host has left of what was wanted; after open().
+  /// The settings as the host permits them. Call it after open().
   const config& run() const noexcept { return chosen_.run; }
-  /// What a process is assembled on; once, after open().
+  /// The host for assemble(). Call it once, after open().
   host give();
 
-  /// What has to be set on the host by hand, said where people look.
+  /// Prints and logs the commands that a user has to run on the host.
   void say_host_commands() const;
   void say_ready();
 
-  /// No question to the system is answered after that: of what is asked at the end, nothing is left to
-  /// answer to.
+  /// Ends the worker threads; their pending jobs are dropped. Call it before the actor system ends,
+  /// to which their answers are sent.
   void end_workers();
   void end_capture();
-  /// Of the process, since it has begun to end.
+  /// The exit code of the process; valid once it has begun to end.
   int exit_code() const noexcept { return exit_code_; }
 
 private:
@@ -65,18 +65,18 @@ private:
   settings chosen_;
   command_line line_;
   std::atomic<int> exit_code_{0};
-  // Before any thread exists, so that all inherit the blocked signals.
+  // Opened before any thread exists, so that all threads inherit the blocked signals.
   std::optional<sys::signal_source> signals_;
-  std::optional<log_thread> log_; ///< ends when all else has: what is said last is written
+  std::optional<log_thread> log_; ///< ends last of all threads, to write their last lines
   std::optional<sys::socket_budget> upstreams_; ///< server
-  std::vector<process_tunnel> tunnels_;         ///< until they are given
+  std::vector<process_tunnel> tunnels_;         ///< until give()
   std::optional<sys::tun_device> tun_;
-  std::optional<sys::capture_file> capture_file_; ///< of --pcap, until it begins
-  std::shared_ptr<sys::packet_capture> captures_; ///< shared with the worker, too
+  std::optional<sys::capture_file> capture_file_; ///< of --pcap, until the capture begins
+  std::shared_ptr<sys::packet_capture> captures_; ///< shared with the worker
   status_services status_{chosen_};
-  std::unique_ptr<rule_keeper> rules_; ///< null: none are wanted
+  std::unique_ptr<rule_keeper> rules_; ///< null: no rules are wanted
   std::unique_ptr<sys::worker> worker_;
-  // Names alone: a name server that is silent must not hold up rules and reload.
+  // A worker for names alone: a silent name server must not delay rules and reloads.
   std::unique_ptr<sys::worker> resolver_;
   std::unique_ptr<sys::service_manager> service_ = sys::find_service_manager();
 };

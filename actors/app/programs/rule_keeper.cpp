@@ -13,7 +13,7 @@ namespace tonel::actors::app {
 rule_keeper::rule_keeper(const settings& chosen, const std::string& tun, sys::worker& worker)
     : rules_(std::make_shared<sys::host_rules>(sys::runtime_folder(), chosen.firewall.backend)) {
   start_.request = rule_request_of(chosen, tun);
-  // The job owns the rules: should it hang, the process does not wait for it.
+  // The job shares ownership of the rules: if it hangs, the process ends without waiting.
   start_.ensure = [&worker, rules = rules_](const sys::rule_request& request, auto done) {
     worker.run([rules, request] { return rules->ensure(request); }, std::move(done));
   };

@@ -12,15 +12,14 @@
 
 namespace tonel::actors::app {
 
-/// The firewall rules of the process on the real host: sets them before the process is ready, hands the
-/// firewall actor what it keeps them with, and takes them away at the end.
-/// Owns: the rules, together with jobs of the worker: the end of the process does not wait for one that
-///       hangs
+/// Sets the firewall rules of the process on the real host before the process is ready, makes the
+/// arguments of the firewall actor, and removes the rules at the end.
+/// Owns: the rules, shared with jobs of the worker: the end must not wait for a job that hangs
 class rule_keeper {
 public:
-  /// tun: the device's actual name. What fails now is logged, and tried again by the actor.
+  /// tun: the device's actual name. A failure is logged, and the firewall actor tries again.
   rule_keeper(const settings& chosen, const std::string& tun, sys::worker& worker);
-  /// After the worker's end.
+  /// Destroy it after the worker.
   ~rule_keeper();
   rule_keeper(const rule_keeper&) = delete;
   rule_keeper& operator=(const rule_keeper&) = delete;

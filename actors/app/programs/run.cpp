@@ -24,7 +24,7 @@ namespace tonel::actors::app {
 
 namespace {
 
-/// From the first actor to the last. on_ready: called once everything works
+/// Runs the actors until the process ends; gives its exit code. on_ready: called once all are ready
 int serve(process_host& outside, const std::function<void()>& on_ready) {
   const auto made = assemble(outside.run(), outside.give());
   if (!made) {
@@ -38,7 +38,7 @@ int serve(process_host& outside, const std::function<void()>& on_ready) {
   outside.say_ready();
   on_ready();
   process.await();
-  // No closure of the workers may outlive the actor system that it sends to.
+  // The workers' closures send to actors, so they must end before the actor system.
   outside.end_workers();
   process.stop();
   outside.end_capture();
@@ -77,9 +77,9 @@ int run(role side, int argc, char** argv) {
       std::cerr << program_name(side) << ": " << text.error().to_string() << '\n';
     return text ? 0 : 1;
   }
-  // A daemon's folder is another, when it reads them again.
+  // A daemon has another working directory when it reads the files again.
   make_paths_absolute(line);
-  // From the root, since it is opened again when the working directory is another.
+  // Absolute, since a daemon has another working directory when it opens the log again.
   if (!chosen->log_output.empty()) chosen->log_output = sys::absolute_path(chosen->log_output);
   if (const auto log = start_log(*chosen, sys::stderr_is_journal()); !log) {
     std::cerr << error_text(side, {log.error()});
@@ -95,7 +95,7 @@ int run(role side, int argc, char** argv) {
     log_error(failed.text);
     for (const auto& advice : failed.advice)
       log_error(advice);
-    // Who started us looks there, and not into the log.
+    // A user who starts a daemon reads stderr, not the log file.
     if (chosen->daemonize && !chosen->log_output.empty())
       std::cerr << program_name(side) << ": " << failed.text << '\n';
     return 1;
@@ -122,7 +122,7 @@ int run(role side, int argc, char** argv) {
     if (const auto failed = outside.open()) return fail(*failed);
     return serve(outside, [&caller] {
       if (!caller) return;
-      flush_log(); // what was said so far is for the caller
+      flush_log(); // lines so far go to the caller's stderr
       caller->ready();
     });
   } catch (const std::exception& e) {

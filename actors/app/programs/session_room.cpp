@@ -12,15 +12,15 @@ namespace tonel::actors::app {
 
 namespace {
 
-// Descriptors of a process that are no session's: TUN queue and event loop of each shard; log, signals,
-// netlink, clients of control and http, files and programs that are started, and some reserve.
+// Descriptors for other uses than sessions: TUN queue and event loop of each shard; log, signals,
+// netlink, clients of control and http, files, started programs, and a reserve.
 constexpr std::size_t descriptors_a_queue = 4;
 constexpr std::size_t other_descriptors = 80;
 
 void limit_to(config& run, std::size_t most, const std::string& why) {
   auto& bound = run.bounds.max_sessions;
   if (most >= bound) return;
-  // A client's default is one that nobody has asked for.
+  // At a client a lowered default is not worth a line: nobody asked for it.
   if (run.side == role::server || bound != limits{}.max_sessions)
     log_info("at most ", most, " sessions, not ", bound, ": ", why);
   bound = most;
@@ -35,7 +35,7 @@ std::optional<sys::socket_budget> limit_sessions(config& run) {
     streams = std::max(streams, tunnel->streams);
     sockets = std::max(sockets, tunnel->upstream_ports);
   }
-  if (run.side == role::client) { // whose sessions share sockets, but take ports
+  if (run.side == role::client) { // its sessions share sockets, but each stream takes a port
     limit_to(run, port_pool::in_all / streams,
              "the TCP ports are " + std::to_string(port_pool::in_all) + ", one a connection");
     return std::nullopt;

@@ -7,8 +7,9 @@
 
 namespace tonel::actors::app {
 
-/// Keeps the sessions to what the kernel gives a process, and some of that back from them; what is left
-/// for the server's sockets. A bound that somebody asked for and does not get is logged.
+/// Lowers the limit on sessions to the descriptors (server) or TCP ports (client) that the process
+/// can have, and raises the former to the kernel's limit. A configured limit that is lowered is
+/// logged. Gives the budget of the server's sockets to the upstream; none for a client.
 std::optional<sys::socket_budget> limit_sessions(config& run);
 
 } // namespace tonel::actors::app

@@ -62,7 +62,7 @@ start_error pid_error(const sys::os_error& error) {
 }
 
 std::optional<start_error> address_in_use(const tun_config& tun) {
-  if (tun.fd >= 0) return std::nullopt; // may well have it
+  if (tun.fd >= 0) return std::nullopt; // the given device may have the address already
   const auto taken = [&](const char* option,
                          const protocol::ip_address& address) -> std::optional<start_error> {
     const auto device = sys::interface_with(address);

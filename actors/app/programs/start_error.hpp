@@ -10,17 +10,18 @@
 
 namespace tonel::actors::app {
 
-/// A reason to end before the actors start.
+/// Why the process ends before its actors start, and lines of advice.
 struct start_error {
   std::string text;
   std::vector<std::string> advice;
 };
 
-/// Of sys::tun_device::open(), with what people can do about it on that system.
+/// For an error of sys::tun_device::open(), with advice for that operating system.
 start_error tun_error(const sys::os_error& error, sys::host_system on = sys::this_system());
+/// For an error of the pid file.
 start_error pid_error(const sys::os_error& error);
 
-/// Two devices with one address would get each other's packets.
+/// The error if another device has an address of `tun`: each would get the other's packets.
 std::optional<start_error> address_in_use(const tun_config& tun);
 
 } // namespace tonel::actors::app

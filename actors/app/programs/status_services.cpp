@@ -20,7 +20,7 @@ namespace tonel::actors::app {
 
 namespace {
 
-/// Obeys one order to capture, on the worker's thread, and answers it.
+/// Carries out an order of tonelctl pcap on the worker's thread, and answers it.
 void capture(const capture_order& wanted, std::uint64_t default_limit, const caf::actor& answer_to,
              sys::worker& worker, const std::shared_ptr<sys::packet_capture>& captures) {
   const auto limit = wanted.limit_mib != 0 ? wanted.limit_mib : default_limit;

@@ -15,17 +15,17 @@
 
 namespace tonel::actors::app {
 
-/// Where people and programs ask the process about itself: the sockets of --control and --metrics, what
-/// is told there, and the services that answer.
+/// The sockets of --control and --metrics, the facts about the process that are told there, and the
+/// services that answer.
 class status_services {
 public:
-  /// The settings outlive it; what they say is read when it is used.
+  /// chosen: outlives this object; read at each use
   explicit status_services(const settings& chosen) : chosen_(chosen) {}
 
   std::optional<start_error> open_http();
   std::optional<start_error> open_control(const sys::tun_device& tun);
 
-  /// The services, to run on this loop. The worker asks the system, and obeys who wants a capture.
+  /// The services to run on the control loop. The worker asks the system and carries out captures.
   std::vector<service> start(reactor& control, const counter_list& counts,
                              const sys::tun_device& tun, sys::worker& worker,
                              const std::shared_ptr<sys::packet_capture>& captures) const;
