@@ -16,30 +16,30 @@
 
 namespace tonel::sys {
 
-/// What the rules are to be, before it is known which interfaces that means.
+/// The wanted rules, before their interfaces are known.
 /// Shape:  plan without interfaces and addresses of this host
 struct rule_request {
   rule_plan plan;
-  std::string interface; ///< a name; "auto": those of the routes; empty: any
+  std::string interface; ///< a name; "auto": the interfaces of the routes; empty: any
 };
 
-/// The plan with the interfaces of now. What has no route gets none, which stands for any; macOS' rules
-/// need one, so that there "auto" is meant where none is named.
-/// Errors: ENODEV: there is no interface of that name; those of netlink
+/// The plan with the present interfaces. A remote without a route gets no interface, which stands
+/// for any. Rules of macOS need an interface, so there an empty name means "auto".
+/// Errors: ENODEV: there is no interface of that name; netlink's
 result<rule_plan> settle(const rule_request& request);
 
-/// What has been found and done by one host_rules::ensure().
+/// The result of one host_rules::ensure().
 struct rules_report {
   bool repaired = false;          ///< others had changed or deleted the rules
-  bool must_be_asked = false;     ///< nobody tells of changes
+  bool must_be_asked = false;     ///< changes are not reported: call ensure() now and then
   std::string backend;            ///< "owned", "nft", "iptables"
-  std::vector<std::string> notes; ///< what is to be told, each once
+  std::vector<std::string> notes; ///< lines for the log, each given once
 };
 
-/// The rules and sysctls of this process on the host: puts them there, and takes them away when it
-/// ends. What an earlier process of this host has left is swept first.
-/// Owns:   the rules; the nftables table as long as it lives, so it must outlive the actor
-/// Thread: any; calls block, and one waits for the other, but for concerns()
+/// Sets the rules and sysctls of this process on the host, and removes them at its end. First
+/// sweeps what dead processes have left on this host.
+/// Owns:   the rules; an owned nftables table ends with it, so it must outlive the firewall actor
+/// Thread: any; calls block and wait for each other, except concerns()
 class host_rules {
 public:
   host_rules(std::string folder, backend_kind wanted);
@@ -47,17 +47,17 @@ public:
   host_rules(const host_rules&) = delete;
   host_rules& operator=(const host_rules&) = delete;
 
-  /// Makes the host what the request says, as far as it is not. Repeated after an error it begins where
-  /// that was.
+  /// Sets what is missing on the host of the request. Called again after an error it continues
+  /// there.
   /// Errors: EPERM: CAP_NET_ADMIN is missing; EBUSY: another process has this instance's name;
   ///         others: try again later
   result<rules_report> ensure(const rule_request& request);
 
-  /// Whether a change of this nftables table concerns us.
+  /// Whether a change of this nftables table may affect our rules. Never blocks.
   bool concerns(const std::string& changed_table);
 
-  /// Takes everything away, for good: ensure() does nothing afterwards. False: another call that the
-  /// system does not answer has lasted for `patience`, and all stays as it is. The next start sweeps it.
+  /// Removes everything; ensure() does nothing afterwards. False: another call has waited for the
+  /// system for `patience`, so nothing is removed; the next start sweeps it.
   bool remove(protocol::duration patience = std::chrono::seconds{2}) noexcept;
 
 private:
@@ -71,13 +71,13 @@ private:
 
   std::mutex mutex_;
   std::condition_variable idle_;
-  bool busy_ = false; ///< a call has its turn: the members below are its own
+  bool busy_ = false; ///< a call has its turn, and alone uses the members below
   instance_file file_;
   backend_kind wanted_;
   std::unique_ptr<rule_backend> backend_;
   instance_record own_;
   std::optional<instance_mark> mark_;
-  std::vector<std::string> applied_; // the statements
+  std::vector<std::string> applied_; ///< the statements
   std::vector<std::string> notes_;
   std::set<std::string> told_;
   bool opened_ = false, closed_ = false;

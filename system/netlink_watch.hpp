@@ -9,14 +9,15 @@
 
 namespace tonel::sys {
 
-/// What the kernel has told since the last time.
+/// What the kernel has reported since the last take().
 struct netlink_changes {
-  bool something = false;          ///< any message at all
-  bool lost = false;               ///< there were more than the socket could hold
-  std::vector<std::string> tables; ///< nftables: those of which something was made or deleted
+  bool something = false;          ///< there was a message
+  bool lost = false;               ///< messages were lost, the socket being full
+  std::vector<std::string> tables; ///< nftables: the tables with additions or removals
 };
 
-/// Listens to what others change: rules of nftables, or routes and addresses.
+/// Watches for changes by other programs: of nftables rules, or of routes and addresses.
+/// Owns:   the netlink socket
 /// Thread: one at a time
 /// Source: man 7 netlink; man 7 rtnetlink; linux/netfilter/nf_tables.h
 class netlink_watch {
@@ -28,6 +29,7 @@ public:
 
   /// Readable when take() has something.
   int fd() const noexcept { return fd_.get(); }
+  /// All changes since the last call; never blocks.
   netlink_changes take();
 
 private:

@@ -14,14 +14,14 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// A change comes as many messages; and a host whose rules change all the time is not to cost more
-// than a few looks a second. Rules are to be back within a second.
+// One change causes many messages, and a host whose rules change all the time must not cost more
+// than a few looks a second. Rules have to be back within a second.
 constexpr auto settle_time = 100ms;
 constexpr auto asking_period = 700ms;
-// Rules of others may drop what ours accept, as Docker's do when it starts: worth a line in the log,
-// not a hurry.
+// Rules of others may drop what ours accept, as Docker's do when it starts. That only concerns a
+// line of the log, so it can wait.
 constexpr auto others_settle_time = 5s;
-// iptables may wait that long for others that use it.
+// iptables may wait this long for other users of it.
 constexpr auto patience = 10s;
 
 } // namespace
@@ -53,7 +53,7 @@ void firewall_state::on_ready(const fd_event& event) {
         changes.lost || std::any_of(changes.tables.begin(), changes.tables.end(), given->concerns);
     others = !changes.tables.empty();
   } else {
-    // Other addresses may mean another interface.
+    // New addresses of remotes may need another interface.
     ours = given->take_routes().something;
   }
   if (ours)
@@ -139,7 +139,7 @@ void firewall_state::good(const sys::rules_report& report) {
     log_info("the firewall rules are in place (", report.backend, ")");
   now_ = {rules_status::condition::ok, report.backend, {}, {}};
   retry.reset();
-  // What was told while this look was under way is still to be looked at: the timer stays.
+  // Changes reported during this look need another one: the timer stays.
   if (report.must_be_asked) look_at(self->now() + asking_period);
 }
 

@@ -15,31 +15,32 @@
 
 namespace tonel::actors {
 
-/// What the firewall actor is spawned with; all of it outlives the actor.
+/// The arguments of firewall(); outlives the actor.
 struct firewall_start {
-  sys::rule_request request; ///< remotes and ports are those of the program's start
-  /// Makes the host what the request says, without blocking, and calls back from any thread.
+  sys::rule_request request; ///< with remotes and ports as of the program's start
+  /// Sets rules and sysctls on the host by the request. Does not block; calls back on any thread.
   std::function<void(const sys::rule_request&, std::function<void(sys::result<sys::rules_report>)>)>
       ensure;
-  /// Whether a change of this nftables table is our business.
+  /// Whether a change of this nftables table may affect our rules.
   std::function<bool(const std::string&)> concerns;
-  /// Descriptors readable when others have changed rules and routes (-1: nothing tells), and what.
+  /// Readable when others have changed rules and routes (-1: not watched); take_* gives the
+  /// changes.
   int rules_fd = -1, routes_fd = -1;
   std::function<sys::netlink_changes()> take_rules, take_routes;
 };
 
-/// The outcome of one look at the host.
+/// The outcome of one call of firewall_start::ensure.
 struct rules_checked {
   sys::result<sys::rules_report> found;
 };
 
 struct firewall_state;
 
-/// Keeps the rules and sysctls of this process on the host: puts back what others take away, follows
-/// the routes, and tries again what failed, after 1 s doubling to 60 s; says so where the host has not
-/// answered for 10 s. It never ends by a failure of
-/// the host's; tunnels go on meanwhile. What it has put there outlives it. It does nothing before the
-/// first ensure_rules: of the tunnels at the program's start a reload may have left none.
+/// Keeps the rules and sysctls of this process on the host: restores what others remove, follows
+/// the routes, and repeats what failed after 1 s, doubling to 60 s. Reports a host that has not
+/// answered for 10 s. No failure of the host ends it, and tunnels go on meanwhile. Its rules
+/// outlive it. It does nothing before the first ensure_rules, since a reload may have replaced all
+/// tunnels of the start.
 caf::behavior firewall(pinned<firewall_state>* self, const firewall_start* start);
 
 struct firewall_state {
@@ -49,7 +50,7 @@ struct firewall_state {
   void start(const firewall_start* s);
   void on_ready(const fd_event& event);
   void on_timer();
-  /// from: is told the outcome, and every change of it
+  /// from: receives the outcome, and every change of it
   void set_tunnels(const ensure_rules& wanted, const caf::actor& from);
   void checked(const sys::result<sys::rules_report>& found);
   const rules_status& status() const noexcept { return now_; }
@@ -70,17 +71,17 @@ private:
   rules_status now_;
   backoff retry{std::chrono::seconds{1}, std::chrono::seconds{2}, std::chrono::seconds{60}};
   enum class timer : std::uint8_t {
-    look,   ///< at the rules
-    silent, ///< looking: the system is said to be
+    look,   ///< next look at the rules
+    silent, ///< when the host is reported as silent
     count,
   };
   protocol::deadlines<timer> timers;
-  bool told_tunnels = false; ///< the request is of now
+  bool told_tunnels = false; ///< the request has the present tunnels
   bool looking = false, again = false;
-  protocol::time_point asked_at{}; ///< looking: since then
+  protocol::time_point asked_at{}; ///< start of the present look
   caf::actor asker;
   rules_status told;
-  bool owed = false; ///< the asker waits for an answer
+  bool owed = false; ///< `asker` waits for an answer
 };
 
 } // namespace tonel::actors

@@ -63,12 +63,12 @@ public:
     for (int i = 0; i < n; ++i) {
       const epoll_event& e = events_[static_cast<std::size_t>(i)];
       if (e.data.u64 >= clock_token) {
-        // Of the clock's no more is wanted than the end of this wait: resumed() looks for itself.
+        // The clock only had to end this wait: resumed() looks at the time itself.
         std::uint64_t count = 0;
         kernel_.read(e.data.u64 == wake_token ? waker_.get() : clock_.get(), &count, sizeof count);
         continue;
       }
-      if (filled == capacity) break; // level-triggered: it comes again
+      if (filled == capacity) break; // level-triggered: reported again by the next wait
       out[filled++] = {e.data.u64, (e.events & (EPOLLIN | EPOLLRDHUP)) != 0,
                        (e.events & EPOLLOUT) != 0, (e.events & (EPOLLERR | EPOLLHUP)) != 0};
     }
@@ -93,7 +93,7 @@ private:
 
   descriptor epoll_;
   descriptor waker_;
-  descriptor clock_; ///< epoll's timeouts stand still in suspend; this ends the wait after it
+  descriptor clock_; ///< ends the wait after suspend, in which epoll's timeout stands still
   std::vector<epoll_event> events_;
 };
 
@@ -111,7 +111,7 @@ result<std::unique_ptr<event_loop>> event_loop::create(kernel& k) {
     return unexpected{os_error{-r, "epoll_ctl", "eventfd"}};
   descriptor clock{k, k.clock_change_fd()};
   e.data.u64 = clock_token;
-  // Without it a resume is noticed at the next wake-up.
+  // Without the clock a resume is noticed at the next wake-up.
   if (clock && k.epoll_ctl(epoll.get(), EPOLL_CTL_ADD, clock.get(), &e) < 0) clock.reset();
   return std::make_unique<epoll_loop>(k, std::move(epoll), std::move(waker), std::move(clock));
 }

@@ -62,7 +62,7 @@ bool file_has_net_admin(const std::string& path) {
   return effective && (data.data[0].permitted >> CAP_NET_ADMIN & 1) != 0;
 }
 
-/// The interfaces with an IPv4 default route, by number.
+/// The numbers of interfaces with an IPv4 default route.
 std::vector<std::uint32_t> default_interfaces() {
   std::vector<std::uint32_t> out;
   auto netlink = route_netlink::open(real_kernel());
@@ -74,7 +74,7 @@ std::vector<std::uint32_t> default_interfaces() {
   return out;
 }
 
-/// Asks for one of the old ethtool flags; nothing: the device does not know it.
+/// Asks for one of the old ethtool flags; none: the device does not know it.
 std::optional<bool> flag_of(int socket, const std::string& name, std::uint32_t command) {
   ethtool_value value{};
   value.cmd = command;
@@ -94,7 +94,7 @@ interface_facts look_at(int socket, const std::string& name, unsigned flags) {
   std::strncpy(request.ifr_name, name.c_str(), sizeof request.ifr_name - 1);
   if (::ioctl(socket, SIOCGIFMTU, &request) == 0)
     out.mtu = static_cast<std::uint32_t>(request.ifr_mtu);
-  auto entry = name; // a name's dots are slashes there
+  auto entry = name; // in names of sysctls the dots of an interface are slashes
   std::replace(entry.begin(), entry.end(), '.', '/');
   out.rp_filter = std::max(sysctl("net.ipv4.conf.all.rp_filter").value_or(0),
                            sysctl("net.ipv4.conf." + entry + ".rp_filter").value_or(0));
@@ -119,7 +119,7 @@ std::vector<interface_facts> interfaces() {
   return out;
 }
 
-/// Which way a packet would take: routes, rules and what ICMP said, without sending one.
+/// Finds the path of a packet (route, source, path MTU) without sending one.
 void look_at_way(const protocol::endpoint& to, host_facts& out) {
   const auto socket = connected_to(to);
   if (!socket) return;
@@ -132,7 +132,7 @@ void look_at_way(const protocol::endpoint& to, host_facts& out) {
     out.path_mtu = static_cast<std::uint32_t>(mtu);
 }
 
-/// The program that has a socket open, by the socket's inode. Others' are visible to root alone.
+/// Finds the program that has the socket of this inode open. Only root sees others' programs.
 void find_owner(std::uint64_t inode, listener_facts& out) {
   const auto wanted = "socket:[" + std::to_string(inode) + ']';
   std::error_code failed;
@@ -159,7 +159,7 @@ std::vector<listener_facts> listeners_on(std::uint16_t port) {
   for (const char* table : {"/proc/self/net/tcp", "/proc/self/net/tcp6"}) {
     std::ifstream file{table};
     std::string line;
-    std::getline(file, line); // headings
+    std::getline(file, line); // the line of headings
     while (std::getline(file, line)) {
       std::istringstream fields{line};
       std::string slot, local, remote, state, queues, timer, retransmits, user, timeout, inode;
@@ -178,7 +178,7 @@ std::vector<listener_facts> listeners_on(std::uint16_t port) {
   return out;
 }
 
-/// The whole ruleset of nftables as JSON, or why there is none.
+/// Reads the whole ruleset of nftables as JSON, or the reason why it cannot be read.
 void read_ruleset(host_facts& out) {
   auto nft = nft_context::open(nft_context::output::json);
   auto ruleset = nft ? nft->run("list ruleset") : unexpected{nft.error()};
@@ -200,7 +200,7 @@ host_facts gather_host_facts(const host_question& question) {
   out.forward4 = sysctl("net.ipv4.ip_forward");
   out.forward6 = sysctl("net.ipv6.conf.all.forwarding");
   out.interfaces = interfaces();
-  // An address that no network has (RFC 5737): the way there is the default route.
+  // An address that no network has (RFC 5737): packets to it take the default route.
   const auto anywhere = protocol::endpoint{protocol::ip_address::v4(192, 0, 2, 1), 9};
   look_at_way(question.remote.value_or(anywhere), out);
   if (!question.remote) out.path_mtu.reset();

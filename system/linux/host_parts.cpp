@@ -26,8 +26,8 @@ result<ip_address> host_address(route_netlink& netlink, const std::string& inter
   return ip_address{};
 }
 
-/// Interfaces whose IPv6 default route would go when the host forwards: the kernel takes those that it
-/// learnt from routers away, unless accept_ra is 2.
+/// Interfaces whose IPv6 default route would vanish once the host forwards: the kernel removes
+/// routes learnt from router advertisements then, unless accept_ra is 2.
 std::vector<std::string> learnt_default_interfaces() {
   std::vector<std::string> out;
   auto netlink = route_netlink::open(real_kernel());
@@ -73,7 +73,7 @@ result<rule_plan> settle(const rule_request& request) {
 
 std::vector<wanted_sysctl> wanted_sysctls(const rule_plan& plan) {
   std::vector<wanted_sysctl> out;
-  // Before forwarding, which would take the route away at once.
+  // Before forwarding is set, which would remove the route at once.
   if (plan.peer6 && read_sysctl("net.ipv6.conf.all.forwarding").value_or("1") == "0") {
     for (auto interface : learnt_default_interfaces()) {
       std::replace(interface.begin(), interface.end(), '.', '/');

@@ -21,7 +21,7 @@ std::string trimmed(std::string text) {
 }
 
 std::string path_of_sysctl(const std::string& name) {
-  // Slashes in a name stand for the dots that an interface may have.
+  // A slash in a sysctl's name stands for a dot in an interface's name.
   std::string path = name;
   for (auto& c : path)
     c = c == '.' ? '/' : c == '/' ? '.' : c;
@@ -32,8 +32,9 @@ std::string path_of_sysctl(const std::string& name) {
 
 const char* usual_runtime_folder() noexcept { return "/run/tonel"; }
 
-/// When this process started, in ticks since the boot: the 22nd field of /proc/self/stat; the second is
-/// a name, in parentheses, with anything in it.
+/// The start time of this process: the 22nd field of /proc/self/stat. The second field is a name in
+/// parentheses, which may hold any character.
+/// Units: clock ticks since the boot
 std::uint64_t own_start() {
   const auto stat = read_file("/proc/self/stat").value_or("");
   const auto name_end = stat.rfind(')');
@@ -51,7 +52,7 @@ std::string boot_id() {
   return trimmed(read_file("/proc/sys/kernel/random/boot_id").value_or("unknown"));
 }
 
-/// Inode numbers are given again; the cookie (Linux 5.14) is not.
+/// Names this network namespace by its cookie (Linux 5.14), else by inode, whose numbers may recur.
 std::string network_namespace() {
   auto& k = real_kernel();
   const descriptor socket{k, k.socket(AF_UNIX, SOCK_DGRAM, 0)};

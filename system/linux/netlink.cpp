@@ -42,7 +42,7 @@ public:
   void address(std::uint16_t type, const protocol::ip_address& a) {
     attribute(type, a.data(), a.size());
   }
-  /// The attributes that follow, up to close(), lie in one of `type`.
+  /// Begins an attribute of `type` that holds the attributes added up to close().
   std::size_t open(std::uint16_t type) {
     const auto at = size_;
     attribute(type, nullptr, 0);
@@ -76,7 +76,8 @@ private:
 
 namespace {
 
-/// Calls visit(type, data, size) for each attribute of a message whose fixed part has `fixed` octets.
+/// Calls visit(type, data, size) for each attribute of a message whose fixed part has `fixed`
+/// octets.
 template <class Visit> void each_attribute(const nlmsghdr& h, std::size_t fixed, Visit visit) {
   const auto* bytes = reinterpret_cast<const std::uint8_t*>(&h);
   std::size_t at = NLMSG_HDRLEN + NLMSG_ALIGN(fixed);
@@ -210,7 +211,7 @@ result<std::vector<link_address>> route_netlink::addresses(std::uint32_t index) 
       if (type == IFA_LOCAL) a.local = address_of(data, n);
       if (type == IFA_ADDRESS) address = address_of(data, n);
     });
-    // IPv6 names the local end only where there is a peer; IPv4 names both always.
+    // IPv6 sends IFA_LOCAL only where there is a peer; IPv4 sends both attributes always.
     if (!a.local) a.local = address;
     if (address != a.local) a.peer = address;
     found.push_back(a);
@@ -282,7 +283,7 @@ result<std::vector<default_route>> route_netlink::default_routes(bool v6) {
     each_attribute(h, sizeof m, [&](std::uint16_t type, const std::uint8_t* data, std::size_t n) {
       if (type == RTA_OIF) route.index = number_of(data, n);
       if (type == RTA_PRIORITY) route.metric = number_of(data, n);
-      // Several next hops: the first stands for all.
+      // A route with several next hops: the first one is taken.
       if (type == RTA_MULTIPATH && n >= sizeof(rtnexthop))
         route.index = number_of(data + offsetof(rtnexthop, rtnh_ifindex), sizeof(std::uint32_t));
     });

@@ -17,8 +17,8 @@ namespace {
 
 constexpr std::uint32_t bit(int group) { return std::uint32_t{1} << (group - 1); }
 
-/// The table that a message of nftables is about: the first attribute of tables, chains, rules and
-/// sets alike.
+/// The nftables table that a message is about: its name is the first attribute of tables, chains,
+/// rules and sets alike.
 std::string table_of(const nlmsghdr& h) {
   static_assert(NFTA_TABLE_NAME == 1 && NFTA_CHAIN_TABLE == 1 && NFTA_RULE_TABLE == 1);
   if (h.nlmsg_type >> 8 != NFNL_SUBSYS_NFTABLES) return {};

@@ -14,7 +14,7 @@ namespace tonel::sys {
 
 namespace {
 
-/// The library says in words what the kernel said by number.
+/// The errno for an error text of the library, which does not pass the number on.
 int number_of(std::string_view text) noexcept {
   static constexpr std::pair<std::string_view, int> known[] = {
       {"Operation not permitted", EPERM}, {"Operation not supported", EOPNOTSUPP},
@@ -38,7 +38,7 @@ void nft_context::free_context::operator()(nft_ctx* context) const noexcept {
 
 result<nft_context> nft_context::open(output form) {
   auto& k = real_kernel();
-  // The library ends the process where it gets no such socket.
+  // The library exits the process if it cannot open such a socket.
   {
     const descriptor probe{k, k.socket(AF_NETLINK, SOCK_RAW, NETLINK_NETFILTER)};
     if (!probe) return unexpected{os_error{-probe.get(), "socket NETLINK_NETFILTER", {}}};
@@ -46,7 +46,7 @@ result<nft_context> nft_context::open(output form) {
   nft_ctx* context = ::nft_ctx_new(NFT_CTX_DEFAULT);
   if (context == nullptr) return unexpected{os_error{ENOMEM, "nft_ctx_new", {}}};
   nft_context out{context};
-  // Anything else would go to this program's standard streams.
+  // Without buffers the output would go to this program's standard streams.
   if (::nft_ctx_buffer_output(context) != 0 || ::nft_ctx_buffer_error(context) != 0)
     return unexpected{os_error{ENOMEM, "nft_ctx_buffer_output", {}}};
   ::nft_ctx_output_set_flags(context, form == output::json
@@ -60,7 +60,7 @@ result<std::string> nft_context::run(const std::vector<std::string>& statements)
   for (const auto& statement : statements)
     text += statement + '\n';
   const int failed = ::nft_run_cmd_from_buffer(context_.get(), text.c_str());
-  // Both are emptied by being read.
+  // Reading a buffer empties it.
   std::string said = ::nft_ctx_get_output_buffer(context_.get());
   const std::string error = ::nft_ctx_get_error_buffer(context_.get());
   if (failed != 0) return unexpected{os_error{number_of(error), "nft", first_line(error)}};

@@ -23,7 +23,7 @@ constexpr std::uint32_t datagram_size = 1'173;
 constexpr std::uint32_t last_size = 411;
 constexpr std::uint32_t run_datagrams = 24;
 constexpr std::uint32_t run_length = (run_datagrams - 1) * datagram_size + last_size;
-constexpr std::int64_t patience = 200'000'000; // ns, for what is delivered within the send
+constexpr std::int64_t patience = 200'000'000; // ns; loopback delivers within the send
 
 struct loopback_pair {
   std::unique_ptr<udp_socket> receiver;
@@ -44,7 +44,7 @@ result<loopback_pair> make_pair(kernel& k, bool gso, bool gro) {
   return loopback_pair{std::move(*receiver), std::move(*sender)};
 }
 
-/// Waits for readiness of `fd`.
+/// Waits until `fd` is readable; false: not within `patience`.
 bool wait_readable(kernel& k, int fd) {
   const descriptor epoll{k, k.epoll_create()};
   epoll_event e{};
@@ -55,7 +55,7 @@ bool wait_readable(kernel& k, int fd) {
 
 chunk make_pattern(slab_writer& slabs) {
   const auto room = slabs.reserve(run_length);
-  // Every octet tells its place, and no two datagrams are alike.
+  // Pseudo-random octets, so that no two datagrams are alike.
   std::uint32_t x = 0x9e3779b9;
   for (auto& octet : room) {
     x = x * 1'664'525 + 1'013'904'223;
@@ -64,7 +64,7 @@ chunk make_pattern(slab_writer& slabs) {
   return slabs.commit(run_length, datagram_size);
 }
 
-/// Sends one run and compares each datagram's size and octets; order is the loopback's, kept.
+/// Sends one run and compares each datagram's size and octets; loopback keeps the order.
 verdict try_run(kernel& k, const loopback_pair& pair) {
   slab_pool pool{64};
   slab_writer slabs{pool};
@@ -85,7 +85,7 @@ verdict try_run(kernel& k, const loopback_pair& pair) {
           std::memcmp(g.bytes.bytes().data(), chunks[0].bytes().data() + octets, g.bytes.length) !=
               0)
         return verdict::different;
-      // Borders: this piece starts at one, so its datagrams must be of the run's size.
+      // This piece starts at a border, so its datagrams must have the run's size.
       const bool at_end = octets + g.bytes.length == run_length;
       const bool right = g.bytes.datagram_size == datagram_size
                              ? at_end || g.bytes.length % datagram_size == 0
@@ -108,7 +108,7 @@ void add_note(std::string& note, const std::string& more) {
 
 udp_offload probe_udp_offload(kernel& k) {
   udp_offload found;
-  // One at a time, so that what is wrong with one is not blamed on the other.
+  // One at a time, so that a fault of one is not blamed on the other.
   const auto gso = make_pair(k, true, false);
   if (!gso) {
     found.note = "UDP offload is not tried: " + gso.error().to_string();
@@ -118,7 +118,7 @@ udp_offload probe_udp_offload(kernel& k) {
   const bool offered = gso->sender->gso();
   const auto cut = offered ? try_run(k, *gso) : verdict::refused;
   const bool untried = offered && (cut == verdict::refused || cut == verdict::not_delivered);
-  // A run that went out as singles after all has turned the socket's GSO off.
+  // If the run went out as single datagrams, the socket has turned its GSO off.
   found.gso = offered && (untried || (cut == verdict::same && gso->sender->gso()));
   if (untried) add_note(found.note, "UDP GSO cannot be tried (is loopback down?)");
   if (!offered) add_note(found.note, "UDP GSO is off: the kernel does not have it");

@@ -54,7 +54,7 @@ std::optional<std::uint64_t> interface_drops(const std::string& name) {
 }
 
 void set_timer_slack(protocol::duration slack) noexcept {
-  // 0 would mean the default.
+  // 0 means the default.
   const auto ns = static_cast<unsigned long>(std::max<std::int64_t>(1, slack.count()));
   ::prctl(PR_SET_TIMERSLACK, ns, 0, 0, 0);
 }

@@ -23,8 +23,8 @@ constexpr std::pair<backend_kind, const char*> kinds[] = {
 
 class nft_backend : public rule_backend {
 public:
-  // Reading has a context of its own: the library may open its socket anew while it reads what
-  // others change meanwhile, and an owned table would go with the old one.
+  // Reading has a context of its own: the library may reopen its socket when others change rules
+  // meanwhile, and an owned table is removed with the socket that made it.
   nft_backend(nft_context writer, nft_context reader, table_kind kind)
       : writer_{std::move(writer)}, reader_{std::move(reader)}, kind_{kind} {}
 
@@ -34,8 +34,8 @@ public:
 
   result<void> apply(const rule_plan& plan) override {
     auto statements = nft_statements(plan, kind_);
-    // A table of the other kind cannot become one of this kind; and what an earlier process left may
-    // have other chains.
+    // A table cannot change its kind, owned or shared, and a table left by an earlier process may
+    // have other chains: so it is removed first.
     if (!there(plan.table)) {
       const auto removal = removal_of(plan.table);
       statements.insert(statements.begin(), removal.begin(), removal.end());
@@ -72,7 +72,7 @@ public:
 
 private:
   bool there(const std::string& table) const { return table == table_ && !listing_.empty(); }
-  /// What an earlier process has left is not owned: the kernel would have taken it away.
+  /// A table left by an earlier process is not owned: the kernel would have removed it.
   std::vector<std::string> removal_of(const std::string& table) const {
     return nft_removal_statements(table, table == table_ ? kind_ : table_kind::shared);
   }
@@ -80,7 +80,7 @@ private:
   nft_context writer_, reader_;
   table_kind kind_;
   std::string table_;
-  std::string listing_; // as the kernel has it after apply()
+  std::string listing_; // of the table, as the kernel has it after apply()
 };
 
 class iptables_backend : public rule_backend {
@@ -96,7 +96,7 @@ public:
     tag_ = plan.table;
     for (std::size_t i = 0; i < families_.size(); ++i) {
       if (auto done = replace(families_[i], plan.table, iptables_rules(plan, i == 1)); !done) {
-        // A host without IPv6 has no ip6tables either, and nothing to take away there.
+        // A host without IPv6 has no ip6tables either, and so no rules to remove.
         if (i == 1 && !plan.peer6) continue;
         return done;
       }
@@ -166,7 +166,7 @@ result<std::unique_ptr<rule_backend>> open_nft(table_kind kind) {
   if (!writer) return unexpected{writer.error()};
   auto reader = nft_context::open();
   if (!reader) return unexpected{reader.error()};
-  // Whether the kernel takes this kind of table is known only by making one.
+  // Only making a table shows whether the kernel knows this kind.
   const std::string flags = kind == table_kind::owned ? " { flags owner; }" : "";
   const std::string probe = "table inet tonel-probe-" + std::to_string(::getpid());
   if (auto done = writer->run({"add " + probe + flags, "delete " + probe}); !done)
@@ -182,14 +182,14 @@ result<std::unique_ptr<rule_backend>> open_iptables() {
   return std::unique_ptr<rule_backend>{std::make_unique<iptables_backend>(!nf_tables)};
 }
 
-/// A base chain on forward with policy drop.
+/// A base chain on the forward hook with policy drop.
 struct dropping_chain {
   std::string family, table, chain;
-  bool docker = false; ///< Docker's chain for rules of the user is beside it
+  bool docker = false; ///< the table has DOCKER-USER, Docker's chain for the user's rules
 };
 
-/// Reads what "list chains" prints: "table ip filter {", "chain FORWARD {", "type ... hook forward ...
-/// policy drop;", "}".
+/// Parses the output of "list chains": "table ip filter {", "chain FORWARD {", "type ... hook
+/// forward ... policy drop;", "}".
 std::vector<dropping_chain> dropping_chains(const std::string& listing) {
   std::vector<dropping_chain> out;
   std::istringstream lines{listing};
@@ -240,7 +240,7 @@ result<std::unique_ptr<rule_backend>> open_backend(backend_kind kind) {
   auto nft = open_nft(table_kind::owned);
   if (nft) return nft;
   nft = open_nft(table_kind::shared);
-  // Without the right to do it, iptables could not either, and would say so less clearly.
+  // Without the privilege iptables would fail as well, with a less clear message.
   if (nft || nft.error().number == EPERM) return nft;
   auto iptables = open_iptables();
   if (!iptables && iptables.error().number == ENOENT) return nft;
@@ -254,7 +254,7 @@ std::vector<std::string> forward_obstacles(rule_backend& backend, const rule_pla
   std::vector<std::string> out;
   for (const auto& c : dropping_chains(*listing)) {
     if (c.family == "ip6" && !plan.peer6) continue;
-    // There our accepts are in that very chain.
+    // With iptables our accept rules are in that very chain.
     if (kind == backend_kind::iptables && c.family != "inet" && c.table == "filter") continue;
     std::string text = "the chain " + c.chain + " of table " + c.family + ' ' + c.table +
                        " drops what it does not know, whatever our table accepts. Let the tunnel "

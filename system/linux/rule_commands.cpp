@@ -15,7 +15,7 @@ std::vector<std::string> shell_commands(const rule_plan& plan, bool iptables) {
   std::vector<std::string> out;
   for (const auto& name : needed_sysctls(plan))
     out.push_back("sysctl -w " + name + "=1");
-  // No statement holds a single quote: names of devices are checked, the rest is ours.
+  // No statement holds a single quote: device names are checked, the rest is ours.
   if (!iptables) {
     for (const auto& statement : nft_statements(plan))
       out.push_back("nft '" + statement + "'");

@@ -17,7 +17,7 @@ namespace tonel::sys {
 
 namespace {
 
-/// Ways to open a device, best first; what the kernel calls EINVAL is tried without.
+/// A way to open a device. The best is tried first; after EINVAL the next one, with less.
 struct attempt {
   bool multi_queue;
   bool vnet;
@@ -39,7 +39,7 @@ result<opened_queue> open_queue(kernel& k, const std::string& name, attempt a) {
   if (const int r = k.ioctl(fd.get(), TUNSETIFF, &request); r < 0)
     return unexpected{os_error{-r, "ioctl TUNSETIFF", name}};
   if (a.vnet) {
-    // A persistent device keeps what its last user set.
+    // A persistent device keeps the size that its last user has set.
     int size = 10;
     if (const int r = k.ioctl(fd.get(), TUNSETVNETHDRSZ, &size); r < 0)
       return unexpected{os_error{-r, "ioctl TUNSETVNETHDRSZ", name}};
@@ -48,7 +48,7 @@ result<opened_queue> open_queue(kernel& k, const std::string& name, attempt a) {
   return opened_queue{std::move(fd), request.ifr_name};
 }
 
-/// Offload of checksums and TCP segmentation, both ways.
+/// Sets the offload of checksums and TCP segmentation, for both directions.
 int set_offload(kernel& k, int fd, unsigned long flags) noexcept {
   // The argument is a number, not a pointer to one.
   // NOLINTNEXTLINE(performance-no-int-to-ptr)
@@ -71,7 +71,7 @@ struct tun_device::state {
   std::optional<route_netlink> netlink;
 
   ~state() {
-    // Where the device vanishes with its queues this is needless, but harmless.
+    // Only needed for persistent devices: others vanish with their queues.
     for (auto a = added.rbegin(); a != added.rend(); ++a)
       static_cast<void>(netlink->remove_address(link.index, *a));
   }
@@ -88,7 +88,7 @@ struct tun_device::state {
 result<void> tun_device::state::open_queues(kernel& k, const tun_options& o) {
   std::vector<attempt> attempts;
   for (const bool multi : {true, false}) {
-    // One that was made without multi_queue can be used all the same, if one queue is enough.
+    // A persistent device made without multi_queue serves as well, if one queue is enough.
     if (!multi && o.queues > 1) continue;
     if (o.want_offload) attempts.push_back({multi, true});
     attempts.push_back({multi, false});
@@ -123,7 +123,7 @@ result<void> tun_device::state::take_queue(kernel& k, const tun_options& o) {
   const auto flags = static_cast<unsigned short>(request.ifr_flags);
   if ((flags & IFF_TUN) == 0 || (flags & IFF_NO_PI) == 0)
     return unexpected{os_error{EINVAL, "ioctl TUNGETIFF", name}};
-  // Who opened it may have wanted neither.
+  // Whoever opened the descriptor may have set it otherwise.
   int on = 1;
   if (const int r = k.ioctl(fd.get(), FIONBIO, &on); r < 0)
     return unexpected{os_error{-r, "ioctl FIONBIO", name}};
@@ -150,7 +150,7 @@ void tun_device::state::start_queues(kernel& k, const tun_options& o, std::vecto
       notes.push_back("TUN offload is off: " + os_error{-r, "ioctl TUNSETOFFLOAD", {}}.to_string());
     }
   }
-  // It belongs to the device: a persistent one may have it on still.
+  // Offload is a property of the device: a persistent one may still have it on.
   if (vnet && !offload) set_offload(k, fds[0].get(), 0);
   for (auto& fd : fds)
     queues.push_back(
@@ -161,8 +161,8 @@ result<void> tun_device::state::set_link(const tun_options& o) {
   link_change change;
   if (link.mtu != o.mtu) change.mtu = o.mtu;
   if (link.txqueuelen != o.txqueuelen) change.txqueuelen = o.txqueuelen;
-  // Before it comes up: nothing else would keep IPv6 from making a link-local address, and from
-  // soliciting routers, into the tunnel's packets. Fails where there is no IPv6.
+  // Before the device comes up: otherwise IPv6 makes a link-local address and solicits routers,
+  // among the tunnel's packets. Fails where there is no IPv6.
   if (!link.up) {
     link_change quiet;
     quiet.no_link_local = true;
@@ -215,8 +215,8 @@ result<tun_device> tun_device::open(kernel& k, const tun_options& options) {
   auto netlink = route_netlink::open(k);
   if (!netlink) return unexpected{netlink.error()};
   s->netlink.emplace(std::move(*netlink));
-  // A multi-queue device takes the queues of any number of processes, and spreads packets over all of
-  // them. So one that somebody has open, which its carrier shows, is not joined.
+  // A multi-queue device accepts queues of any number of processes, and spreads packets over all of
+  // them. So a device that another program has open, as its carrier shows, is not joined.
   if (options.fd < 0 && !options.name.empty()) {
     const auto before = s->netlink->find_link(options.name);
     if (before && *before && (*before)->carrier)

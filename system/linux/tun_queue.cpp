@@ -52,14 +52,14 @@ result<read_state> tun_queue::read(slab_writer& slabs, std::vector<received_pack
     pieces[static_cast<std::size_t>(count++)] = {room.data(), slot};
     if (large) {
       if (slabs.stock(1) == 0) return read_state::no_slab;
-      // A larger packet goes on in the reserve slab, where there is room for its head in front.
+      // A larger packet continues in the reserve slab, which has room for its head in front.
       pieces[static_cast<std::size_t>(count++)] = {slabs.spare(0) + slot,
                                                    slab_ref::capacity() - slot};
     }
     const long got = kernel_.readv(fd_.get(), pieces.data(), count);
     if (got < 0) {
       if (got == -EAGAIN) return read_state::drained;
-      // A packet that the vnet header cannot describe; it is gone, and not the device.
+      // The vnet header cannot describe this packet: it is lost, but the device still works.
       if (got == -EINVAL && mode_.vnet) continue;
       return unexpected{os_error{static_cast<int>(-got), "read TUN", {}}};
     }
@@ -80,8 +80,8 @@ long tun_queue::write_pieces(std::size_t count) noexcept {
   return kernel_.writev(fd_.get(), pieces_.data(), static_cast<int>(count));
 }
 
-/// One packet as the vnet header allows it: the checksum is left to the kernel or the NIC, and so is
-/// the cutting of several datagrams.
+/// Writes a (super-)segment with a vnet header: the kernel or the network card fills in the
+/// checksum and cuts the super-segment.
 long tun_queue::write_whole(const outgoing_segment& s, const std::vector<chunk>& chunks) {
   const protocol::byte_span ip{header_.data() + vnet_size, header_.size() - vnet_size};
   const auto size = protocol::write_partial_header(ip, s.header, s.length);
@@ -120,8 +120,8 @@ write_tally tun_queue::write(const std::vector<outgoing_segment>& segments,
       r = write_whole(s, chunks);
       if (r == -EINVAL || r == -EIO) {
         r = write_singles(s, chunks);
-        // EIO is also what a device says that is down. Only where singles pass is it the offload
-        // (kernels exist that refuse every TCP super-segment of a TUN).
+        // EIO also means that the device is down. Only if singles pass is the offload at fault
+        // (some kernels refuse every TCP super-segment of a TUN).
         if (r >= 0) offload_ = false;
       }
     } else {

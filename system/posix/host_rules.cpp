@@ -10,7 +10,7 @@ namespace tonel::sys {
 
 namespace {
 
-// Records of other network namespaces that may be gone for good: nobody comes to sweep them then.
+// The age of records of other network namespaces, after which they are removed: nobody else does.
 constexpr std::size_t most_dead_elsewhere = 100;
 
 bool is_ours(const instance_record& record, const instance_record& own) {
@@ -20,11 +20,11 @@ bool is_ours(const instance_record& record, const instance_record& own) {
 
 } // namespace
 
-/// The right to use what is there, of one call at a time.
+/// Lets one call at a time use the members.
 // Not a timed mutex: GCC 12's ThreadSanitizer does not know the call that waits for one.
 class host_rules::turn {
 public:
-  /// Waits for its turn for so long at most; none: without a limit.
+  /// Waits for its turn, at most `patience`; none: without a limit.
   explicit turn(host_rules& of, std::optional<protocol::duration> patience = {}) : of_(of) {
     std::unique_lock guard{of_.mutex_};
     const auto free = [&] { return !of_.busy_; };
@@ -80,7 +80,8 @@ result<rules_report> host_rules::ensure(const rule_request& request) {
     if (!done) return unexpected{done.error()};
     applied_ = statements;
   }
-  // Of firewalls too that start after us, each said once; but not where rules are asked for all the time.
+  // Also finds firewalls started later, each reported once; not where rules are polled all the
+  // time.
   if (!intact || !backend_->must_be_asked())
     for (auto& obstacle : forward_obstacles(*backend_, *plan))
       note(std::move(obstacle));
@@ -91,7 +92,7 @@ result<rules_report> host_rules::ensure(const rule_request& request) {
 }
 
 bool host_rules::concerns(const std::string& changed_table) {
-  // A call under way may take long; better one needless look than a loop that waits.
+  // A call under way may take long; a needless look is better than a loop that waits.
   const turn mine{*this, protocol::duration::zero()};
   return !mine || (backend_ && backend_->concerns(changed_table, own_.table));
 }
@@ -114,7 +115,7 @@ result<void> host_rules::open(const rule_plan& plan) {
     own_.backend = to_string(backend_->kind());
     for (const auto& sysctl : wanted_sysctls(plan))
       lease(sysctl.name, sysctl.value);
-    // Without its mark it would be taken for dead.
+    // Without its mark the instance would be taken for dead.
     if (auto marked = file_.mark(own_)) {
       mark_.emplace(std::move(*marked));
       records.push_back(own_);
@@ -134,7 +135,7 @@ result<void> host_rules::open(const rule_plan& plan) {
   return {};
 }
 
-/// What is known only after an apply(), be it one that failed half way.
+/// Notes what is known only after apply(), even one that failed half way.
 void host_rules::write_down_held() {
   const auto now = backend_->held();
   if (std::exchange(own_.held, now) == now) return;
@@ -144,13 +145,13 @@ void host_rules::write_down_held() {
   });
 }
 
-/// Undoes what dead processes have left in this network namespace. Their sysctls become ours: what
-/// they were before is known to their record alone.
+/// Undoes what dead processes have left in this network namespace. Their sysctls become ours, since
+/// only their records know the values before.
 void host_rules::sweep(std::vector<instance_record>& records) {
   std::vector<instance_record> kept;
   std::size_t dead_elsewhere = 0;
   for (auto& r : records) {
-    if (r.boot != own_.boot) { // nothing of it is left
+    if (r.boot != own_.boot) { // the reboot has undone everything
       file_.forget(r);
       continue;
     }
@@ -163,7 +164,7 @@ void host_rules::sweep(std::vector<instance_record>& records) {
       continue;
     }
     if (const auto kind = parse_backend_kind(r.backend)) {
-      // One that was made by another means is taken away by that means.
+      // Rules are removed by the backend that made them.
       const bool same_means =
           (*kind == backend_kind::iptables) == (backend_->kind() == backend_kind::iptables);
       auto other = same_means ? nullptr : open_backend(*kind).value_or(nullptr);
@@ -174,7 +175,7 @@ void host_rules::sweep(std::vector<instance_record>& records) {
         continue;
       }
       means->give_up(r.held);
-      // The kernel had taken an owned table away.
+      // The kernel has removed an owned table itself.
       if (*kind != backend_kind::owned)
         note("removed what an earlier process had left: " + r.table);
     }
@@ -201,9 +202,9 @@ void host_rules::lease(const std::string& name, const std::string& value) {
   if (known == own_.leases.end()) own_.leases.push_back({name, *before, value});
 }
 
-/// To another instance that lives, else to what they were; those that others have changed since stay.
+/// Hands sysctls over to another live instance, else restores them; those changed by others stay.
 void host_rules::give_back(std::vector<instance_record>& records) {
-  // Another one may have left its leases to us since they were read.
+  // Another instance may have handed sysctls to us since they were read.
   for (auto r = records.begin(); r != records.end();) {
     if (!is_ours(*r, own_)) {
       ++r;
@@ -218,7 +219,7 @@ void host_rules::give_back(std::vector<instance_record>& records) {
   if (heir != records.end()) {
     heir->leases.insert(heir->leases.end(), own_.leases.begin(), own_.leases.end());
   } else if (own_.leases.empty() || !others_present(*backend_, own_.table)) {
-    // Forwarding goes before what it made necessary.
+    // Forwarding is restored before the sysctls that it made necessary.
     for (auto l = own_.leases.rbegin(); l != own_.leases.rend(); ++l)
       if (read_sysctl(l->name).value_or("") == l->set) (void)write_sysctl(l->name, l->before);
   }
@@ -233,7 +234,7 @@ bool host_rules::remove(protocol::duration patience) noexcept {
   if (!applied_.empty()) (void)backend_->remove(own_.table);
   if (opened_)
     (void)file_.update([&](std::vector<instance_record>& records) {
-      mark_.reset(); // nobody judges meanwhile, and its descriptor may be the last
+      mark_.reset(); // under the lock nobody checks it, and its descriptor may be needed
       give_back(records);
     });
   backend_ = nullptr;
