@@ -17,22 +17,23 @@ constexpr std::uint32_t resets_per_second = 1'000;
 constexpr std::size_t most_held = std::size_t{4} << 20;
 constexpr auto hold_time = 3s;
 
-/// What a held segment costs beside its payload; without it, empty ones would cost nothing.
+/// Octets that a held segment counts besides its payload, so that empty segments are limited, too.
 constexpr std::size_t bookkeeping = sizeof(held_segment);
-/// Expiries outlast what was released; data and FIN in turns must not pile them up.
+/// Expiries outlast released segments; a peer that alternates data and FIN must not pile them up.
 constexpr std::size_t most_expiries = most_held / bookkeeping;
 
 /// phantun repeats its SYN after 1 s and 2 s; tonel never repeats one, and has given up after 3 s.
 constexpr auto least_repeat = 500ms, last_repeat = 2'800ms;
 constexpr std::size_t recent_syns = 4'096;
-/// After its SYN, in which a datagram that is not the first may open a connection of an older client.
-/// Less than a closed connection is remembered for: what comes after that opens nothing.
+/// How long after its SYN a legacy connection can be opened by a datagram other than the first. It
+/// is less than the time for which a closed connection is remembered, whose late datagrams open
+/// nothing.
 constexpr auto opening_time = 60s;
 constexpr std::size_t most_joins = 64;
 constexpr auto join_interval = 20ms;
 
-/// A RST that the sender of `in` and all trackers on the way accept: it takes the place of the
-/// segment that `in` acknowledges.
+/// A RST that the sender of `in` and all trackers on the way accept: its sequence number is the one
+/// that `in` expects next.
 /// Source: RFC 9293 §3.10.7.1
 segment_header reset_for(const segment_repr& in) noexcept {
   constexpr std::uint8_t flags = flag::rst | flag::ack;
@@ -41,7 +42,7 @@ segment_header reset_for(const segment_repr& in) noexcept {
   return out;
 }
 
-/// The ACK is one more than what an older client's SYN is answered with.
+/// The ack is one more than a token, with which a legacy SYN is answered.
 bool names_token(const segment_repr& in) noexcept {
   return !in.has(flag::fin) && in.ack.raw >= 2 && in.ack.raw <= 65'536;
 }
@@ -91,7 +92,7 @@ stray_answer acceptor::on_stray(const segment_repr& in, byte_view payload, time_
 
   if (const auto iss = cookie_.proven(in.tuple, in.ack, now))
     return on_proven(in, payload, *iss, now);
-  // The end of a health check: an empty ACK of the FIN that answered its own.
+  // The end of a health check: an empty ACK of our FIN, which answered the checker's.
   if (in.payload_length == 0 && !in.has(flag::fin) && cookie_.proven(in.tuple, in.ack - 1, now))
     return ignore_stray{};
   if (claim.possible)
@@ -120,12 +121,13 @@ stray_answer acceptor::on_legacy_syn(const segment_repr& in, const served_port& 
                        [&](const legacy_group& g) { return g.token == t && and_also(g); });
   };
   if (in.seq.raw != 0) {
-    // A group that is gone (or of another process): its client starts a new one.
+    // The group is gone, or was another process': its client starts a new one.
     if (!has(token_in(in.seq), [](const legacy_group&) { return true; }))
       return refuse_guess(in, port, kind, in.seq.raw << 16, now);
   } else if (has(token,
                  [&](const legacy_group& g) { return g.first_port != in.tuple.remote.port; })) {
-    // Its joins would reach another client's group; from another port it gets another token.
+    // Another client has this token, and joins would reach its group; from another port the token
+    // differs.
     return refuse(in, errc::unproven, now);
   }
   const auto hash = early_.hash_function()(in.tuple);
@@ -148,7 +150,7 @@ stray_answer acceptor::let_in(const segment_repr& in, const served_port& port, a
   return made;
 }
 
-/// It joins, and nothing is known of what.
+/// The SYN joins a group that is not known.
 bool acceptor::lacks_group(const segment_repr& syn) const {
   const auto* port = port_of(syn);
   if (port == nullptr || !port->legacy || port->groups == nullptr || syn.seq.raw == 0) return false;
@@ -165,19 +167,19 @@ bool acceptor::hold_join(const segment_repr& syn, time_point now) {
   return true;
 }
 
-/// Which SYN the sender of `in` has had an answer to, if any: it had 0 or a live group's token as its
-/// sequence number, of which the nearest below `in` is taken. A restarted server gets the datagrams of
-/// connections that it does not know: where nothing tells of their SYN they open nothing, so their
-/// senders guess nothing.
+/// Finds the SYN whose answer the sender of `in` has seen, if any. A legacy SYN has the sequence
+/// number 0 or a live group's token; the nearest below `in` is taken. A restarted server gets
+/// datagrams of connections that it does not know: without a remembered SYN they open nothing, and
+/// so do not count as guesses.
 acceptor::legacy_claim acceptor::legacy_claim_of(const segment_repr& in, const served_port& port,
                                                  time_point now) const {
   legacy_claim out;
   if (!names_token(in)) return out;
   const auto* seen = recent_syn_of(in.tuple);
-  // The third ACK has no place but its own.
+  // An empty segment can only be the third ACK, which directly follows the SYN.
   const bool may_be_later =
       in.payload_length != 0 && seen != nullptr && now - seen->at <= opening_time;
-  // Told by its place alone, so that no guess counts as one kind and is held back as the other.
+  // The place alone decides the kind, so that a guess is counted and limited as the same kind.
   auto nearest = static_cast<std::int32_t>(receive_window), nearest_proven = nearest;
   const auto consider = [&](std::uint16_t join) {
     const seq_num syn{join};
@@ -210,7 +212,8 @@ const acceptor::recent_syn* acceptor::recent_syn_of(const four_tuple& tuple) con
   return seen.tuple == hash && seen.at != time_point::min() ? &seen : nullptr;
 }
 
-/// Answered all the same: it may be a client that a server before us knew.
+/// Counts a wrong guess, and answers it all the same: it may be a client of an earlier server
+/// process.
 stray_answer acceptor::refuse_guess(const segment_repr& in, const served_port& port,
                                     guess_kind kind, std::uint32_t guess, time_point now) noexcept {
   if (port.groups != nullptr) port.groups->wrong_guess(in.tuple.remote.address, kind, guess, now);
@@ -221,23 +224,25 @@ stray_answer acceptor::refuse(const segment_repr& in, std::optional<errc> reason
                               time_point now) noexcept {
   if (!resets_.take(now)) return ignore_stray{errc::rst_limited};
   auto out = reset_for(in);
-  // tonel's probe, or a datagram whose ack field one has spoilt: a RST from that would have sequence
-  // number 0 or 1, which trackers drop. Where this server has sent no datagram, this one passes.
+  // tonel's probe, or a datagram whose ack field a probe has spoilt: a RST made from that ack would
+  // have sequence number 0 or 1, which trackers drop. If no datagram was sent so far, this RST
+  // passes.
   const auto* port = port_of(in);
   if (port != nullptr && port->legacy && in.ack.raw <= 1 && !in.has(flag::syn) && in.has(flag::ack))
     out.seq = seq_num{cookie_.token(in.tuple, {}, now)} + 1;
   return reply_stray{out, reason};
 }
 
-/// The sender has seen our SYN-ACK, so the address is its own.
+/// A segment of no stream whose sender has seen our SYN-ACK, so that its address is its own.
 stray_answer acceptor::on_proven(const segment_repr& in, byte_view payload, seq_num iss,
                                  time_point now) {
   if (in.has(flag::fin)) {
-    // DEVIATION RFC 9293 §3.6: closed without LAST-ACK, as nothing was opened: never repeated.
+    // DEVIATION RFC 9293 §3.6: no LAST-ACK, and the FIN is never repeated, since nothing was
+    // opened.
     release(in.tuple);
     return reply_stray{answer_to(in, in.ack, in.end(), flag::fin | flag::ack), std::nullopt};
   }
-  if (payload.empty() && !in.has(flag::psh)) return ignore_stray{}; // the handshake's third
+  if (payload.empty() && !in.has(flag::psh)) return ignore_stray{}; // the third ACK
   if (const auto found = find_hello(payload, in.datagram_size)) {
     if (!found->hello) {
       release(in.tuple);
@@ -246,7 +251,7 @@ stray_answer acceptor::on_proven(const segment_repr& in, byte_view payload, seq_
     accept_stream out;
     out.hello = *found->hello;
     out.iss = iss;
-    // Nothing was kept of the SYN: the hello's offset tells where its sender began.
+    // The SYN was not remembered: the hello's offset shows the client's initial sequence number.
     out.client_iss = in.seq + found->at - out.hello.offset - 1;
     if (shows_proxy(*found, in.window, out.client_iss, iss))
       return on_proxied(in, out.hello, out.client_iss, iss, now);
@@ -257,11 +262,12 @@ stray_answer acceptor::on_proven(const segment_repr& in, byte_view payload, seq_
   return ignore_stray{};
 }
 
-/// What the client gets shows it how the server sees the connection: octets do pass.
+/// Answers a hello that came through a proxy: our hello tells its client how the server sees the
+/// path.
 stray_answer acceptor::on_proxied(const segment_repr& in, const hello_repr& hello,
                                   seq_num client_iss, seq_num iss, time_point now) noexcept {
   release(in.tuple);
-  // Without the secret no hello can be made that the client believes. Refused, it introduces itself.
+  // Without the secret the client would not believe our hello. Refused, it introduces the session.
   if (!hello.introduces) return refuse(in, errc::path_ends_tcp, now);
   if (!resets_.take(now)) return ignore_stray{errc::rst_limited};
   auto ours = hello;

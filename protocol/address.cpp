@@ -12,8 +12,8 @@ namespace {
 constexpr std::size_t groups_of_v6 = 8;
 using groups = std::array<std::uint16_t, groups_of_v6>;
 
-/// A decimal number without sign, blanks or leading zeros ("010" is octal to some readers, so it is
-/// nobody's address here).
+/// Parses a decimal number without sign, blanks or leading zeros ("010" is octal to some programs,
+/// so it is refused).
 std::optional<std::uint32_t> parse_decimal(std::string_view text, std::uint32_t most) {
   if (text.empty() || text.size() > 5 || (text.size() > 1 && text.front() == '0')) return {};
   std::uint32_t value = 0;
@@ -57,13 +57,13 @@ std::optional<std::uint16_t> parse_group(std::string_view text) {
   return static_cast<std::uint16_t>(value);
 }
 
-/// Groups of one side of a "::" (or of the whole text where there is none).
+/// The groups on one side of a "::", or of the whole text without one.
 struct group_list {
   groups values{};
   std::size_t count = 0;
 };
 
-/// Reads "a:b:c", of which the last may be a dotted IPv4 address where `tail` allows it.
+/// Parses "a:b:c"; with `tail` the last part may be a dotted IPv4 address.
 std::optional<group_list> parse_groups(std::string_view text, bool tail) {
   group_list out;
   if (text.empty()) return out;
@@ -161,8 +161,8 @@ std::string colon_form(const std::uint8_t* sixteen) {
   return out;
 }
 
-/// SipHash-1-3. The words are self-delimiting (each address starts with one that tells its family),
-/// so that the length need not be hashed.
+/// SipHash-1-3 over words. The length need not be hashed, since each address starts with a word for
+/// its family.
 class word_hash {
 public:
   explicit word_hash(std::uint64_t seed) noexcept : words_(seed, spread(seed)) {}
@@ -186,7 +186,7 @@ private:
       word = (word << 8) | p[i];
     return word;
   }
-  /// The second half of the key: the finaliser of splitmix64, so that one word of seed is enough.
+  /// Makes the second half of the key from the first, by the finaliser of splitmix64.
   static std::uint64_t spread(std::uint64_t z) noexcept {
     z += 0x9e3779b97f4a7c15;
     z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
@@ -250,7 +250,7 @@ ip_address ip_address::network(unsigned bits) const noexcept {
 }
 
 bool address_less::operator()(const ip_address& a, const ip_address& b) const noexcept {
-  // An IPv4 address is 4 octets and zeros, which an IPv6 address may be, too.
+  // The family decides first: an IPv6 address may have the same octets as an IPv4 address.
   if (a.is_v4() != b.is_v4()) return a.is_v4();
   return std::lexicographical_compare(a.data(), a.data() + a.size(), b.data(), b.data() + b.size());
 }
@@ -260,7 +260,7 @@ bool ip_address::is_loopback() const noexcept {
   if (!is_v6()) return false;
   static constexpr std::array<std::uint8_t, 16> one{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1};
   if (octets_ == one) return true;
-  // ::ffff:127.0.0.0/104: the kernel treats it as the IPv4 address that it holds.
+  // ::ffff:127.0.0.0/104: the kernel treats these as the IPv4 addresses that they hold.
   static constexpr std::array<std::uint8_t, 13> mapped{0, 0, 0, 0,    0,    0,  0,
                                                        0, 0, 0, 0xff, 0xff, 127};
   return std::equal(mapped.begin(), mapped.end(), octets_.begin());
@@ -282,7 +282,7 @@ std::optional<endpoint> endpoint::parse(std::string_view text) {
   if (colon == std::string_view::npos) return {};
   const auto port = parse_decimal(text.substr(colon + 1), 65535);
   auto host = text.substr(0, colon);
-  // The brackets belong to IPv6 alone: without them the port could be the last group.
+  // IPv6 needs brackets, since the port could be the last group; IPv4 must not have them.
   const bool bracketed = host.size() > 2 && host.front() == '[' && host.back() == ']';
   if (bracketed) host = host.substr(1, host.size() - 2);
   const auto address = ip_address::parse(host);

@@ -5,18 +5,20 @@
 
 namespace tonel::protocol {
 
-/// What may be said to an older client that has not shown yet that it sees what is sent to it: three times
-/// what it has said itself. Its handshake proves 16 bits, which can be guessed in another's name.
-/// Shape:  one for all streams of a session
+/// Limits what is sent to a legacy client until it has shown that it receives: three times the
+/// octets that came from it. Its handshake proves 16 bits, which can be guessed with another's
+/// address.
+/// Shape:  one object for all streams of a session
 /// Units:  octets of IP packets
-/// Thread: one at a time, but for proven()
+/// Thread: one at a time; proven() any
 /// Source: RFC 9000 §8.1
 class answer_limit {
 public:
   void received(std::uint64_t octets) noexcept { room_ += factor * octets; }
   void sent(std::uint64_t octets) noexcept { room_ -= octets < room_ ? octets : room_; }
+  /// Octets that may be sent now.
   std::uint64_t room() const noexcept { return room_; }
-  /// It has acknowledged what nobody can guess.
+  /// The client has acknowledged numbers that nobody can guess: no limit any more.
   void prove() noexcept { proven_.store(true, std::memory_order_relaxed); }
   bool proven() const noexcept { return proven_.load(std::memory_order_relaxed); }
 

@@ -53,7 +53,7 @@ using byte_view = basic_byte_view<const std::uint8_t>;
 /// Octets to write.
 using byte_span = basic_byte_view<std::uint8_t>;
 
-// Network byte order, without alignment.
+// Integers in network byte order, at any alignment. The caller checks that they lie inside.
 inline std::uint16_t load_be16(byte_view b, std::size_t at) noexcept {
   return static_cast<std::uint16_t>((b[at] << 8) | b[at + 1]);
 }

@@ -29,11 +29,11 @@ constexpr std::uint16_t swapped(std::uint16_t v) noexcept {
   return static_cast<std::uint16_t>((v << 8) | (v >> 8));
 }
 
-/// The sum over octets as 16-bit big-endian words, an odd last octet padded by zero.
-/// The words are summed in the machine's byte order, since the sum of swapped words is the swapped
-/// sum (RFC 1071 §2.B). Each 64-bit word is added as two halves into a 64-bit sum, which so holds
-/// 2^31 words without a carry to look after; four sums let the compiler use vectors (41 GB/s where
-/// adding with carry gives 15 and 32-bit loads 18, at -O2 without AVX).
+/// The sum over octets as 16-bit big-endian words; an odd last octet is padded by zero.
+/// Words are summed in the machine's byte order, since the sum of swapped words is the swapped sum
+/// (RFC 1071 §2.B). Each 64-bit word is added as two halves to a 64-bit sum, which takes 2^31 words
+/// before it can overflow; four sums let the compiler use vectors (41 GB/s; adding with carry gives
+/// 15, 32-bit loads 18, at -O2 without AVX).
 std::uint16_t sum_of(byte_view bytes) noexcept {
   const auto* p = bytes.data();
   auto n = bytes.size();
@@ -63,7 +63,7 @@ std::uint16_t sum_of(byte_view bytes) noexcept {
 inet_checksum inet_checksum::add(byte_view bytes) const noexcept {
   auto out = *this;
   const auto sum = sum_of(bytes);
-  // A piece that starts at an odd octet of the whole has its octets in each other's place.
+  // In a piece that starts at an odd octet of the whole, high and low octets are swapped.
   out.sum_ += odd_ ? swapped(sum) : sum;
   out.odd_ = odd_ != (bytes.size() % 2 != 0);
   return out;

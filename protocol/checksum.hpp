@@ -13,13 +13,13 @@ namespace tonel::protocol {
 class inet_checksum {
 public:
   constexpr inet_checksum() noexcept = default;
-  /// Adds octets; a piece of odd length may be followed by another (the sum goes on at that octet).
+  /// Adds octets. Pieces may have odd lengths: the sum continues at the next octet.
   [[nodiscard]] inet_checksum add(byte_view bytes) const noexcept;
   /// Adds the two octets of a word.
   [[nodiscard]] inet_checksum add16(std::uint16_t word) const noexcept;
-  /// The one's-complement sum, not inverted: 0xffff over data that include a right checksum.
+  /// The one's-complement sum, not inverted: 0xffff over data with a correct checksum.
   [[nodiscard]] std::uint16_t folded() const noexcept;
-  /// What goes into the checksum field: the inverse of folded().
+  /// The value of the checksum field: the inverse of folded().
   [[nodiscard]] std::uint16_t finish() const noexcept {
     return static_cast<std::uint16_t>(~folded());
   }
@@ -29,12 +29,13 @@ private:
   bool odd_ = false;
 };
 
-/// The pseudo header's sum for an IP protocol, of both IP versions: they sum to the same words.
+/// The sum of the pseudo header for an IP protocol; both IP versions sum the same words.
+/// Units:  length in octets
 /// Source: RFC 9293 §3.1, RFC 8200 §8.1
 [[nodiscard]] inet_checksum pseudo_header(const ip_address& source, const ip_address& destination,
                                           std::uint8_t protocol, std::uint32_t length) noexcept;
 
-/// The pseudo header's sum for TCP (RFC 9293 §3.1, RFC 8200 §8.1).
+/// The sum of the pseudo header for TCP (RFC 9293 §3.1, RFC 8200 §8.1).
 [[nodiscard]] inet_checksum tcp_pseudo_header(const ip_address& source,
                                               const ip_address& destination,
                                               std::uint32_t tcp_length) noexcept;

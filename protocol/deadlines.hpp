@@ -13,10 +13,10 @@
 
 namespace tonel::protocol {
 
-/// The moments at which a machine or an actor has something to do: one for each enumerator of Timer.
-/// Shape:  Timer's enumerators count from 0, the last is `count`; to_string(Timer) names each.
-///         `never` is a timer that is not set
-/// Units:  the owner's clock; nothing here knows what time it is
+/// The deadlines of a machine or an actor, one for each enumerator of Timer.
+/// Shape:  Timer's enumerators count from 0, and the last is `count`; to_string(Timer) names each.
+///         A timer that is not set is `never`
+/// Units:  time points of the owner's clock
 template <class Timer> class deadlines {
 public:
   static constexpr std::size_t size = static_cast<std::size_t>(Timer::count);
@@ -28,11 +28,11 @@ public:
   }
 
   constexpr void set(Timer t, time_point at) noexcept { at_[index(t)] = at; }
-  /// Nothing: not set.
+  /// None: clears the timer.
   constexpr void set(Timer t, const std::optional<time_point>& at) noexcept {
     set(t, at ? *at : never);
   }
-  /// Moves the deadline forward, never back.
+  /// Sets the timer unless it is set to an earlier time.
   constexpr void set_earlier(Timer t, time_point at) noexcept {
     if (at < at_[index(t)]) at_[index(t)] = at;
   }
@@ -49,7 +49,7 @@ public:
   constexpr time_point at(Timer t) const noexcept { return at_[index(t)]; }
   constexpr bool is_set(Timer t) const noexcept { return at(t) != never; }
   constexpr bool due(Timer t, time_point now) const noexcept { return at(t) <= now; }
-  /// The first of those that are due.
+  /// The timer that has been due longest; none: no timer is due.
   constexpr std::optional<Timer> due(time_point now) const noexcept {
     const auto first = earliest();
     if (first == never || first > now) return std::nullopt;
@@ -58,32 +58,32 @@ public:
       ++i;
     return static_cast<Timer>(i);
   }
-  /// Whether it is due; it is cleared then.
+  /// Whether the timer is due; clears it if so.
   constexpr bool take(Timer t, time_point now) noexcept {
     if (!is_set(t) || !due(t, now)) return false;
     clear(t);
     return true;
   }
 
-  /// `never` if none is set.
+  /// The earliest deadline; `never` if none is set.
   constexpr time_point earliest() const noexcept { return earliest_of<0, size>(); }
-  /// Of these alone.
+  /// The earliest deadline of these timers.
   constexpr time_point earliest(std::initializer_list<Timer> some) const noexcept {
     auto first = never;
     for (const auto t : some)
       first = at(t) < first ? at(t) : first;
     return first;
   }
-  /// What a timer is armed for.
+  /// The earliest deadline, to arm a timer for; none: no timer is set.
   constexpr std::optional<time_point> next() const noexcept { return if_any(earliest()); }
-  /// Nothing in place of `never`.
+  /// The time point; none for `never`.
   static constexpr std::optional<time_point> if_any(time_point at) noexcept {
     if (at == never) return std::nullopt;
     return at;
   }
 
 private:
-  /// By halves, which keeps a processor busier than one after the other: it is asked after each batch.
+  /// Compares by halves, which a processor can do in parallel: this is called after each batch.
   template <std::size_t From, std::size_t Count> constexpr time_point earliest_of() const noexcept {
     if constexpr (Count == 1)
       return at_[From];
@@ -96,10 +96,11 @@ private:
   std::array<time_point, size> at_{};
 };
 
-/// In tenths of a second, rounded: "3.2 s".
+/// The duration in tenths of a second, rounded: "3.2 s".
 [[nodiscard]] std::string tenths_of_seconds(duration d);
 
-/// What is set, the first to come first: "ack in 0.4 s, keepalive in 3.2 s"; what is late is "due".
+/// The timers that are set, earliest first: "ack in 0.4 s, keepalive in 3.2 s"; a late one is
+/// "due".
 template <class Timer>
 [[nodiscard]] std::string to_string(const deadlines<Timer>& set, time_point now) {
   std::vector<Timer> some;

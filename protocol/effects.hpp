@@ -14,40 +14,41 @@
 
 namespace tonel::protocol {
 
-/// Send this segment now. payload (a hello, or nothing) views the stream's own storage and is good
-/// until its next event.
+/// Send this segment now.
+/// Owns: nothing; payload (a hello, or empty) views the stream's own storage, valid until its next
+///       event
 struct send_segment {
   segment_header header;
   byte_view payload;
 };
-/// Hand these octets of the segment at hand to the application, cut at its datagram_size.
+/// Deliver these octets of the present segment to the application, cut at its datagram_size.
 /// Shape: [offset, offset + length) of the segment's payload; length 0 is a zero-length datagram
 struct deliver {
   std::uint32_t offset = 0;
   std::uint32_t length = 0;
 };
-/// Copy the segment at hand and keep it until replay_held.
-/// Shape: at most 64 segments or 64 KiB a stream are asked to be held
+/// Copy the present segment and keep it until replay_held.
+/// Shape: a stream has at most 64 segments or 64 KiB held
 struct hold_segment {};
-/// Give the held segments to on_segment again, in the order that they came, and forget them.
+/// Give the held segments to on_segment again, in their order, and forget them.
 struct replay_held {};
 /// Datagrams may be sent from now on.
 struct opened {};
-/// The peer's hello was read (the client learns the server's; once). A client of an older dialect
-/// says it with `opened`, and the hello is empty.
+/// The peer's hello was received; given once. A legacy client gives it right after `opened`, with
+/// an empty hello.
 struct greeted {
   hello_repr hello;
 };
-/// The first probe went unanswered, or several while the fellows of the stream are answered: the session
-/// leaves it out, and a client's opens another on a new port.
+/// The first probe went unanswered, or several probes while the stream's fellows are answered. The
+/// session stops using the stream, and a client opens another on a new port.
 struct went_silent {
-  /// Nothing is wrong, but the connection carries a download that is acknowledged by nothing, and
-  /// trackers will close it: to be replaced where that keeps the upstream's port, and only there.
+  /// The path works, but nothing acknowledges the download that the stream carries, so trackers
+  /// will drop the connection. Replace the stream only if that keeps the port at the upstream.
   bool only_worn = false;
 };
-/// Something arrived after went_silent.
+/// A segment arrived after went_silent.
 struct recovered {};
-/// No datagram has passed for idle_timeout; said once, and `became_active` once when one does again.
+/// No datagram has passed for idle_timeout. Given once, until `became_active`.
 struct went_idle {};
 /// A datagram passed after went_idle.
 struct became_active {};
@@ -55,12 +56,12 @@ struct became_active {};
 struct mtu_changed {
   std::uint32_t max_datagram = 0;
 };
-/// The SYN (or first flight) of this port had no answer in time: the session tries another port.
+/// The SYN or first flight was not answered in time: the session tries another port.
 struct try_new_port {};
-/// Client: something on the path took the window scale out of the handshake, so that no more than
-/// 60,000 octets may be under way at a time.
+/// Client: something on the path has removed the window scale from the handshake, so at most 60,000
+/// octets may be under way.
 struct window_unscaled {};
-/// Count a drop.
+/// Count dropped datagrams.
 struct count_drop {
   errc reason = errc::truncated;
   std::uint32_t datagrams = 1;
@@ -68,37 +69,37 @@ struct count_drop {
 
 /// Why no more data will pass.
 enum class end_reason : std::uint8_t {
-  closed_by_us,   ///< FIN sent and answered, or waited for long enough
+  closed_by_us,   ///< FIN sent, and answered or waited for long enough
   closed_by_peer, ///< FIN received: the session's last stream closes the session
   reset,          ///< valid RST
   refused,        ///< RST in SYN-SENT
-  timed_out,      ///< handshake given up
+  timed_out,      ///< handshake not answered
   dead,           ///< probes unanswered
-  superseded,     ///< another stream took its place and the time to drain is over
+  superseded,     ///< another stream took its place, and the time to drain is over
   path_ends_tcp,  ///< a proxy on the way carries octets, not segments: no datagram could pass whole
 };
 /// The enumerator's name: "closed_by_us".
 const char* to_string(end_reason r) noexcept;
-/// The peer is gone or leaves (said once): no more data will pass; the session decides what follows.
-/// The stream may stay to answer late segments; `forgotten` comes when the tuple may be dropped.
+/// No more data will pass; given once. The session decides what follows. The stream may stay to
+/// answer late segments until `forgotten`.
 struct ended {
   end_reason why = end_reason::reset;
 };
-/// Nothing of this stream is of use any more: the stream and its 4-tuple may be dropped.
+/// The stream is not needed any more: it and its 4-tuple may be dropped.
 struct forgotten {};
-/// The answer to a native SYN came from a server of an older dialect: another stream on another port
-/// is to speak it. Said in place of `ended`; a RST has freed the server's end.
+/// Given in place of `ended`: a legacy server answered the native SYN, and a RST was sent to it.
+/// Open a stream of that dialect on another port.
 struct peer_is_legacy {
   profile shown = profile::legacy;
 };
 
-/// One thing that the shell has to do. An empty kind comes first: a list begins as ten of these.
+/// One thing for the shell to do. An empty type comes first, as the default of a list's elements.
 using effect = std::variant<forgotten, send_segment, deliver, hold_segment, replay_held, opened,
                             greeted, went_silent, recovered, went_idle, became_active, mtu_changed,
                             try_new_port, window_unscaled, count_drop, ended, peer_is_legacy>;
 
-/// What the shell has to do, in order.
-/// Shape: fixed capacity, no allocation; more than `capacity` is a bug
+/// The effects of an event; the shell runs them in order.
+/// Shape: fixed capacity, no allocation; adding more than `capacity` is a bug
 class effects {
 public:
   static constexpr std::size_t capacity = 10;
@@ -112,7 +113,7 @@ public:
   std::size_t size() const noexcept { return size_; }
   bool empty() const noexcept { return size_ == 0; }
   const effect& operator[](std::size_t i) const noexcept { return assert(i < size_), list_[i]; }
-  /// The first effect of that kind, or nullptr.
+  /// The first effect of this type, or null.
   template <class Effect> const Effect* find() const noexcept {
     for (const auto& e : *this)
       if (const auto* found = std::get_if<Effect>(&e)) return found;

@@ -6,7 +6,7 @@ namespace tonel::protocol {
 
 namespace {
 
-/// What counts as one source.
+/// The network that counts as one source.
 ip_address network_of(const ip_address& source) noexcept {
   if (!source.is_v6()) return source;
   std::array<std::uint8_t, 16> out{};
@@ -34,7 +34,7 @@ std::uint32_t guess_limit::wrong(const ip_address& source, standing of, guess_ki
   if (own) {
     if (t.until <= now) t = {0, false, now + period, {}};
     t.proven = t.proven || of == standing::proven;
-    if (t.count >= bound(t, of)) return 0; // it gets nowhere
+    if (t.count >= bound(t, of)) return 0; // already refused
     const auto kept = std::min<std::size_t>(t.count, t.last.size());
     if (std::find(t.last.begin(), t.last.begin() + kept, guess) != t.last.begin() + kept) return 0;
   }

@@ -11,44 +11,46 @@
 
 namespace tonel::protocol {
 
-/// What was guessed: the number of a handshake that opens a group, or of one that joins a group.
+/// The kind of legacy handshake whose number was guessed: it opens a group, or joins one.
 enum class guess_kind : std::uint8_t { opening, join };
 
-/// Bounds how often the 16 bits that an older client proves may be guessed wrong, by one source and by
-/// all: after that this kind of handshake rests for that source, or for all that have no group. Anyone
-/// can guess in the name of another, so a source that has proven itself is not shut out as soon.
-/// Shape:  a table of fixed size, where a source whose place is taken counts among all alone; a guess that
-///         is repeated counts once, as that is what a client says to a server that was restarted
+/// Limits wrong guesses of the 16 bits that a legacy client proves, by each source and in all. At
+/// the limit this kind of handshake is refused for that source, or for all sources without a group.
+/// Anyone can guess with another's address, so a source that has proven itself has a higher limit.
+/// Shape:  a table of fixed size; a source whose place is taken only counts in all. A repeated
+///         guess counts once, since clients repeat themselves to a restarted server
 /// Units:  an IPv6 source is a /64
-/// Thread: none of its own; the shell guards it where several shards share it
+/// Thread: one at a time; a shell with several shards adds a lock
 class guess_limit {
 public:
   static constexpr std::uint32_t per_source = 64, per_proven_source = 1'024, in_all = 4'096;
-  /// In which so many are allowed, and how long a source rests.
+  /// The time that the limits are for, and for which a source is refused.
   static constexpr duration period = std::chrono::minutes{10};
   static constexpr std::size_t places = 1'024;
 
   explicit guess_limit(address_hash hash) : hash_(hash), table_(places) {}
-  /// What is known of a source.
+  /// How much a source has proven.
   enum class standing : std::uint8_t {
     none,
-    has_group, ///< its handshake was right once
-    proven,    ///< and it has acknowledged datagrams of that group
+    has_group, ///< a handshake: it has a group
+    proven,    ///< and acknowledged datagrams of that group
   };
-  /// guess: what was guessed, whichever way. Where the source's rest begins: after how many; else 0.
+  /// Counts a wrong guess. Gives the number of guesses if the source is refused from now on; else
+  /// 0.
   std::uint32_t wrong(const ip_address& source, standing of, guess_kind kind, std::uint32_t guess,
                       time_point now) noexcept;
+  /// Whether handshakes of this kind are refused for this source now.
   [[nodiscard]] bool rests(const ip_address& source, standing of, guess_kind kind,
                            time_point now) const noexcept;
 
 private:
   struct tally {
     std::uint32_t count = 0;
-    bool proven = false;                  ///< the source was, while it was counted
-    time_point until = time_point::min(); ///< of counting, or of the rest
-    std::array<std::uint32_t, 8> last{};  ///< guesses, by turns
+    bool proven = false;                  ///< the source was proven at a guess
+    time_point until = time_point::min(); ///< end of counting, or of refusing
+    std::array<std::uint32_t, 8> last{};  ///< the last guesses, as a ring
   };
-  using tallies = std::array<tally, 2>; ///< by guess_kind
+  using tallies = std::array<tally, 2>; ///< indexed by guess_kind
   struct place {
     ip_address source;
     tallies of;
@@ -60,7 +62,7 @@ private:
 
   address_hash hash_;
   std::vector<place> table_;
-  /// By guess_kind: when all that was guessed is made up for.
+  /// Indexed by guess_kind: when all guesses so far have expired.
   std::array<time_point, 2> all_until_ = {time_point::min(), time_point::min()};
 };
 

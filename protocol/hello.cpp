@@ -8,10 +8,10 @@ namespace tonel::protocol {
 
 namespace {
 
-// Neither text nor a protocol that a datagram is likely to start with.
+// Neither text nor the start of a likely protocol.
 constexpr std::array<std::uint8_t, 8> magic{0x9d, 't', 'o', 'n', 'e', 'l', 0x0a, 0x1a};
 
-// Where each field lies (docs/wire.md, "Hello").
+// The offset of each field (docs/wire.md, "Hello").
 constexpr std::size_t version_at = 8;
 constexpr std::size_t flags_at = 9;
 constexpr std::size_t index_at = 10;
@@ -33,7 +33,7 @@ constexpr std::uint8_t tcp_ends_flag = 0x02;
 constexpr std::uint8_t known_flags = introduces_flag | tcp_ends_flag;
 
 constexpr std::uint8_t known_version = 2;
-// A handshake packet fits into one segment, so a hello can't start further on.
+// A handshake packet fits into one segment, so no hello starts later.
 constexpr std::uint32_t max_offset = 65'535;
 
 bool has_magic(byte_view bytes) noexcept {
@@ -69,7 +69,7 @@ expected<hello_repr, errc> parse_hello(byte_view bytes) noexcept {
   if (hello.stream_count == 0 || hello.stream_index >= hello.stream_count)
     return unexpected{errc::bad_hello};
   if (hello.offset > max_offset) return unexpected{errc::bad_hello};
-  // Control ends with the hello: whoever sees another length reads data as control or the reverse.
+  // Control ends with the hello; with another length, data would be read as control or the reverse.
   if (hello.control_length != hello.offset + hello_size) return unexpected{errc::bad_hello};
   const bool sound =
       hello.introduces ? proves(hello, hello.secret) : hello.secret == session_secret{};
@@ -108,7 +108,7 @@ bool proves(const hello_repr& hello, const session_secret& secret) noexcept {
 
 namespace {
 
-/// One that does not start at a border.
+/// Finds a hello that does not start at a segment border.
 std::optional<found_hello> find_shifted(byte_view payload) noexcept {
   const auto* at = payload.begin();
   while ((at = std::search(at, payload.end(), magic.begin(), magic.end())) != payload.end()) {

@@ -14,42 +14,43 @@
 
 namespace tonel::protocol {
 
-/// A group of tonel connections: those of one client that share its upstream socket.
+/// A group of connections of one tonel 0.6.1 client, which share a socket to the upstream.
 struct legacy_group {
   std::uint16_t token = 0;      ///< the sequence number of the SYN-ACK of its first connection
-  std::uint16_t first_port = 0; ///< of that connection, at the client's end
-  std::uint64_t owner = 0;      ///< whatever the shell knows its session by
-  std::shared_ptr<const answer_limit> answers = nullptr; ///< its session's
+  std::uint16_t first_port = 0; ///< the client's port of that connection
+  std::uint64_t owner = 0;      ///< the shell's key for its session
+  std::shared_ptr<const answer_limit> answers = nullptr; ///< of its session
 };
 
-/// Where a connection of an older client belongs.
+/// The group, and so the session, that a legacy connection belongs to.
 struct group_place {
-  /// What ends with its last copy.
+  /// An entry that ends with the last copy.
   using lease = std::shared_ptr<const std::uint64_t>;
 
-  std::uint64_t owner = 0; ///< whatever the shell knows the session by; 0: it finds that out itself
-  lease group; ///< until the session's end others may join; none if it has been made before
-  lease first; ///< until the stream's end its tuple opens no other group; likewise
-  std::shared_ptr<answer_limit> answers; ///< the session's, if it is to be made
+  std::uint64_t owner = 0; ///< the shell's key for the session; 0: it finds the session itself
+  lease group; ///< the session holds it: others can join meanwhile; null for an existing session
+  lease first; ///< the stream holds it: its tuple opens no other group; likewise
+  std::shared_ptr<answer_limit> answers; ///< for a new session
 };
 
-/// What the acceptor asks about the live groups of the process.
+/// What the acceptor asks about the live groups of a process.
 class group_lookup {
 public:
   virtual ~group_lookup() = default;
-  /// The group that a proven connection opens, with this token, or that it joins (0: none), from the
-  /// queue with this number. Nothing: it is gone, there are too many, or another client behind the
-  /// address has the token.
+  /// The group that a proven connection opens, with this token, or joins (join: its token; 0:
+  /// opens).
+  /// queue: number of the queue that read the segment. None: the group is gone, there are too many,
+  ///        or another client behind the address has the token.
   virtual std::optional<group_place> place(const four_tuple&, std::uint16_t token,
                                            std::uint16_t join, std::size_t queue, time_point now) {
     (void)token, (void)join, (void)queue, (void)now;
     return group_place{};
   }
-  /// Those of one source address, at most legacy_groups::most_per_address.
+  /// The groups of one source address, at most legacy_groups::most_per_address.
   virtual std::vector<legacy_group> groups_of(const ip_address& source) const = 0;
-  /// Too many tokens were guessed wrong by this source, or by all and it has no group.
+  /// Whether this source is refused for too many wrong guesses, of its own or in all (guess_limit).
   virtual bool rests(const ip_address& source, guess_kind kind, time_point now) const = 0;
-  /// A third segment or a join gave a token that is none; see guess_limit.
+  /// Counts a third segment or a join with a wrong token (guess_limit).
   virtual void wrong_guess(const ip_address& source, guess_kind kind, std::uint32_t guess,
                            time_point now) = 0;
 
@@ -59,10 +60,10 @@ protected:
   group_lookup& operator=(const group_lookup&) = default;
 };
 
-/// The live groups by source address, as a join names them. One per process; a SYN, a third segment
-/// and the end of a group touch it, no datagram does.
-/// Shape:  at most most_per_address groups an address and `most` in all
-/// Thread: none of its own; the shell guards it where several shards share it
+/// The live groups of a port, by source address and token. Used for a SYN, a third segment and the
+/// end of a group, never for a datagram.
+/// Shape:  at most most_per_address groups for each address, and `most` in all
+/// Thread: one at a time; a shell with several shards adds a lock
 class legacy_groups final : public group_lookup {
 public:
   static constexpr std::size_t most_per_address = 64;
@@ -70,11 +71,11 @@ public:
   legacy_groups(address_hash hash, std::size_t most)
       : most_(most), by_address_(0, hash), guesses_(hash) {}
 
-  /// False: full, or another client behind the address has this token; the stream is to be refused
-  /// with a RST, and its client comes back from another port. A group of the same token and port is
-  /// replaced, since its client started anew.
+  /// Adds a group. A group with the same token and port is replaced, since its client started anew.
+  /// False: full, or another client behind the address has this token. Refuse the stream with a
+  /// RST; its client comes back from another port.
   [[nodiscard]] bool add(const ip_address& source, const legacy_group& group);
-  /// At the end of the group's session; an entry of another owner stays.
+  /// Removes a group at the end of its session, unless the entry has another owner.
   void remove(const ip_address& source, std::uint16_t token, std::uint64_t owner);
   std::optional<legacy_group> find(const ip_address& source, std::uint16_t token) const;
   std::vector<legacy_group> groups_of(const ip_address& source) const override;
@@ -83,12 +84,12 @@ public:
                    time_point now) override {
     (void)guessed_wrong(source, kind, guess, now);
   }
-  /// As guess_limit::wrong.
+  /// Counts a wrong guess, as guess_limit::wrong().
   std::uint32_t guessed_wrong(const ip_address& source, guess_kind kind, std::uint32_t guess,
                               time_point now) {
     return guesses_.wrong(source, standing_of(source), kind, guess, now);
   }
-  /// It has as many as an address may have.
+  /// Whether the address has as many groups as one may have.
   bool has_most(const ip_address& source) const;
   std::size_t size() const noexcept { return size_; }
 

@@ -16,21 +16,21 @@ constexpr std::size_t v4_min_header = 20;
 constexpr std::size_t v6_header = 40;
 constexpr std::size_t tcp_min_header = 20;
 constexpr std::size_t icmp_header = 8;
-/// What every ICMP quotes of the packet's TCP header at least (RFC 792): ports and seq.
+/// Octets of TCP that every ICMP message quotes at least (RFC 792): ports and seq.
 constexpr std::size_t quoted_tcp = 8;
-/// No path is narrower, so a smaller one is forged or broken (RFC 1191 §3, RFC 8201 §4).
+/// The least MTU of a path: ICMP with a smaller one is forged or broken (RFC 1191 §3, RFC 8201 §4).
 constexpr std::uint32_t v4_min_mtu = 68;
 constexpr std::uint32_t v6_min_mtu = 1280;
 
-/// Where the IP headers end and what follows.
+/// The addresses, and the offset and protocol of what follows the IP headers.
 struct ip_repr {
   ip_address source;
   ip_address destination;
   std::uint8_t protocol = 0;
-  std::size_t offset = 0; ///< of what follows
+  std::size_t offset = 0; ///< octets of the IP headers
 };
 
-/// Cuts off what lies behind the IP packet, such as the padding of a short Ethernet frame.
+/// Cuts off octets behind the IP packet, such as the padding of a short Ethernet frame.
 expected<byte_view, errc> without_padding(byte_view packet) noexcept {
   if (packet.empty()) return unexpected{errc::truncated};
   std::size_t length = 0;
@@ -50,7 +50,7 @@ expected<byte_view, errc> without_padding(byte_view packet) noexcept {
   return packet.subview(0, length);
 }
 
-/// Parses an IPv4 header; the total length is not looked at.
+/// Parses an IPv4 header, except its total length.
 expected<ip_repr, errc> parse_v4(byte_view packet, bool vouched) noexcept {
   if (packet.size() < v4_min_header) return unexpected{errc::truncated};
   const auto header = std::size_t{4} * (packet[0] & 0x0fu);
@@ -62,10 +62,10 @@ expected<ip_repr, errc> parse_v4(byte_view packet, bool vouched) noexcept {
                  header};
 }
 
-/// More fragments, or an offset.
+/// Whether "more fragments" or an offset is set.
 bool is_v4_fragment(byte_view packet) noexcept { return (load_be16(packet, 6) & 0x3fff) != 0; }
 
-/// Parses an IPv6 header and walks the extension headers that can stand in front of TCP.
+/// Parses an IPv6 header and the extension headers that can stand in front of TCP.
 expected<ip_repr, errc> parse_v6(byte_view packet) noexcept {
   if (packet.size() < v6_header) return unexpected{errc::truncated};
   ip_repr ip{ip_address::v6(packet.data() + 8), ip_address::v6(packet.data() + 24), packet[6],
@@ -87,8 +87,8 @@ expected<ip_repr, errc> parse_v6(byte_view packet) noexcept {
   }
 }
 
-/// Walks the options of a SYN. One of a known kind with another's length is skipped, as Linux does.
-/// Errors: bad_options where an option runs over the header's end or has an impossible length
+/// Parses the options of a SYN. A known option with a wrong length is skipped, as Linux does.
+/// Errors: false: an option exceeds the header or has an impossible length (bad_options)
 bool parse_syn_options(byte_view options, segment_repr& out) noexcept {
   constexpr std::uint8_t end = 0, nop = 1, mss = 2, window_scale = 3, sack_permitted = 4,
                          timestamps = 8;
@@ -105,7 +105,7 @@ bool parse_syn_options(byte_view options, segment_repr& out) noexcept {
     if (kind == mss && length == 4) {
       out.mss = load_be16(options, at + 2);
     } else if (kind == window_scale && length == 3) {
-      // More than 14 is to be read as 14 (RFC 7323 §2.3).
+      // More than 14 means 14 (RFC 7323 §2.3).
       out.window_scale = static_cast<std::int8_t>(std::min<unsigned>(options[at + 2], 14));
     } else if (kind == sack_permitted && length == 2) {
       out.sack_permitted = true;
@@ -148,11 +148,11 @@ expected<packet_repr, errc> parse_tcp(byte_view packet, const ip_repr& ip,
   return out;
 }
 
-/// Reads what an ICMP quotes of the packet that was too big. It may be cut anywhere behind the
-/// first 8 octets of TCP, and its lengths may be those of a super-segment: nothing depends on them.
+/// Parses the quote of the packet that was too big. It may be cut anywhere behind the first 8
+/// octets of TCP, and its lengths may be a super-segment's, so they are not used.
 expected<packet_repr, errc> parse_quote(byte_view quote, bool v4, std::uint32_t mtu) noexcept {
   if (quote.empty() || (quote[0] >> 4) != (v4 ? 4 : 6)) return unexpected{errc::icmp_ignored};
-  // The quoted header's checksum is no proof of anything, and some routers quote it changed.
+  // The checksum of a quoted header proves nothing, and some routers change the header.
   const auto ip = v4 ? parse_v4(quote, true) : parse_v6(quote);
   if (!ip || ip->protocol != tcp) return unexpected{errc::icmp_ignored};
   if (v4 && is_v4_fragment(quote)) return unexpected{errc::icmp_ignored};
@@ -185,8 +185,8 @@ expected<packet_repr, errc> parse_icmp6(byte_view message, const ip_repr& ip,
   constexpr std::uint8_t too_big = 2, first_of_link = 130, last_of_link = 137, mld2_report = 143;
   if (message.size() < icmp_header) return unexpected{errc::truncated};
   const auto type = message[0];
-  // The host's own talk on every link, a TUN too: multicast listeners, routers, neighbours. It is
-  // nobody's answer to us.
+  // Multicast listeners, routers, neighbours: the host sends these on every link, so on a TUN too.
+  // They are no answers to us.
   if ((type >= first_of_link && type <= last_of_link) || type == mld2_report)
     return unexpected{errc::not_tcp};
   if (type != too_big) return unexpected{errc::icmp_ignored};

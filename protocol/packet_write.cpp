@@ -15,10 +15,11 @@ constexpr std::size_t v4_header = 20;
 constexpr std::size_t v6_header = 40;
 constexpr std::size_t tcp_header = 20;
 constexpr std::size_t tcp_checksum_at = 16;
-/// MSS, NOP, NOP, SACK-permitted, NOP, window scale 14: those of Linux with timestamps off and a
-/// receive limit of 1 GiB, in its order. Scale 14 gives trackers on the way 1 GiB of window.
+/// MSS, NOP, NOP, SACK-permitted, NOP, window scale 14: the options of Linux with timestamps off
+/// and a receive limit of 1 GiB, in its order. With scale 14 trackers on the way see a window of 1
+/// GiB.
 constexpr std::array<std::uint8_t, 12> syn_options{2, 4, 0, 0, 1, 1, 4, 2, 1, 3, 3, 14};
-/// NOP, window scale 14: all that a SYN of tonel 0.6.1 or phantun has.
+/// NOP, window scale 14: the options of a SYN of tonel 0.6.1 or phantun.
 constexpr std::array<std::uint8_t, 4> plain_syn_options{1, 3, 3, 14};
 
 void write_v4(byte_span out, const segment_header& h, std::size_t total) noexcept {
@@ -85,9 +86,9 @@ std::size_t write_partial_header(byte_span out, const segment_header& header,
 void finish_checksum(byte_span header, inet_checksum payload) noexcept {
   const auto ip_size = (header[0] >> 4) == 4 ? v4_header : v6_header;
   const auto t = header.subview(ip_size);
-  // The field holds the pseudo header's sum, so it is summed with the rest. Headers are of even
-  // length: the payload starts at a word. A result of 0 stays, since TCP, other than UDP, has no
-  // "no checksum" to tell it from.
+  // The field holds the pseudo header's sum, so it is summed with the rest. The header's length is
+  // even, so the payload starts at a word. A result of 0 stays: unlike UDP, TCP has no "no
+  // checksum".
   store_be16(t, tcp_checksum_at, inet_checksum{}.add(t).add16(payload.folded()).finish());
 }
 

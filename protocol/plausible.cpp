@@ -6,9 +6,10 @@ namespace tonel::protocol {
 
 namespace {
 
-/// What may be late at any rate: half a second of jitter at a megabit per second.
+/// Octets that may be late at any rate: half a second of jitter at 1 Mbit/s.
 constexpr std::uint64_t least_behind = std::uint64_t{64} << 10;
-/// A burst that is lost behind a pause, and the most that is believed without asking.
+/// Octets that may be lost in front of a segment: at least a burst after a pause; and the most that
+/// is believed without asking the peer.
 constexpr std::uint64_t least_ahead = std::uint64_t{1} << 20;
 constexpr std::uint64_t most_ahead = std::uint64_t{64} << 20;
 
@@ -20,7 +21,7 @@ plausible_range recent_progress::range(std::uint64_t received, std::uint64_t ack
   const auto acked = static_cast<std::uint32_t>(acknowledged) - older_.acknowledged;
   plausible_range out;
   out.acks_behind = least_behind + std::min<std::uint64_t>(acked, least_ahead);
-  // Half for each direction: what data in flight takes from one side, the other can't have.
+  // Half for late segments and half for lost ones.
   const auto most = most_beside(sent - acknowledged + out.acks_behind + 1) / 2;
   out.behind = std::min(least_behind + came, most);
   out.ahead = std::min(std::clamp(std::uint64_t{4} * came, least_ahead, most_ahead), most);

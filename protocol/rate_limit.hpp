@@ -7,7 +7,8 @@
 
 namespace tonel::protocol {
 
-/// At most so many a second, counted in whole seconds; shared by what lives on one thread.
+/// Allows at most `per_second` takes in a second; a second begins with its first take.
+/// Thread: one at a time
 class rate_limit {
 public:
   explicit rate_limit(std::uint32_t per_second) noexcept : per_second_(per_second) {}
@@ -27,11 +28,11 @@ private:
   time_point since_{};
 };
 
-/// Numbers that nobody can tell in advance without the seed; not for keys.
+/// A random generator whose numbers cannot be predicted without the seed; not for keys.
 /// Source: S. Vigna, "An experimental exploration of Marsaglia's xorshift generators, scrambled"
 class xorshift {
 public:
-  /// seed: random; 0, from which nothing comes, is taken for 1
+  /// seed: random; 0, which would only give zeros, counts as 1
   explicit xorshift(std::uint64_t seed) noexcept : state_(seed == 0 ? 1 : seed) {}
   std::uint32_t next() noexcept {
     state_ ^= state_ >> 12;
@@ -44,9 +45,9 @@ private:
   std::uint64_t state_;
 };
 
-/// A limit whose budget nobody outside can count: each second's is drawn anew, from half the rate to
-/// one and a half times. What is missing of an exact one tells a stranger which of his guesses have
-/// met a live connection.
+/// A rate limit whose budget an outsider cannot know: it is drawn anew each second, from half to
+/// one and a half times the rate. With a fixed budget, an attacker who counts the answers sees
+/// which of his guesses have met a live connection.
 /// Source: RFC 5961 §7, CVE-2016-5696
 class random_rate_limit {
 public:
@@ -70,11 +71,11 @@ private:
   xorshift random_;
 };
 
-/// Deals out points in time that are a step apart, so that what falls due at once is done in turn.
+/// Gives out time points a step apart, so that things that fall due at once are done in turn.
 class turns {
 public:
   explicit turns(duration step) noexcept : step_(step) {}
-  /// Now, or a step after the last one given.
+  /// Now, or a step after the last time point given.
   [[nodiscard]] time_point next(time_point now) noexcept {
     const auto turn = free_ < now ? now : free_;
     free_ = turn + step_;

@@ -15,7 +15,7 @@ constexpr std::size_t tcp_min_header = 20;
 constexpr std::uint8_t tcp = 6;
 constexpr std::uint16_t more_fragments = 0x2000;
 constexpr std::uint16_t offset_mask = 0x1fff;
-constexpr std::size_t unit = 8; ///< of offsets, and of all lengths but the last
+constexpr std::size_t unit = 8; ///< octets; of offsets, and of all lengths but the last
 
 } // namespace
 

@@ -7,7 +7,7 @@ namespace tonel::protocol {
 
 namespace {
 
-/// A lone datagram may be announced with the size of those that could have followed it.
+/// The datagrams' real size: a lone one may be announced with a larger datagram_size.
 std::uint32_t real_size(std::uint32_t length, std::uint32_t datagram_size) noexcept {
   return std::min(length, datagram_size);
 }
@@ -24,7 +24,7 @@ std::uint32_t run_builder::room(std::uint32_t length, std::uint32_t datagram_siz
                        static_cast<std::uint32_t>(max_run_segments) - datagrams_);
   if (!empty()) {
     if (size > datagram_size_) return 0;
-    // Shorter ones: the first can end this run, the next would have to follow a short one.
+    // Of shorter datagrams one may end this run; a second one would follow a short one.
     if (size < datagram_size_) most = std::min(most, 1u);
   }
   const auto left = capacity_ - bytes_;

@@ -7,22 +7,22 @@
 
 namespace tonel::protocol {
 
-/// Grows one run: consecutive datagrams of equal size, the last of which may be shorter. Pieces are
-/// what one read gave (themselves runs); the caller keeps them, this only says whether the next one
-/// may join.
+/// Grows one run: consecutive datagrams of equal size, the last of which may be shorter. It decides
+/// how much of the next piece (the datagrams of one read, a run themselves) may join; the caller
+/// keeps the pieces.
 /// Shape: at most max_run_segments datagrams and `capacity` octets of payload; a zero-length
-///        datagram is a run alone
+///        datagram is a run of its own
 class run_builder {
 public:
-  /// capacity: octets of payload, what is left of 65,535 after the headers.
+  /// capacity: octets of payload: 65,535 less the headers
   explicit run_builder(std::size_t capacity) noexcept : capacity_(capacity) {}
 
-  /// Takes the next piece of `length` octets in datagrams of `datagram_size` if it can join the
-  /// run. An empty run takes any piece of up to capacity and max_run_segments. False: as many as
-  /// room() says may still join; close this run (reset) and ask again for the rest.
+  /// Takes the next piece, `length` octets in datagrams of `datagram_size`, if all of it can join.
+  /// An empty run takes any piece of up to capacity and max_run_segments. False: cut the piece by
+  /// room(), close the run by reset(), and offer the rest again.
   bool take(std::uint32_t length, std::uint32_t datagram_size) noexcept;
-  /// How many datagrams of a piece, from its first, may still join: as many as if each were offered
-  /// alone. The caller cuts a piece that fits in part. 0 for an empty run: larger than capacity.
+  /// The number of datagrams at the start of a piece that may still join. 0 for an empty run: the
+  /// first datagram exceeds the capacity.
   std::uint32_t room(std::uint32_t length, std::uint32_t datagram_size) const noexcept;
   void reset() noexcept { *this = run_builder{capacity_}; }
 
@@ -36,10 +36,10 @@ private:
   std::uint32_t bytes_ = 0;
   std::uint32_t datagrams_ = 0;
   std::uint32_t datagram_size_ = 0;
-  bool closed_ = false; ///< a shorter datagram ended it
+  bool closed_ = false; ///< a shorter datagram has ended the run
 };
 
-/// Datagrams in `length` octets cut into `datagram_size`; 1 for a zero-length datagram.
+/// The number of datagrams in `length` octets cut at `datagram_size`; 1 for a zero-length datagram.
 constexpr std::uint32_t datagrams_in(std::uint32_t length, std::uint32_t datagram_size) noexcept {
   return datagram_size == 0 ? 1 : (length + datagram_size - 1) / datagram_size;
 }

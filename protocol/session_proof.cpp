@@ -10,7 +10,7 @@ void session_claims::greeted(std::uint64_t counter) noexcept {
 }
 
 void session_claims::was_reset(std::uint64_t counter, bool open) noexcept {
-  // A hello that a later one has overtaken is refused without any loss.
+  // The refusal of a hello that a later, answered one has overtaken proves no loss.
   if (open || counter > latest_greeted_) next_.introduces = true;
 }
 
@@ -18,8 +18,8 @@ expected<void, errc> session_proof::admit(const hello_repr& hello) {
   if (hello.stream_count != stream_count_ || hello.stream_index >= stream_count_ ||
       !proves(hello, secret_))
     return unexpected{errc::bad_hello};
-  // A later stream of an index takes the place of an earlier one, never the reverse; so the highest
-  // is all that has to be known.
+  // A later stream of an index replaces an earlier one, never the reverse; so the highest counter
+  // is enough.
   if (used_.size() <= hello.stream_index) used_.resize(std::size_t{hello.stream_index} + 1);
   auto& used = used_[hello.stream_index];
   if (hello.counter < used || hello.counter == ~std::uint64_t{0})

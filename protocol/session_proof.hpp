@@ -9,16 +9,16 @@
 
 namespace tonel::protocol {
 
-/// What the hello of one stream says of its session.
+/// The session as one stream's hello states it.
 struct session_claim {
   session_id id{};
   session_secret secret{};
   std::uint64_t counter = 0;
-  bool introduces = true; ///< the secret is carried in it
+  bool introduces = true; ///< the hello carries the secret
 };
 
-/// What a client's session gives to its streams' hellos: each gets a counter of its own, and the
-/// secret is carried only while the server may not know the session.
+/// Makes the claims for the hellos of a client's session: each gets a counter of its own, and
+/// carries the secret only as long as the server may not know the session.
 /// Source: docs/wire.md, "Hello"
 class session_claims {
 public:
@@ -26,15 +26,15 @@ public:
     next_.id = id;
     next_.secret = secret;
   }
-  /// For one stream more.
+  /// The claim for another stream.
   session_claim next() noexcept {
     ++next_.counter;
     return next_;
   }
-  /// The server has answered the hello of this counter: it knows the session.
+  /// The server has answered the hello with this counter, so it knows the session.
   void greeted(std::uint64_t counter) noexcept;
-  /// A stream ended by RST: the server has lost the session, or is another one. open: its hello had
-  /// been answered
+  /// A stream ended by RST: the server has lost the session, or is another one. open: the stream's
+  /// hello was answered before
   void was_reset(std::uint64_t counter, bool open) noexcept;
   bool introduces() const noexcept { return next_.introduces; }
 
@@ -43,26 +43,26 @@ private:
   std::uint64_t latest_greeted_ = 0;
 };
 
-/// What a server keeps of a session to tell its client's hellos from copies of them.
-/// Shape:  eight octets for each index up to the highest that came
+/// Tells the hellos of a session's client from copies; kept by the server.
+/// Shape:  eight octets for each stream index up to the highest seen
 /// Source: docs/wire.md, "Hello"
 class session_proof {
 public:
   /// From the hello that introduced the session.
   explicit session_proof(const hello_repr& introduction) noexcept
       : secret_(introduction.secret), stream_count_(introduction.stream_count) {}
-  /// Takes the hello of a stream that is to be made, once. A repeat of a stream's own hello is its
-  /// stream's, and not asked about here.
-  /// Errors: bad_hello (tag, or a count that is not the session's), replayed_hello (its counter, or a
-  ///         later one, has opened a stream of that index); refuse by RST and count
+  /// Checks the hello of a stream before it is made, and uses up its counter. Repeats of a hello go
+  /// to their stream instead.
+  /// Errors: bad_hello (the tag, or another count than the session's), replayed_hello (this counter
+  ///         or a later one has opened a stream of the index); refuse by RST and count
   [[nodiscard]] expected<void, errc> admit(const hello_repr& hello);
-  /// What the server's hellos are tagged with.
+  /// The secret for the tags of the server's hellos.
   const session_secret& secret() const noexcept { return secret_; }
 
 private:
   session_secret secret_;
   std::uint8_t stream_count_;
-  std::vector<std::uint64_t> used_; ///< the highest counter + 1, by index; 0: none
+  std::vector<std::uint64_t> used_; ///< highest counter + 1, indexed by stream index; 0: none
 };
 
 } // namespace tonel::protocol

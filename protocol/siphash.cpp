@@ -19,7 +19,7 @@ std::uint64_t siphash24(const std::array<std::uint8_t, 16>& key, byte_view bytes
   const auto whole = bytes.size() / 8 * 8;
   for (std::size_t at = 0; at < whole; at += 8)
     words.take(load_le(bytes.data() + at, 8));
-  // The last word: what is left over, and the length's low octet on top.
+  // The last word: the remaining octets, with the length's low octet on top.
   const auto left = bytes.size() - whole;
   words.take((std::uint64_t{bytes.size()} << 56) |
              (left == 0 ? 0 : load_le(bytes.data() + whole, left)));

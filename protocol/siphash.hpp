@@ -7,7 +7,7 @@
 
 namespace tonel::protocol {
 
-/// The state of SipHash-C-D over whole 64-bit words; how a length gets into them is the caller's.
+/// The state of SipHash-C-D over whole 64-bit words; the caller adds the length, if needed.
 /// Source: Aumasson, Bernstein: SipHash, a fast short-input PRF (2012), §2
 template <int C, int D> class sip_words {
 public:

@@ -18,7 +18,7 @@ std::uint64_t epoch_of(time_point now) noexcept {
 
 } // namespace
 
-/// The epoch's key. Derived, not drawn: every queue of the process arrives at the same one.
+/// The epoch's key. It is derived, not drawn, so that every queue of the process has the same key.
 const syn_cookie::key& syn_cookie::key_of(std::uint64_t epoch) const noexcept {
   auto& known = keys_[epoch % keys_.size()];
   if (known.epoch == epoch) return known.value;
@@ -32,8 +32,8 @@ const syn_cookie::key& syn_cookie::key_of(std::uint64_t epoch) const noexcept {
   return known.value;
 }
 
-// DEVIATION RFC 6528 §3: no clock goes into it but the key's age. A SYN that is repeated must get the
-// same number, or trackers call a client that follows the second one invalid.
+// DEVIATION RFC 6528 §3: of the clock only the key's epoch enters. A repeated SYN must get the same
+// number, or trackers call a client invalid that follows the second answer.
 seq_num syn_cookie::cookie(const four_tuple& tuple, std::uint64_t epoch) const noexcept {
   return native_isn(static_cast<std::uint32_t>(siphash24(key_of(epoch), octets_of(tuple))));
 }
@@ -57,7 +57,7 @@ bool syn_cookie::proves_token(const four_tuple& tuple, seq_num syn, seq_num ack,
   if (ack.raw < 2 || ack.raw > 65'536) return false;
   const auto epoch = epoch_of(now);
   if (token_of(tuple, syn, epoch) == ack.raw - 1) return true;
-  // A handshake is over in seconds, and a second valid token doubles the chance of a guess.
+  // The token of the last epoch counts for seconds only, since it doubles the chance of a guess.
   const bool just_changed = now.time_since_epoch() % key_life < legacy_handshake;
   return just_changed && epoch > 0 && token_of(tuple, syn, epoch - 1) == ack.raw - 1;
 }

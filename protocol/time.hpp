@@ -6,8 +6,8 @@
 
 namespace tonel::protocol {
 
-/// The clock that time points are of: CLOCK_BOOTTIME on Linux. It has no now(): time is an argument
-/// everywhere in protocol/, so that tests and the simulator own it.
+/// The clock of all time points: CLOCK_BOOTTIME on Linux. It has no now(): time is an argument
+/// everywhere in protocol/, so that tests and the simulator decide it.
 struct boot_clock {
   using duration = std::chrono::nanoseconds;
   using rep = duration::rep;
@@ -16,11 +16,11 @@ struct boot_clock {
   static constexpr bool is_steady = true;
 };
 
-/// A moment of boot_clock; where it starts is the caller's choice, as long as it never goes back.
+/// A time point of boot_clock. The caller chooses its origin; it must never go back.
 using time_point = boot_clock::time_point;
 using duration = boot_clock::duration;
 
-/// The first time of a schedule, counted from `start`, that is still to come; or its last.
+/// The first time of a schedule, counted from `start`, that is after `now`; else the last one.
 template <std::size_t N>
 time_point next_of(const std::array<duration, N>& schedule, time_point start,
                    time_point now) noexcept {

@@ -10,8 +10,8 @@ namespace {
 
 constexpr std::size_t largest_datagram = 65'535;
 
-/// `to` ^= `key`, as wide as the compiler is sure to make it: its own vectorisation of a plain loop
-/// depends on the optimisation level.
+/// `to` ^= `key`, word by word: whether a compiler vectorises a plain loop depends on the
+/// optimisation level.
 template <class Word>
 std::size_t xor_words(std::uint8_t* to, const std::uint8_t* key, std::size_t size) noexcept {
   std::size_t done = 0;

@@ -9,26 +9,25 @@
 
 namespace tonel::protocol {
 
-/// The exclusive or of every datagram with a repeated key, from the key's first octet on in each.
-/// Hides nothing: who knows or guesses some octets of a datagram has those of the key.
-/// Shape:  out[i] = in[i] ^ key[i mod length]; the same for both directions; no octet is added
+/// Combines every datagram with a repeated key by exclusive or, starting at the key's first octet.
+/// Protects nothing: whoever guesses octets of a datagram has those of the key.
+/// Shape:  out[i] = in[i] ^ key[i mod length]; the same in both directions; adds no octets
 /// Thread: any
-/// Source: tonel 0.6.1, which uses 1,500 octets of a key at most
+/// Source: tonel 0.6.1, which uses at most 1,500 octets of a key
 class xor_cipher {
 public:
   static constexpr std::size_t max_key = 1500;
 
-  /// key: not empty; what exceeds max_key does not count.
+  /// key: not empty; octets beyond max_key are ignored
   explicit xor_cipher(std::string_view key);
 
-  /// Changes datagrams in place that lie one after the other, datagram_size octets each, the last
-  /// maybe fewer.
+  /// Changes datagrams in place. datagram_size: octets of each; the last one may be shorter
   void apply(byte_span datagrams, std::uint32_t datagram_size) const noexcept;
 
   bool operator==(const xor_cipher& other) const noexcept { return stream_ == other.stream_; }
 
 private:
-  /// The key, repeated to the length of the largest datagram: so that no octet needs a modulus.
+  /// The key, repeated to the length of the largest datagram, so that no modulus is needed.
   std::vector<std::uint8_t> stream_;
 };
 

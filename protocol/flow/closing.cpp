@@ -8,7 +8,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// Times since the first FIN; the last one is where the wait for its answer ends.
+// Repeats of the FIN, counted from the first; the last time ends the wait for its answer.
 constexpr std::array<duration, 4> fin_schedule{1s, 2s, 4s, 8s};
 constexpr std::array<duration, 2> exit_schedule{500ms, 1500ms};
 constexpr auto reset_interval = 100ms;

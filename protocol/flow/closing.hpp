@@ -7,30 +7,31 @@
 
 namespace tonel::protocol::flow {
 
-/// Where a stream is between its SYN and its being forgotten.
+/// The stages of a stream, from its SYN until it is forgotten.
 enum class stage : std::uint8_t {
   syn_sent,
   open,
-  fin_sent,   ///< we closed; datagrams are still read
-  last_ack,   ///< the peer closed, and our FIN answers it
-  time_wait,  ///< both closed; a repeated FIN is answered
-  reset_sent, ///< our RST went out; its challenge is answered
+  fin_sent,   ///< we closed first; datagrams are still read
+  last_ack,   ///< the peer closed first, and our FIN answered it
+  time_wait,  ///< both closed; a repeated FIN is still answered
+  reset_sent, ///< we sent a RST; challenges to it are answered
   gone,
 };
 
-/// How a stream ends: FIN and RST, their repeats, and the time for which late segments are answered.
-/// Shape:  open, then by FIN: fin_sent, time_wait, gone; or last_ack, gone; or by RST: reset_sent, gone.
-///         `gone` may follow any; there is no way back
+/// The end of a stream: FIN and RST, their repeats, and the time in which late segments are
+/// answered.
+/// Shape:  from open by FIN: fin_sent, time_wait, gone; or last_ack, gone; by RST: reset_sent,
+///         gone. `gone` may follow any stage; no stage returns
 /// Source: RFC 9293 §3.6; docs/wire.md, "Closing"
 class closing {
 public:
-  /// What the stream has to do.
+  /// What the stream has to do now.
   enum class act : std::uint8_t {
     nothing,
-    send_fin,   ///< ours, once more
-    send_ack,   ///< of the peer's FIN
-    send_reset, ///< at what the peer acknowledged, where that can be
-    forget,     ///< it is gone: nothing answers any more
+    send_fin,   ///< repeat our FIN
+    send_ack,   ///< acknowledge the peer's FIN
+    send_reset, ///< with the peer's ack as sequence number, if that is plausible
+    forget,     ///< the stream is gone, and answers nothing any more
   };
   static constexpr duration linger = std::chrono::seconds{10};
 
@@ -40,28 +41,28 @@ public:
   bool is(stage s) const noexcept { return stage_ == s; }
   /// The handshake is done.
   void open() noexcept { stage_ = stage::open; }
-  /// We close. Send the FIN.
+  /// We close first. Send the FIN.
   void close(time_point now, bool at_exit) noexcept;
-  /// The peer's FIN, in its place: `open` is answered by ours, fin_sent by an ACK, and if the process
-  /// ends the stream is gone with that.
+  /// The peer's FIN has come at RCV.NXT. In `open` our FIN answers it, in fin_sent an ACK, after
+  /// which the stream is gone if the process ends.
   act on_fin(time_point now) noexcept;
-  /// We end it without more ado. Send the RST; for so long late segments are answered.
+  /// We end the stream by a RST. Send it; late segments are answered for `lingers`.
   void reset(time_point now, duration lingers = linger) noexcept;
   void forget() noexcept { stage_ = stage::gone; }
 
-  /// A segment other than SYN and RST, in last_ack, time_wait or reset_sent. all_acked: it
+  /// A segment other than SYN and RST has come in last_ack, time_wait or reset_sent. all_acked: it
   /// acknowledges our FIN
   act on_late(bool fin, bool all_acked, time_point now) noexcept;
-  /// Call at deadline(). In fin_sent and last_ack `forget` says that nobody has answered.
+  /// Call it at deadline(). `forget` in fin_sent or last_ack means that our FIN was never answered.
   act on_timer(time_point now) noexcept;
-  /// `max` before the end begins, and when it is over.
+  /// time_point::max() before the end begins, and once the stream is gone.
   time_point deadline() const noexcept;
 
 private:
   void start_fin(time_point now) noexcept;
 
-  time_point since_{};                      ///< of our FIN
-  time_point until_ = time_point::max();    ///< the next repeat of it, or the end of lingering
+  time_point since_{};                      ///< when our FIN was first sent
+  time_point until_ = time_point::max();    ///< next repeat of our FIN, or end of lingering
   time_point answered_ = time_point::min(); ///< the last RST to a late segment
   stage stage_;
   bool at_exit_ = false;

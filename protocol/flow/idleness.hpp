@@ -6,37 +6,38 @@
 
 namespace tonel::protocol::flow {
 
-/// Whether datagrams pass: a stream says once that none has for a while, and once that one does again.
+/// Notices when no datagram passes for a while, and when one does again; each is reported once.
 class idleness {
 public:
-  /// timeout: 0: never idle
+  /// timeout: after the last datagram; 0: never idle
   explicit idleness(duration timeout) noexcept : timeout_(timeout) {}
 
-  /// The stream has come so far that datagrams may pass.
+  /// Datagrams may pass from now on.
   void begin(time_point now) noexcept { last_ = now; }
-  /// A datagram came. True: it ended the idleness, which is to be said.
+  /// A datagram was received. True: report that the idleness has ended.
   [[nodiscard]] bool received(time_point now) noexcept {
     last_ = now;
     return std::exchange(idle_, false);
   }
-  /// A datagram went. Nothing can be said at that moment: it is by the next timer, due at once.
+  /// A datagram was sent. Its effects come by the next timer, which is then due at once (woke()).
   void sent(time_point now) noexcept {
     last_ = now;
     if (!idle_) return;
     idle_ = false;
     woke_ = true;
   }
-  /// The idleness has ended, which is to be said; true once.
+  /// True once, after sent() has ended the idleness: report it.
   [[nodiscard]] bool take_woke() noexcept { return std::exchange(woke_, false); }
-  /// It begins; true once.
+  /// True once, when the idleness begins: report it.
   [[nodiscard]] bool take_idle(time_point now) noexcept {
     if (now < deadline()) return false;
     idle_ = true;
     return true;
   }
 
+  /// take_woke() would be true.
   bool woke() const noexcept { return woke_; }
-  /// When a datagram last passed, either way.
+  /// The time of the last datagram, either way.
   time_point last() const noexcept { return last_; }
   time_point deadline() const noexcept {
     return idle_ || timeout_ <= duration::zero() ? time_point::max() : last_ + timeout_;

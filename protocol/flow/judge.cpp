@@ -4,10 +4,10 @@
 
 namespace tonel::protocol::flow {
 
-/// The rule of RFC 5961 §5.2 for ACKs, and for SEQ a narrower one than RFC 9293's: a window as wide
-/// as the one announced would take a stranger's guess for one of ours (docs/wire.md).
-/// DEVIATION RFC 9293 §3.10.7.4: what lies below RCV.NXT is taken, too; nothing is ever sent again
-/// here, so it is a late datagram and not an old copy.
+/// For ACKs the rule of RFC 5961 §5.2; for SEQ a narrower one than RFC 9293's, since a window as
+/// wide as the announced one would accept a stranger's guesses (docs/wire.md).
+/// DEVIATION RFC 9293 §3.10.7.4: a segment below RCV.NXT is accepted, too: nothing is ever sent
+/// again, so it is a late datagram and no copy.
 verdict judge::out_of_order(const sequence_space& space, std::int64_t at, std::int64_t length,
                             std::int64_t ack, std::uint64_t control) const noexcept {
   const auto next = static_cast<std::int64_t>(space.rcv_end);

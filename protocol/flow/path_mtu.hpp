@@ -10,28 +10,29 @@
 
 namespace tonel::protocol::flow {
 
-/// For how long what ICMP says is believed: the path may have become wider.
+/// How long an MTU of ICMP is believed: the path's MTU may grow later.
 constexpr duration icmp_belief = std::chrono::minutes{10};
 
-/// The largest datagram that fits into a segment, by what device, peer and ICMP say.
-/// Units: octets of IP packets, but for max_datagram()
+/// The largest datagram that fits into a segment, by the MTUs of device, peer and ICMP.
+/// Units: octets of IP packets, except max_datagram()
 class path_mtu {
 public:
   path_mtu(std::uint16_t device, bool v4) noexcept : device_(device), v4_(v4) { update(); }
 
   std::uint32_t max_datagram() const noexcept { return max_datagram_; }
-  /// That of a whole packet.
+  /// The largest IP packet.
   std::uint32_t packet() const noexcept;
-  // Each tells whether max_datagram() has moved.
-  /// The peer takes no more than this.
+  // True: max_datagram() has changed.
+  /// The peer's MTU.
   bool peer_takes(std::uint32_t mtu) noexcept;
-  /// A believed ICMP names less than what is sent.
+  /// A believed ICMP message has this MTU.
   bool heard(std::uint16_t mtu) noexcept;
-  /// What ICMP said is too old.
+  /// The MTU of ICMP is too old.
   bool forget() noexcept;
 
-  /// ICMP about a segment of the stream's; believed: it quotes what is under way. True: it names less than
-  /// what is sent, and holds for icmp_belief; otherwise it is counted.
+  /// An ICMP message about a segment of the stream. believed: it quotes numbers that are under way.
+  /// True: it has lowered the MTU; call forget() after icmp_belief. False: it is counted as
+  /// dropped.
   bool on_too_big(const packet_too_big& icmp, bool believed, effects& out) noexcept;
 
 private:
@@ -39,20 +40,21 @@ private:
 
   std::uint32_t max_datagram_ = 0;
   std::uint16_t device_;
-  std::uint16_t peer_ = 65'535; ///< least of what it has said
+  std::uint16_t peer_ = 65'535; ///< the peer's least MTU so far
   std::uint16_t icmp_ = 65'535;
   bool v4_;
 };
 
-/// Where the IPv4 IDs of what is under way lie.
+/// The range of IPv4 IDs under way.
 struct ids_under_way {
-  std::uint16_t first = 0; ///< of what was sent next when nothing was under way
-  std::uint16_t next = 0;  ///< of what is sent next
+  std::uint16_t first = 0; ///< of the next segment when nothing was under way last
+  std::uint16_t next = 0;  ///< of the next segment now
 };
 
-/// Whoever forges an ICMP must know numbers that are under way: the SEQ lies between the highest ack
-/// and SND.NXT, and the ack is a recent one. Where a router quotes 8 octets of TCP alone, the IPv4 ID
-/// stands in for the ack, which is little: enough only while little is under way.
+/// Whether an ICMP message quotes a segment under way: its SEQ lies between the highest ack and
+/// SND.NXT, and its ack is a recent one. A forger would have to guess both. If a router quotes only
+/// 8 octets of TCP, the IPv4 ID stands in for the ack; its few bits suffice only while little is
+/// under way.
 /// Source: RFC 5927 §4.1
 [[nodiscard]] bool quotes_what_is_under_way(const packet_too_big& icmp, const sequence_space& space,
                                             ids_under_way ids) noexcept;

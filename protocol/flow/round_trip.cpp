@@ -4,8 +4,8 @@
 
 namespace tonel::protocol::flow {
 
-/// As RFC 6298 has it, but for the first: nothing is sent again too early here, so that one sample
-/// need not stand for its double.
+/// As RFC 6298, except for the first sample, whose variation need not be half of it: no segment is
+/// sent again here, so none too early.
 void round_trip::measured(duration sample) noexcept {
   using namespace std::chrono_literals;
   const auto us = static_cast<std::uint32_t>(std::clamp<duration>(sample, 1us, 1min) /

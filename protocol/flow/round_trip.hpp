@@ -7,7 +7,7 @@
 
 namespace tonel::protocol::flow {
 
-/// The smoothed time of a round trip and its variation.
+/// The smoothed round-trip time and its variation.
 /// Source: RFC 6298 §2
 class round_trip {
 public:
@@ -22,7 +22,7 @@ public:
   duration patience() const noexcept;
 
 private:
-  std::uint32_t smoothed_ = 0, variation_ = 0; ///< in microseconds
+  std::uint32_t smoothed_ = 0, variation_ = 0; ///< microseconds
 };
 
 } // namespace tonel::protocol::flow

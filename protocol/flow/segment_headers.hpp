@@ -7,12 +7,12 @@
 
 namespace tonel::protocol::flow {
 
-/// Makes the headers of what a stream sends.
+/// Makes the headers of a stream's segments.
 struct segment_headers {
   four_tuple tuple;
   std::uint16_t ip_id = 0; ///< of the next segment
 
-  /// Every segment carries the current ack, so whatever has one settles the ACK that is owed.
+  /// A header with the present ack, which also settles the ACK that is owed.
   segment_header make(sequence_space& space, seq_num seq, std::uint8_t flags) noexcept {
     segment_header out;
     out.tuple = tuple;

@@ -7,11 +7,11 @@ namespace {
 
 using namespace std::chrono_literals;
 
-/// The peers of a server may send on for minutes, with an ack field that no RST can be made from.
+/// Clients may send on for minutes, with an ack field from which no RST can be made.
 constexpr duration server_linger = 2min;
-/// For which one whose place is taken reads on.
+/// How long a superseded stream reads on.
 constexpr auto drain = 3s;
-/// Datagrams in front of a RST may have been lost.
+/// How far ahead a RST may lie: datagrams in front of it may be lost.
 constexpr std::int32_t reset_room = 65'535;
 
 } // namespace
@@ -23,7 +23,7 @@ effects stream::close(time_point now, bool at_exit) noexcept {
     out.add(ended{end_reason::closed_by_us});
     forget(out);
   } else if (closing_.is(flow::stage::open)) {
-    end(end_reason::closed_by_us, now, out); // those peers take a FIN for a datagram
+    end(end_reason::closed_by_us, now, out); // legacy peers take a FIN for a datagram
     if (at_exit) forget(out);
   }
   return out;
@@ -49,7 +49,7 @@ void stream::on_reset(const segment_repr& in, time_point now, effects& out) noex
   const auto ahead = in.seq - rcv_nxt();
   const bool in_place = ahead >= 0 && ahead <= reset_room;
   if (!greeted_) {
-    // tonel's server ends what it finds odd in a handshake with sequence number 0.
+    // tonel's server refuses an odd handshake by a RST with sequence number 0.
     if (in_place || in.seq.raw == 0) {
       give_up_port(out);
       return forget(out);
@@ -63,7 +63,7 @@ void stream::on_reset(const segment_repr& in, time_point now, effects& out) noex
   if (greeted_) peer_->on_doubtful_reset(*this, now, out);
 }
 
-/// SEQ = SND.NXT, with state kept, as late segments come.
+/// Sends a RST with SEQ = SND.NXT. The stream stays, since late segments come.
 void stream::send_reset(time_point now, effects& out) noexcept {
   out.add(send_segment{header(snd_nxt(), flag::rst | flag::ack), {}});
   closing_.reset(now, client_ ? flow::closing::linger : server_linger);
@@ -78,18 +78,18 @@ void stream::end(end_reason why, time_point now, effects& out) noexcept {
 
 void stream::on_closing(const segment_repr& in, time_point now, effects& out) noexcept {
   if (in.has(flag::syn)) {
-    // A new connection of the same 4-tuple must not wait for our memory.
+    // A new connection of the same 4-tuple must not wait until this one is forgotten.
     if (in.has(flag::ack)) return;
     answer_new_syn(in, now, out);
     return forget(out);
   }
-  if (in.has(flag::rst)) return; // nothing answers a RST
+  if (in.has(flag::rst)) return; // no RST is ever answered
   const auto ack = space_.position_of_ack(in.ack);
   const bool ack_ok = in.ack <= snd_nxt() && ack >= static_cast<std::int64_t>(space_.acked);
   if (ack_ok) space_.acked = static_cast<std::uint64_t>(ack);
   const auto what = closing_.on_late(in.has(flag::fin), false, now);
   if (what != flow::closing::act::send_reset) return;
-  // Below the highest ack, trackers call a RST invalid.
+  // Trackers call a RST below the highest ack invalid.
   out.add(send_segment{header(ack_ok ? in.ack : snd_nxt(), flag::rst | flag::ack), {}});
 }
 

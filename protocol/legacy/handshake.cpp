@@ -10,10 +10,10 @@ namespace {
 
 using namespace std::chrono_literals;
 
-/// Both programs have buffers for an Ethernet frame.
+/// Both programs have buffers of this size.
 constexpr std::uint16_t largest_mtu = 1'500;
-/// A SYN that is not repeated: with the handshake that follows on another port, less than datagrams
-/// wait for a session.
+/// How long the first port's only SYN waits: with the handshake on another port that follows, less
+/// than datagrams wait for a session.
 constexpr duration first_port_time = 1s;
 /// phantun's client repeats its SYN at 1 s and 2 s; later, a SYN begins a new connection.
 constexpr auto handshake_time = 3s;
@@ -52,7 +52,7 @@ effects stream::open(time_point now) noexcept {
   return out;
 }
 
-/// The SYN, first or repeated: same sequence number, so that any SYN-ACK fits.
+/// Sends the first or a repeated SYN. The sequence number is the same, so that any SYN-ACK fits.
 void stream::on_syn_timer(time_point now, effects& out) noexcept {
   const auto& schedule = peer_->syn_schedule();
   const bool one_syn = schedule.front() == schedule.back();
@@ -76,7 +76,7 @@ void stream::give_up_port(effects& out) noexcept {
 void stream::on_syn_sent(const segment_repr& in, time_point now, effects& out) noexcept {
   const bool of_our_syn = in.has(flag::ack) && in.ack == space_.first();
   if (in.has(flag::rst)) {
-    // The RST for a port where nobody listens may not count the SYN.
+    // The RST of a port without a listener may not acknowledge the SYN.
     const bool uncounted = in.has(flag::ack) && in.ack == space_.iss;
     if (!of_our_syn && !uncounted) {
       out.add(count_drop{errc::out_of_window, 1});
@@ -95,10 +95,10 @@ void stream::establish(const segment_repr& in, time_point now, effects& out) noe
   space_.irs = in.seq;
   closing_.open();
   trip_.measured(now - started_);
-  // phantun's SYN-ACK has sequence number 0; one that a middlebox has moved belongs to no group.
+  // phantun's SYN-ACK has sequence number 0; a number changed by a middlebox is no token.
   learn(token_in(in.seq) != 0 ? profile::tonel : profile::phantun);
   auto mtu = std::uint32_t{largest_mtu};
-  if (in.mss != 0) mtu = std::min(mtu, in.mss + header_size(is_v4())); // added on the way
+  if (in.mss != 0) mtu = std::min(mtu, in.mss + header_size(is_v4())); // MSS set by a router
   if (mtu_.peer_takes(mtu)) out.add(mtu_changed{mtu_.max_datagram()});
 
   started_ = now;
@@ -118,12 +118,12 @@ void stream::confirmed(time_point now, effects& out) noexcept {
   out.add(greeted{});
 }
 
-/// What a server has to say at the start.
+/// Server: answers the first segment.
 void stream::greet(time_point now, effects& out) noexcept {
   fresh_ = false;
   answered_at_ = now;
-  // tonel's client drops the first payload whenever it comes. Whatever is sent here opens the window
-  // of the trackers on the client's side, which end an upload without answers at 128 KiB.
+  // tonel's client drops the first payload whenever it comes. Any answer opens the window of
+  // trackers at the client's side, which stop an upload without answers at 128 KiB.
   if (has_packet())
     send_packet(out);
   else
@@ -140,9 +140,9 @@ void stream::on_syn(const segment_repr& in, time_point now, effects& out) noexce
     out.add(count_drop{errc::bad_flags, 1});
     return;
   }
-  if (!is_legacy_syn(in)) return challenge(out, now); // its sender's RST will end this
+  if (!is_legacy_syn(in)) return challenge(out, now); // the client's RST will end this
   if (in.seq == space_.irs && now - started_ < handshake_time) {
-    // Of this connection. tonel sends one SYN, of which the path may make two.
+    // A repeat of this connection's SYN. tonel sends one SYN, which the path may duplicate.
     if (now - started_ >= least_repeat) learn(profile::phantun);
     return;
   }
@@ -152,9 +152,9 @@ void stream::on_syn(const segment_repr& in, time_point now, effects& out) noexce
   syn_again_at_ = now;
 }
 
-/// The peer has lost its end, or is done with it, and starts anew from the same port. What is left of
-/// the old connection's stays until a segment proves that the SYN was the peer's own, unless it only
-/// waits for late segments.
+/// Server: answers the SYN of a client that has lost or ended its stream, and starts anew from the
+/// same port. This stream stays until a segment proves that the SYN was the client's own, unless it
+/// only waits for late segments.
 bool stream::answer_new_syn(const segment_repr& in, time_point now, effects& out) noexcept {
   if (client_ || cookie_ == nullptr || !is_legacy_syn(in)) return false;
   out.add(send_segment{legacy_syn_ack(in, cookie_->token(in.tuple, in.seq, now)), {}});

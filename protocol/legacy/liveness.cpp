@@ -11,10 +11,10 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr std::uint64_t never_stuck = std::uint64_t{160} << 10;
-/// tonel's client probes after 3 s.
+/// Longer than 3 s, after which tonel's client probes.
 constexpr auto opener_patience = 4s;
 constexpr auto stuck_silence = 1s;
-/// Octets that no ack names, after which a client moves to a new connection: at 1 GiB trackers close
+/// Unacknowledged octets after which a client moves to a new connection: at 1 GiB trackers drop
 /// this one.
 constexpr std::uint64_t rotate_after = std::uint64_t{512} << 20;
 
@@ -42,14 +42,14 @@ void stream::on_open_timer(time_point now, effects& out) noexcept {
   if (rotate_) {
     rotate_ = false;
     silent_ = true;
-    // Datagrams of ours would acknowledge what comes.
+    // An idle download is only worn: a datagram of ours would acknowledge it.
     out.add(went_silent{space_.under_way() < rotate_after});
   }
 
   if (timers_.due(timer::keepalive, now) || timers_.due(timer::check, now)) {
     if (timers_.is_set(timer::keepalive)) timers_.set(timer::keepalive, now + keepalive_);
     timers_.clear(timer::check);
-    // While an answer is awaited, the probes do the asking.
+    // While an answer is awaited, probes are sent anyway.
     if (!awaiting_ && is_open()) {
       send_keepalive(now, out);
       peer_->await_answer(*this, now);
@@ -73,8 +73,8 @@ void stream::owe_ack(time_point now, effects& out) noexcept {
   if (!timers_.is_set(timer::ack)) timers_.set(timer::ack, now + flow::delayed_ack);
 }
 
-/// A probe is the one segment that neither program hands to its application; and its answer tells them
-/// apart.
+/// Sends a probe, the only segment that neither program hands to its application; the answer shows
+/// which program it is.
 void stream::send_opener(time_point now, effects& out) noexcept {
   opener_sent_ = true;
   if (client_)
@@ -84,15 +84,15 @@ void stream::send_opener(time_point now, effects& out) noexcept {
   send_probe(0, out);
 }
 
-/// Where the opener was outrun, the upload stands still.
+/// If the upload was faster than the opener, it has stopped.
 void stream::on_opener_timer(time_point now, effects& out) noexcept {
-  if (space_.snd_end != 0 || space_.rcv_end >= never_stuck) return; // it is open
+  if (space_.snd_end != 0 || space_.rcv_end >= never_stuck) return; // the window is open
   if (space_.rcv_end < stuck_after || now - idle_.last() < stuck_silence)
-    return send_opener(now, out); // it was lost, or its answer
+    return send_opener(now, out); // the opener or its answer was lost
   peer_->on_stuck_upload(*this, now, out);
 }
 
-/// A client's: before trackers close a connection of which too much is not acknowledged.
+/// Client: replaces a connection before trackers drop it for too many unacknowledged octets.
 void stream::watch_acks() noexcept {
   if (!rotated_up_ && space_.under_way() >= rotate_after) rotated_up_ = rotate_ = true;
   if (!rotated_down_ && space_.owed() >= rotate_after) rotated_down_ = rotate_ = true;
@@ -110,7 +110,7 @@ time_point stream::deadline() const noexcept {
 effects stream::on_resume(time_point now) noexcept {
   effects out;
   if (closing_.is(flow::stage::syn_sent) && now >= started_ && timers_.is_set(timer::attempt)) {
-    // The time asleep doesn't count against the handshake.
+    // The time in suspend does not count for the handshake.
     started_ = now;
     on_syn_timer(now, out);
   } else if (closing_.is(flow::stage::open) && client_) {

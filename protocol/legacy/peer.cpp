@@ -27,14 +27,14 @@ void peer::delivered(stream&, time_point) const noexcept {}
 bool peer::on_timer(stream&, time_point, effects&) const noexcept { return false; }
 void peer::on_resume(stream&, time_point, effects&) const noexcept {}
 
-/// Whose application would see an ACK has probed by now, so its application does not. Either opens the
-/// window.
+/// Sends an ACK, which opens the window: tonel, whose application would see the ACK, would have
+/// probed by now.
 void peer::on_stuck_upload(stream& s, time_point, effects& out) const noexcept {
   s.send_ack(out);
   s.send_probe(0, out);
 }
 
-/// Keeps the path's memory fresh.
+/// Refreshes the entries of NATs and trackers on the path.
 void peer::send_keepalive(stream& s, effects& out) const noexcept { s.send_ack(out); }
 
 } // namespace tonel::protocol::legacy

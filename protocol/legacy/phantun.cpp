@@ -6,21 +6,21 @@ namespace {
 
 using namespace std::chrono_literals;
 
-/// How long what is sent at once is bounded for want of a word of the server.
+/// How long early datagrams are limited if the server sends nothing.
 constexpr auto patience = 1s;
 
 } // namespace
 
-/// phantun 0.8.1: it repeats its SYN, an ACK without payload reaches no application of its, and it answers
-/// no probe but one. It has no groups, and neither waits for a handshake packet nor drops one.
+/// phantun 0.8.1: repeats its SYN, hands no empty segment to its application, and answers one probe
+/// at most. It has no groups, and neither waits for a handshake packet nor drops one.
 class phantun final : public peer {
 public:
   phantun() noexcept : peer(profile::phantun, {1s, 2s, 3s, 3s}) {}
 
-  /// The server throws away the payload of what completes the handshake, and its application never sees
-  /// an empty segment, so the ACK can go twice. It says nothing by itself, but to tonel's probe it says
-  /// one ACK, which opens the trackers' windows for what its application sends at once. What follows sets
-  /// its ack field right.
+  /// The server drops the payload of the segment that completes the handshake, and hands no empty
+  /// segment to its application, so the ACK is sent twice. It sends nothing by itself, but answers
+  /// tonel's probe by one ACK, which opens trackers' windows for the first datagrams of its
+  /// application. Our next segment corrects its ack field.
   void established(stream& s, time_point now, effects& out) const noexcept override {
     s.send_ack(out);
     s.send_opener(now, out);
@@ -29,7 +29,7 @@ public:
     s.held_back_until_ = now + patience;
     s.confirm(now, out);
   }
-  /// It does so until the third ACK has arrived.
+  /// phantun repeats its SYN-ACK until the third ACK has arrived.
   bool repeats_syn_ack(stream& s, effects& out) const noexcept override {
     s.send_ack(out);
     return true;
@@ -44,8 +44,8 @@ public:
     s.skip_packet(in, at);
     s.deliver_data(s.peer_control_, in, at, now, out);
   }
-  /// As long as it is 0, a RST from a restarted server is useless. The trackers' window is opened by this,
-  /// too, however much is under way.
+  /// With ack 0 in the client's segments, a restarted server could make no useful RST: our ACK
+  /// corrects the field. It also opens trackers' windows, however much is under way.
   void on_spoilt_ack(stream& s, effects& out) const noexcept override { s.send_ack(out); }
 };
 

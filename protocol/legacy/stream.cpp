@@ -12,12 +12,12 @@ namespace {
 
 using namespace std::chrono_literals;
 
-/// Of a client that has proven nothing but its handshake.
+/// The most wrong acks of an unproven client.
 constexpr std::uint8_t most_wrong_acks = 16;
-/// A datagram that went this recently crosses a probe, and is as good an answer. The answer itself, coming
-/// behind it, would be a datagram of length zero.
+/// A datagram sent this recently crosses the probe, and is as good an answer. The real answer,
+/// coming after it, would be taken for a zero-length datagram.
 constexpr auto crossing_time = 1s;
-/// Until the peer has spoken, where it is waited for a little: trackers read a SYN's window unscaled.
+/// The most octets before the peer's first segment, since trackers read a SYN's window unscaled.
 constexpr std::uint64_t first_window = 60'000;
 
 } // namespace
@@ -66,11 +66,11 @@ void stream::on_open(const segment_repr& in, time_point now, effects& out) noexc
   if (in.has(flag::rst)) return on_reset(in, now, out);
   if (in.has(flag::syn)) return on_syn(in, now, out);
   if (in.has(flag::fin)) {
-    out.add(count_drop{errc::bad_flags, 1}); // not of those peers
+    out.add(count_drop{errc::bad_flags, 1}); // legacy peers send no FIN
     return;
   }
   if (starts_anew(in, now)) {
-    // This segment is lost with the stream; the next one proves as much to the acceptor.
+    // This segment is lost with the stream; the next one proves the new handshake to the acceptor.
     ended_ = true;
     out.add(ended{end_reason::closed_by_peer});
     return forget(out);
@@ -85,7 +85,7 @@ void stream::on_open(const segment_repr& in, time_point now, effects& out) noexc
   const auto ack = space_.position_of_ack(in.ack);
   const bool ack_ok = in.ack <= snd_nxt() && ack >= 0 &&
                       ack + std::int64_t{receive_window} >= static_cast<std::int64_t>(space_.acked);
-  // A probe or its answer leaves 0 or 1 in those programs' ack field until the next datagram.
+  // After a probe or its answer, legacy programs send ack 0 or 1 until the next datagram comes.
   const bool spoilt = in.ack.raw <= 1;
   if (!seq_ok || (!ack_ok && !spoilt)) {
     out.add(count_drop{errc::out_of_window, datagrams_in(in.payload_length, in.datagram_size)});
@@ -101,7 +101,7 @@ void stream::on_open(const segment_repr& in, time_point now, effects& out) noexc
   peer_->on_payload(*this, in, at, ack_ok && ack > 0, now, out);
 }
 
-/// Whatever the peer sends in order shows that it lives.
+/// The peer has sent a valid segment, so it is alive.
 void stream::received(time_point now, effects& out) noexcept {
   held_back_until_ = time_point::min();
   awaiting_ = false;
@@ -115,23 +115,23 @@ void stream::received(time_point now, effects& out) noexcept {
   }
 }
 
-/// ACK field 0 and nothing else: tonel's probe, its answer, or phantun's answer to a probe.
+/// An empty segment with ack 0: tonel's probe, the answer to one, or phantun's answer.
 void stream::on_probe(const segment_repr& in, time_point now, effects& out) noexcept {
   received(now, out);
   if (in.seq.raw == 0) {
     learn(profile::tonel);
     if (last_sent_ == time_point::min() || now - last_sent_ >= crossing_time) send_probe(1, out);
   } else if (in.seq.raw == 1) {
-    // Of what came before its answer, nothing was under way any more.
+    // Everything before this answer has arrived, so nothing is under way.
     if (space_.rcv_end < stuck_after) timers_.clear(timer::opener);
-    // As long as it has sent nothing, phantun's answer looks the same.
+    // Before its first datagram, phantun's answer looks the same.
     if (space_.rcv_end > 0) learn(profile::tonel);
   } else if (opener_sent_) {
     timers_.clear(timer::opener);
     learn(profile::phantun);
     if (!client_) peer_->on_spoilt_ack(*this, out);
   }
-  // A server that waits for our handshake packet may ask, too.
+  // A server may probe while it waits for our handshake packet.
   if (!awaits_packet_) confirm(now, out);
 }
 
@@ -149,7 +149,7 @@ std::uint32_t stream::admit(std::uint32_t size, std::uint32_t datagrams, time_po
     const auto fit = answers_->room() / (size + header_size(is_v4()));
     datagrams = static_cast<std::uint32_t>(std::min<std::uint64_t>(datagrams, fit));
   }
-  // No acks come: trackers alone know what is too much.
+  // Legacy peers acknowledge nothing by themselves, so only trackers limit what is under way.
   if (size == 0 || now >= held_back_until_) return datagrams;
   const auto under_way = space_.under_way();
   const auto room = under_way < first_window ? (first_window - under_way) / size : 0;
@@ -159,7 +159,7 @@ std::uint32_t stream::admit(std::uint32_t size, std::uint32_t datagrams, time_po
 segment_header stream::data_header(std::uint32_t length, std::uint32_t datagrams, bool,
                                    time_point now) noexcept {
   auto out = header(snd_nxt(), flag::ack);
-  headers_.ip_id = static_cast<std::uint16_t>(headers_.ip_id + datagrams - 1); // one is counted
+  headers_.ip_id = static_cast<std::uint16_t>(headers_.ip_id + datagrams - 1); // 1 by header()
   if (unproven()) note_sent(length, datagrams);
   space_.snd_end += length;
   idle_.sent(now);
@@ -169,7 +169,7 @@ segment_header stream::data_header(std::uint32_t length, std::uint32_t datagrams
   return out;
 }
 
-/// Before data_header's octets count.
+/// Called before snd_end moves.
 void stream::note_sent(std::uint32_t length, std::uint32_t datagrams) noexcept {
   answers_->sent(length + std::uint64_t{datagrams} * header_size(is_v4()));
   const auto size = datagrams == 0 ? 0 : (length + datagrams - 1) / datagrams;
@@ -180,8 +180,8 @@ void stream::note_sent(std::uint32_t length, std::uint32_t datagrams) noexcept {
   }
 }
 
-/// Those programs acknowledge the end of the last segment that came. What acknowledges the handshake
-/// alone shows 16 bits, and less where they are spoilt.
+/// Legacy programs acknowledge the end of the last segment received. An ack of the handshake alone
+/// proves 16 bits, and a spoilt one less.
 void stream::judge_ack(const segment_repr& in, std::int64_t ack) noexcept {
   const auto position = static_cast<std::uint64_t>(ack);
   const auto* first = ends_.data();
@@ -194,7 +194,7 @@ void stream::judge_ack(const segment_repr& in, std::int64_t ack) noexcept {
                            header_size(is_v4()));
 }
 
-/// No client says that it got what was never sent: somebody guesses.
+/// A client never acknowledges octets that were not sent: somebody guesses.
 void stream::on_wrong_ack(time_point now, effects& out) noexcept {
   if (++wrong_acks_ >= most_wrong_acks) end(end_reason::dead, now, out);
 }
@@ -221,7 +221,7 @@ void stream::send_packet(effects& out) noexcept {
   space_.sent_to(handshake_packet_->size());
 }
 
-/// tonel's keepalive (seq 0) and the answer to it (seq 1): outside the connection's numbers.
+/// Sends tonel's keepalive (seq 0) or the answer to it (seq 1), outside the connection's numbers.
 void stream::send_probe(std::uint32_t seq, effects& out) noexcept {
   segment_header probe;
   probe.tuple = tuple();

@@ -23,24 +23,24 @@
 
 namespace tonel::protocol::legacy {
 
-/// What a stream of an older dialect waits for while it is not closing.
+/// The timers of a legacy stream while it is not closing.
 enum class timer : std::uint8_t {
-  attempt, ///< client: the SYN is repeated, or the peer asked for what shows that it has our third ACK
-  ack,     ///< the delayed ACK
-  keepalive, ///< client: nothing received for the interval
+  attempt,   ///< client: repeats the SYN, or asks for a sign that the peer has our third ACK
+  ack,       ///< the delayed ACK
+  keepalive, ///< client: the keepalive interval since the last segment
   check,     ///< client: some time after the last datagram received
-  probe,     ///< the next probe, or the verdict
-  larger,    ///< what ICMP said is forgotten
-  drained,   ///< superseded, and the time to read on is over
-  opener,    ///< server: the segment that opens trackers' windows should have done so
+  probe,     ///< the next probe, or the end of the wait for its answer
+  larger,    ///< forgets the MTU of ICMP
+  drained,   ///< superseded: end of the time to read on
+  opener,    ///< server: checks whether the opener has opened the windows of trackers
   count,
 };
 /// The enumerator's name.
 const char* to_string(timer t) noexcept;
 
-/// One stream with tonel 0.6.1 or phantun at the other end: SYNs have a window scale alone, no segment has
-/// PSH, RST closes. What one of these does alone is its `peer`'s. Its interface is that of
-/// protocol::stream, which documents it.
+/// A stream whose peer is tonel 0.6.1 or phantun: SYNs have no option but the window scale, no
+/// segment has PSH, RST closes. The differences between both are in `peer`. The interface is
+/// documented at protocol::stream.
 /// Source: docs/legacy.md
 class stream {
 public:
@@ -85,8 +85,8 @@ private:
   friend class phantun;
   friend class peer;
 
-  /// A client's trackers stop an upload without answers between 64 KiB and twice that. With more than
-  /// 64 KiB under way a probe passes, but opens nothing: it acknowledges too little.
+  /// Trackers at a client stop an upload without answers between 64 KiB and twice that. With more
+  /// than 64 KiB under way a probe passes, but acknowledges too little to open their window.
   static constexpr std::uint64_t stuck_after = std::uint64_t{64} << 10;
 
   stream(const stream_config& config, bool client) noexcept;
@@ -110,8 +110,8 @@ private:
   void on_open(const segment_repr& in, time_point now, effects& out) noexcept;
   void received(time_point now, effects& out) noexcept;
   void on_probe(const segment_repr& in, time_point now, effects& out) noexcept;
-  /// A client's handshake packet is what stands first in its numbers, not what comes first: so a lost
-  /// one takes no datagram along.
+  /// A client's handshake packet is the segment with the first sequence number, not the first to
+  /// arrive: so if it is lost, no datagram is taken for it.
   void skip_packet(const segment_repr& in, std::int64_t at) noexcept {
     if (at == 0 && !client_ && has_packet()) peer_control_ = in.datagram_size;
   }
@@ -146,7 +146,7 @@ private:
 
   bool is_v4() const noexcept { return headers_.is_v4(); }
   bool has_packet() const noexcept { return handshake_packet_ && !handshake_packet_->empty(); }
-  /// An older client that has not shown that it sees what we send.
+  /// The client has not proven itself (answer_limit).
   bool unproven() const noexcept { return answers_ && !answers_->proven(); }
 
   const peer* peer_;
@@ -165,36 +165,34 @@ private:
   random_rate_limit* challenge_budget_;
   const syn_cookie* cookie_;
 
-  std::uint64_t peer_control_ =
-      0; ///< octets of the peer's handshake packet at the start, once known
-  std::uint64_t packet_at_ =
-      0;                 ///< client: where a server's handshake packet starts, as far as is known
-  time_point started_{}; ///< of the SYN, then the handshake's third segment
-  time_point answered_at_ = time_point::min();     ///< the last handshake packet of ours
-  time_point last_sent_ = time_point::min();       ///< the last datagram of ours
-  time_point syn_again_at_ = time_point::min();    ///< server: a SYN of a new connection came
-  time_point held_back_until_ = time_point::min(); ///< client: what is sent is bounded until then
-  seq_num syn_again_;                              ///< that SYN's
+  std::uint64_t peer_control_ = 0; ///< end of the peer's handshake packet, once known
+  std::uint64_t packet_at_ = 0;    ///< client: position of the server's handshake packet, if known
+  time_point started_{};           ///< time of the SYN, later of the third segment
+  time_point answered_at_ = time_point::min();     ///< our last handshake packet
+  time_point last_sent_ = time_point::min();       ///< our last datagram
+  time_point syn_again_at_ = time_point::min();    ///< server: when a SYN of a new connection came
+  time_point held_back_until_ = time_point::min(); ///< client: datagrams are limited until then
+  seq_num syn_again_;                              ///< sequence number of that SYN
   std::uint16_t first_id_;                         ///< the first IP ID
-  /// Of an unproven client: where the first segments that it was sent end, and what it acknowledged
-  /// that was none of it.
+  /// Unproven client: the ends of the first segments sent to it, and its acks that fit none of
+  /// them.
   std::array<std::uint16_t, 8> ends_{};
   std::uint8_t ends_known_ = 0, wrong_acks_ = 0;
-  std::uint8_t probes_ = 0; ///< unanswered
+  std::uint8_t probes_ = 0; ///< unanswered probes
   bool client_;
-  bool joins_; ///< a group
+  bool joins_; ///< joins a group
   bool last_port_;
   bool first_port_;
   bool greeted_ = false;       ///< the peer has our third ACK
-  bool awaits_packet_ = false; ///< data goes when the server's handshake packet has come
-  bool awaiting_ = false;      ///< what we sent wants an answer
-  bool silent_ = false;        ///< went_silent was said
-  bool ended_ = false;         ///< ended or try_new_port was said
-  bool fresh_ = false;         ///< server: nothing was handled yet
+  bool awaits_packet_ = false; ///< client: data waits for the server's handshake packet
+  bool awaiting_ = false;      ///< a segment was sent that needs an answer
+  bool silent_ = false;        ///< went_silent was given
+  bool ended_ = false;         ///< ended or try_new_port was given
+  bool fresh_ = false;         ///< server: no segment was handled yet
   bool third_seen_ = false;    ///< server: the handshake's third segment came
-  bool opener_sent_ = false;   ///< the segment that opens trackers' windows went out
-  bool rotate_ = false;        ///< client: went_silent is to be said for want of acks
-  bool rotated_up_ = false, rotated_down_ = false; ///< it was, of what we sent or received
+  bool opener_sent_ = false;   ///< the segment that opens trackers' windows was sent
+  bool rotate_ = false;        ///< client: give went_silent for lack of acks
+  bool rotated_up_ = false, rotated_down_ = false; ///< was given, for octets sent or received
 };
 
 } // namespace tonel::protocol::legacy

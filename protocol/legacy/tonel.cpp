@@ -10,15 +10,15 @@ namespace {
 
 using namespace std::chrono_literals;
 
-/// The server drops a connection whose third ACK has not come by then.
+/// tonel's server drops a connection whose third ACK has not come after this time.
 constexpr duration confirm_time = 3s;
 constexpr duration first_confirm_time = 2s;
 constexpr auto ask_again = 1s;
-/// How soon a handshake packet is taken for lost; sent again too soon, it is a datagram.
+/// The least time until a handshake packet counts as lost; a needless repeat would be a datagram.
 constexpr duration least_packet_wait = 200ms;
 constexpr std::uint8_t probe_count = 6;
 constexpr duration probe_interval = 3s;
-/// The client probes after as long itself: a server lets it.
+/// Added at a server, since the client probes after the same time itself.
 constexpr auto let_it = 1s;
 constexpr auto check_time = 3s;
 
@@ -28,16 +28,16 @@ duration confirm_patience(bool first_port) noexcept {
 
 } // namespace
 
-/// tonel 0.6.1: it has groups of connections, answers probes and ends without answers to its own. Its
-/// server takes the first segment for the third ACK, whatever it holds, and the first payload for a
-/// handshake packet, if it is told to expect one.
+/// tonel 0.6.1: has groups of connections, answers probes, and ends if its own are not answered.
+/// Its server takes the first segment for the third ACK, whatever it holds, and the first payload
+/// for a handshake packet, if it is set to expect one.
 class tonel final : public may_be_tonel {
 public:
   tonel() noexcept : may_be_tonel(profile::tonel) {}
 
-  /// Data may go only when what comes before has arrived. With a handshake packet the server's own
-  /// tells so; without one a probe's answer does, which opens the window of the trackers on the way
-  /// besides.
+  /// Data may be sent only once the third ACK and a handshake packet have arrived. The server's own
+  /// handshake packet shows that; without one a probe is sent, whose answer also opens trackers'
+  /// windows.
   void established(stream& s, time_point now, effects& out) const noexcept override {
     s.send_packet(out);
     s.answered_at_ = now;
@@ -53,7 +53,8 @@ public:
   void greet(stream& s, time_point now, effects& out) const noexcept override {
     s.send_opener(now, out);
   }
-  /// Its application would see an ACK. It begins anew with the next datagram.
+  /// An ACK would reach its application. Ends the stream; the client opens another for its next
+  /// datagram.
   void on_stuck_upload(stream& s, time_point now, effects& out) const noexcept override {
     s.end(end_reason::dead, now, out);
   }
@@ -65,7 +66,8 @@ public:
     s.watch_window();
     on_opening_payload(s, in, at, acknowledges, now, out);
   }
-  /// It closes with sequence number 0, which proves nothing: ask whether it is still there.
+  /// tonel closes by a RST with sequence number 0, which proves nothing: probes whether it is
+  /// alive.
   void on_doubtful_reset(stream& s, time_point now, effects& out) const noexcept override {
     if (s.probes_ == probe_count) return;
     s.awaiting_ = true;
@@ -81,7 +83,7 @@ public:
     s.timers_.set(timer::probe, now + probe_interval + (s.client_ ? 0s : let_it));
   }
   void delivered(stream& s, time_point now) const noexcept override {
-    // A download without uploads must notice a lost path, too.
+    // A download without uploads must notice a lost path as well.
     s.timers_.set(timer::check, now + check_time);
   }
   void send_keepalive(stream& s, effects& out) const noexcept override { s.send_probe(0, out); }
@@ -95,7 +97,7 @@ public:
       s.timers_.set(timer::attempt, now);
       on_confirm_timer(s, now, out);
     } else if (s.is_open()) {
-      // The path may be another by now: the first probe at once, as if it were due.
+      // The path may have changed: sends the first probe at once, as if it were due.
       s.awaiting_ = true;
       s.probes_ = 1;
       s.timers_.set(timer::probe, now + probe_interval);
@@ -110,7 +112,7 @@ private:
                                  bool acknowledges, time_point now, effects& out) noexcept;
 };
 
-/// True when the port was given up.
+/// True: the port was given up.
 bool tonel::on_confirm_timer(stream& s, time_point now, effects& out) noexcept {
   if (!s.timers_.due(timer::attempt, now)) return false;
   const auto patience = confirm_patience(s.first_port_);
@@ -120,7 +122,7 @@ bool tonel::on_confirm_timer(stream& s, time_point now, effects& out) noexcept {
     return false;
   }
   if (s.has_packet() && s.last_port_) {
-    s.confirm(now, out); // a server that sends none
+    s.confirm(now, out); // the server seems to send none
     return false;
   }
   s.send_reset(now, out);
@@ -128,7 +130,7 @@ bool tonel::on_confirm_timer(stream& s, time_point now, effects& out) noexcept {
   return true;
 }
 
-/// True when the stream was found dead.
+/// True: the stream was found dead.
 bool tonel::on_probe_timer(stream& s, time_point now, effects& out) noexcept {
   if (!s.timers_.due(timer::probe, now)) return false;
   if (s.probes_ == 1 && s.client_ && !std::exchange(s.silent_, true)) out.add(went_silent{});
@@ -143,14 +145,14 @@ bool tonel::on_probe_timer(stream& s, time_point now, effects& out) noexcept {
   return true;
 }
 
-/// A server sends its handshake packet when ours has come, so it is the first in its numbers that
-/// acknowledges ours; on a connection that joins a group datagrams may stand before it.
+/// A server sends its handshake packet once ours has come, so it is the first payload, by sequence
+/// number, that acknowledges ours; on a connection that joins a group, datagrams may precede it.
 void tonel::on_opening_payload(stream& s, const segment_repr& in, std::int64_t at,
                                bool acknowledges, time_point now, effects& out) noexcept {
   const auto start = static_cast<std::uint64_t>(at);
   if (acknowledges) {
-    // Behind a gap it may be what the gap holds: then a join has lost a datagram for it, and a first
-    // connection, which has no datagrams before, the packet itself.
+    // Behind a gap, the packet may be in the gap: a join then loses this datagram in its place; on
+    // a first connection no datagrams precede the packet, so only the packet was lost.
     if (s.peer_control_ == 0 && (start == s.packet_at_ || s.joins_))
       s.peer_control_ = start + in.datagram_size;
     s.confirm(now, out);
@@ -158,7 +160,7 @@ void tonel::on_opening_payload(stream& s, const segment_repr& in, std::int64_t a
   }
   if (start == s.packet_at_) s.packet_at_ = start + in.payload_length;
   s.deliver_data(0, in, at, now, out);
-  // What was sent after ours should have come acknowledges it.
+  // A segment sent after our packet should have arrived acknowledges it.
   const auto wait = std::max<duration>(2 * s.trip_.smoothed(), least_packet_wait);
   if (s.greeted_ || now - s.answered_at_ < wait) return;
   s.answered_at_ = now;

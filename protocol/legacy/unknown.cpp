@@ -4,14 +4,14 @@ namespace tonel::protocol::legacy {
 
 namespace {
 
-/// phantun sends an ACK without payload where its ack has moved by 128 MiB since the last; nobody
-/// else acknowledges that much at once without data.
+/// Only phantun acknowledges this many octets at once without payload: it sends an empty ACK when
+/// its ack has moved by 128 MiB.
 constexpr std::int64_t phantun_ack = std::int64_t{96} << 20;
 
 } // namespace
 
-/// A client's server before its SYN-ACK, and a server's client before it shows what it is: nothing that one
-/// of the programs would mind.
+/// A peer whose program is not known: a server before its SYN-ACK, or a client before it shows its
+/// program. Does nothing that either program would take wrong.
 class unknown final : public may_be_tonel {
 public:
   unknown() noexcept : may_be_tonel(profile::legacy) {}

@@ -9,7 +9,7 @@ namespace {
 using namespace std::chrono_literals;
 using act = flow::closing::act;
 
-/// For which one whose place is taken reads on.
+/// How long a superseded stream reads on.
 constexpr auto drain = 3s;
 
 } // namespace
@@ -51,7 +51,7 @@ effects stream::supersede(time_point now) noexcept {
   return {};
 }
 
-/// RFC 5961 §3.2: a RST counts at exactly RCV.NXT; elsewhere in the window its sender is asked.
+/// RFC 5961 §3.2: a RST counts at exactly RCV.NXT; elsewhere in the window it gets a challenge ACK.
 void stream::on_reset(const segment_repr& in, time_point now, effects& out) noexcept {
   const auto ahead = in.seq - rcv_nxt();
   if (ahead == 0) {
@@ -64,8 +64,8 @@ void stream::on_reset(const segment_repr& in, time_point now, effects& out) noex
   if (ahead > 0 && ahead < static_cast<std::int32_t>(receive_window)) challenge(in, now, out);
 }
 
-/// A bare ACK that names both ends' numbers: a peer that lost its state answers it with a RST that
-/// counts, one that has it ignores it, and trackers on the way learn where the connection stands.
+/// Sends a bare ACK with both ends' numbers: a peer without the stream answers by a RST that
+/// counts, a peer with it ignores the ACK, and trackers on the way learn the connection's numbers.
 void stream::challenge(const segment_repr& in, time_point now, effects& out) noexcept {
   if (challenges_.take(now, challenge_budget_))
     answer(in, out);
@@ -73,15 +73,15 @@ void stream::challenge(const segment_repr& in, time_point now, effects& out) noe
     out.add(count_drop{errc::rst_limited, 1});
 }
 
-/// A FIN that a guess could have placed ends nothing: it counts at exactly RCV.NXT. Behind a hole it
-/// waits until the peer has said how far it has sent.
+/// A FIN counts at exactly RCV.NXT only, so that no guess ends a stream. Behind missing octets it
+/// waits until the peer has confirmed how far it has sent.
 void stream::on_fin_segment(std::int64_t at, std::int64_t end, std::int64_t expected,
                             time_point now, effects& out) noexcept {
   if (at == expected || end - 1 == expected) {
     space_.rcv_end = static_cast<std::uint64_t>(end);
     return on_fin(now, out);
   }
-  if (at < expected) return; // nothing can follow a FIN
+  if (at < expected) return; // the peer has sent octets after it, so it is no FIN of the peer
   fin_ahead_ = static_cast<std::uint64_t>(end);
   ask(now, out);
 }
@@ -113,8 +113,8 @@ void stream::on_closing_timer(time_point now, effects& out) noexcept {
   forget(out);
 }
 
-/// SEQ = SND.NXT, with state kept: where segments were lost, the peer's RCV.NXT is lower, and its
-/// challenge names the number that it will obey.
+/// Sends a RST with SEQ = SND.NXT. The stream stays: if segments were lost, the peer's RCV.NXT is
+/// lower, and its challenge ACK names the number that a further RST needs.
 void stream::send_reset(time_point now, effects& out) noexcept {
   out.add(send_segment{header(snd_nxt(), flag::rst | flag::ack), {}});
   closing_.reset(now);
@@ -122,14 +122,14 @@ void stream::send_reset(time_point now, effects& out) noexcept {
 
 void stream::on_closing(const segment_repr& in, time_point now, effects& out) noexcept {
   if (in.has(flag::syn)) {
-    // A new connection of the same 4-tuple must not wait for our memory.
+    // A new connection of the same 4-tuple must not wait until this one is forgotten.
     if (in.has(flag::ack)) return;
     if (!client_ && cookie_ != nullptr && is_native_syn(in))
       out.add(send_segment{native_syn_ack(in, cookie_->isn(in.tuple, now), device_mtu_), {}});
     return forget(out);
   }
   if (in.has(flag::rst)) {
-    // TIME-WAIT obeys none (RFC 1337 §3); nothing answers a RST.
+    // A RST has no effect in TIME-WAIT (RFC 1337 §3), and no RST is ever answered.
     if (closing_.is(flow::stage::last_ack) && in.seq == rcv_nxt()) forget(out);
     return;
   }
@@ -141,7 +141,7 @@ void stream::on_closing(const segment_repr& in, time_point now, effects& out) no
   case act::send_fin: return send_fin(out);
   case act::send_ack: return send_ack(out);
   case act::send_reset:
-    // Below the highest ack, trackers call a RST invalid.
+    // Trackers call a RST below the highest ack invalid.
     out.add(send_segment{header(ack_ok ? in.ack : snd_nxt(), flag::rst | flag::ack), {}});
     return;
   case act::forget: return forget(out);

@@ -2,38 +2,38 @@
 
 #include <algorithm>
 
-// A stream whose path is lost while its fellows' are not: told from a peer that is silent by what the
-// other streams of its session are answered meanwhile, and so in well under a second.
+// Finds a stream whose path is lost while its fellows' paths work, in well under a second: if the
+// other streams of the session are answered meanwhile, the peer is not merely silent.
 namespace tonel::protocol::native {
 
 namespace {
 
 using namespace std::chrono_literals;
 
-/// From the first datagram that nothing shows the arrival of to the first question.
+/// From the first unproven datagram to the first question.
 constexpr duration first_look = 250ms;
 constexpr duration between_questions = 100ms;
 constexpr duration look_again = 50ms;
-/// From the last question to the verdict; two round trips where these are longer.
+/// From the last question to the verdict, or two round trips if these are longer.
 constexpr duration least_wait = 150ms;
-/// One lost packet in twenty, each way, takes all of three questions or their answers once in a
-/// thousand times.
+/// Questions before the verdict: if one packet in twenty is lost each way, all three questions or
+/// their answers are lost once in a thousand times.
 constexpr std::uint8_t enough = 3;
-// One that is left out is asked on: its path may come back.
+// A stream that is left out is still asked, since its path may come back.
 constexpr duration still_behind = 1s;
 constexpr duration still_behind_at_most = 10s;
 
 } // namespace
 
-/// A datagram went out.
+/// A datagram was sent: its arrival has to be proven.
 void stream::compare_later(time_point now) noexcept {
   if (timers_.is_set(timer::compare) || !greeted_) return;
   unproven_since_ = now;
   timers_.set(timer::compare, now + std::max(first_look, 2 * fellows_->trip));
 }
 
-/// The peer got what was sent: it acknowledges more, or answers a question. That it sends is not
-/// enough, as one direction may be lost alone.
+/// The peer has proven that it receives: it acknowledges more, or answers a question. Segments of
+/// the peer alone prove nothing, since only one direction may be lost.
 void stream::proven(time_point now) noexcept {
   fellows_->answered = now;
   timers_.clear(timer::compare);
@@ -49,14 +49,14 @@ void stream::on_compare_timer(time_point now, effects& out) noexcept {
   }
   const auto& f = *fellows_;
   const auto waited = now - unproven_since_;
-  // The first question is asked in any case: of one that lives, the answer is what the others are
-  // measured by.
+  // The first question is asked in any case: if this stream is answered, its fellows can be
+  // compared with it.
   const bool witness = compared_times_ == 0       ? true
                        : compared_times_ < enough ? f.answered > unproven_since_
                                                   : f.answered >= compared_at_ + f.trip;
   if (!witness) {
-    // They are not answered either: what is silent is the peer, or all of the path, and not for this
-    // rule.
+    // The fellows are not answered either: the peer or the whole path is silent, which other timers
+    // notice.
     timers_.set(timer::compare, now + std::clamp(waited / 8, look_again, still_behind_at_most));
     return;
   }

@@ -11,17 +11,17 @@ namespace {
 
 using namespace std::chrono_literals;
 
-/// When the SYN is repeated after the first; the last one is where the port is given up.
+/// Repeats of the SYN, counted from the first; at the last time the port is given up.
 constexpr std::array<duration, 4> syn_schedule{1s, 3s, 7s, 15s};
-// Times since the first flight; the last one is where the port is given up.
+// Repeats of the first flight, counted from the first; at the last time the port is given up.
 constexpr std::array<duration, 5> flight_schedule{250ms, 1s, 2s, 4s, 8s};
-/// A SYN proxy's own handshake with the server, after which it opens its window, takes no longer.
+/// The time for a SYN proxy's own handshake with the server, after which it opens its window.
 constexpr duration proxy_patience = 1s;
 /// Assumed where the peer's SYN has no MSS (RFC 9293 §3.7.1).
 constexpr std::uint16_t default_mss_v4 = 536;
 constexpr std::uint16_t default_mss_v6 = 1'220;
 
-/// Until the peer has spoken, or for good where the window scale is taken away.
+/// The most octets under way until the peer's first segment; for good without window scale.
 constexpr std::uint32_t most_before_scale = 60'000;
 
 } // namespace
@@ -61,7 +61,7 @@ effects stream::open(time_point now) noexcept {
   return out;
 }
 
-/// The SYN, first or repeated: same sequence number, so that any SYN-ACK fits.
+/// Sends the first or a repeated SYN. The sequence number is the same, so that any SYN-ACK fits.
 void stream::on_syn_timer(time_point now, effects& out) noexcept {
   if (now - started_ >= syn_schedule.back()) {
     give_up_port(out);
@@ -100,8 +100,8 @@ void stream::on_syn_sent(const segment_repr& in, time_point now, effects& out) n
     out.add(count_drop{errc::bad_flags, 1});
     return;
   }
-  // The other end still has a connection of this 4-tuple: its challenge ACK names its RCV.NXT, a
-  // RST there ends it, and the SYN that follows finds nothing in its way.
+  // The peer still has an earlier connection of this 4-tuple: its challenge ACK names its RCV.NXT;
+  // a RST there ends that connection, and the next SYN finds none.
   out.add(count_drop{errc::out_of_window, 1});
   if (answered_at_ != time_point::min() && now - answered_at_ < repeat_interval) return;
   answered_at_ = now;
@@ -112,7 +112,7 @@ void stream::on_syn_sent(const segment_repr& in, time_point now, effects& out) n
 void stream::establish(const segment_repr& in, time_point now, effects& out) noexcept {
   space_.irs = in.seq;
   if (const auto shown = detect_legacy_ ? older_syn_ack(in) : std::nullopt) {
-    // A RST in the place of our third ACK frees their end.
+    // A RST in place of our third ACK frees the server's end.
     ended_ = true;
     out.add(send_segment{header(space_.first(), flag::rst | flag::ack), {}});
     out.add(peer_is_legacy{*shown});
@@ -131,8 +131,8 @@ void stream::establish(const segment_repr& in, time_point now, effects& out) noe
   send_ack(out);
   started_ = now;
   timers_.set(timer::attempt, next_of(flight_schedule, started_, now));
-  // A SYN proxy answers with a window of 0, and opens it when it has the server's SYN-ACK: until then it
-  // throws away what comes, or takes it for another third ACK.
+  // A SYN proxy answers with a window of 0, and opens it after the server's SYN-ACK: until then it
+  // drops segments, or takes them for another third ACK.
   shut_ = in.window == 0;
   if (shut_) {
     timers_.set(timer::attempt, now + proxy_patience);
@@ -145,12 +145,12 @@ void stream::establish(const segment_repr& in, time_point now, effects& out) noe
 void stream::first_word(time_point now, effects& out) noexcept {
   peer_spoke_ = true;
   if (!std::exchange(shut_, false)) return;
-  first_window_ = most_before_scale; // what it opens is at least the SYN's of a server
+  first_window_ = most_before_scale; // a proxy opens at least a SYN-ACK's window
   if (space_.snd_end == 0) send_flight(now, out);
   out.add(opened{});
 }
 
-/// Written once: a repeat must look like the retransmission that it claims to be.
+/// Encodes the hello once: a repeat must look like a retransmission.
 void stream::prepare_hello() noexcept {
   const auto packet = handshake_packet_ ? handshake_packet_->size() : 0;
   hello_repr hello;
@@ -169,7 +169,8 @@ void stream::prepare_hello() noexcept {
   hello_ = encode_hello(hello, session_.secret);
 }
 
-/// Handshake packet and hello, each in its own segment with PSH, which keeps GRO from merging them.
+/// Sends handshake packet and hello, each in its own segment with PSH, so that GRO does not merge
+/// them.
 void stream::send_flight(time_point now, effects& out) noexcept {
   constexpr std::uint8_t flags = flag::ack | flag::psh;
   std::uint32_t at = 0;
@@ -183,13 +184,13 @@ void stream::send_flight(time_point now, effects& out) noexcept {
   await_answer(now);
 }
 
-/// Of this stream's server. Its view of the sequence numbers may be another: firewalls change them.
+/// Whether a hello is from this stream's server, whose sequence numbers firewalls may have changed.
 bool stream::is_ours(const hello_repr& hello) const noexcept {
   return hello.session == session_.id && hello.counter == session_.counter &&
          hello.stream_index == stream_index_ && !hello.introduces && proves(hello, session_.secret);
 }
 
-/// Nothing that follows could be read.
+/// Ends the stream: without the peer's hello, no further segment can be understood.
 void stream::refuse_hello(errc reason, end_reason why, time_point now, effects& out) noexcept {
   out.add(count_drop{reason, 1});
   ended_ = true;
@@ -199,7 +200,7 @@ void stream::refuse_hello(errc reason, end_reason why, time_point now, effects& 
 
 void stream::greet(const hello_repr& hello, time_point now, effects& out) noexcept {
   greeted_ = true;
-  // Where the SYN was repeated nobody knows which one was answered; too long a time does less harm.
+  // After repeats it is unknown which SYN was answered; a time that is too long does less harm.
   if (!trip_.known()) measured(now - started_);
   timers_.clear(timer::attempt);
   peer_control_ = hello.control_length;
@@ -209,7 +210,7 @@ void stream::greet(const hello_repr& hello, time_point now, effects& out) noexce
   if (mtu_.peer_takes(hello.mtu)) out.add(mtu_changed{mtu_.max_datagram()});
 }
 
-/// Data that came before the server's hello: which octets are control is not known yet.
+/// Holds data that came before the server's hello, since the end of control is not known yet.
 void stream::hold(const segment_repr& in, time_point now, effects& out) noexcept {
   if (held_segments_ < max_held_segments && held_bytes_ + in.payload_length <= max_held_bytes) {
     ++held_segments_;
@@ -222,11 +223,11 @@ void stream::hold(const segment_repr& in, time_point now, effects& out) noexcept
     send_flight(now, out);
 }
 
-/// True when the port was given up.
+/// True: the port was given up.
 bool stream::on_flight_timer(time_point now, effects& out) noexcept {
   if (!timers_.due(timer::attempt, now)) return false;
   if (now - started_ >= flight_schedule.back()) {
-    // The server may have a stream that can't reach us.
+    // The server may have made a stream whose segments do not reach us.
     send_reset(now, out);
     give_up_port(out);
     return true;

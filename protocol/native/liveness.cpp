@@ -11,17 +11,18 @@ namespace {
 
 using namespace std::chrono_literals;
 
-/// Without window scale the sender may have no more than 60,000 octets under way.
+/// Octets that an ACK may wait for without window scale, where a sender has at most 60,000 under
+/// way.
 constexpr std::uint64_t most_unacked_unscaled = std::uint64_t{16} << 10;
 constexpr duration unscaled_delayed_ack = 50ms;
 
-/// From what wants an answer to the first probe, at least.
+/// The least time from a segment that needs an answer to the first probe.
 constexpr duration first_probe = 2s;
-// The first probe is repeated within the time that its answer has, as one packet may be lost.
+// The first probe is repeated within the time for its answer, since one packet may be lost.
 constexpr std::uint8_t quick_probes = 4;
-/// The share of that time between two of them: the last still has two for its answer.
+/// That time is divided by this for the time between two probes; the last has two parts left.
 constexpr int quick_share = 5;
-/// Then there are some more.
+/// Then these many more probes follow.
 constexpr std::uint8_t slow_probes = 3;
 constexpr duration slow_interval = 1s;
 
@@ -51,8 +52,8 @@ void stream::on_open_timer(time_point now, effects& out) noexcept {
     return;
   }
   if (timers_.due(timer::dead, now)) {
-    // Without a word: if the path has forgotten this connection, a server that speaks first draws a
-    // RST from the client's host, or an entry the wrong way round.
+    // Without a RST: if the path has forgotten the connection, a segment of the server would draw a
+    // RST from the client's host, or make a tracker's entry in the wrong direction.
     ended_ = true;
     out.add(ended{end_reason::dead});
     return forget(out);
@@ -65,7 +66,7 @@ void stream::on_open_timer(time_point now, effects& out) noexcept {
   if (timers_.due(timer::keepalive, now) || timers_.due(timer::check, now)) {
     if (timers_.is_set(timer::keepalive)) timers_.set(timer::keepalive, now + keepalive_);
     timers_.clear(timer::check);
-    // While an answer is awaited, the probes do the asking.
+    // While an answer is awaited, probes are sent anyway.
     if (!awaiting_ && greeted_ && is_open()) {
       send_keepalive(now, out);
       await_answer(now);
@@ -82,10 +83,10 @@ void stream::go_silent(effects& out) noexcept {
   if (!std::exchange(silent_, true)) out.add(went_silent{});
 }
 
-/// True when the stream was found dead.
+/// True: the stream was found dead.
 bool stream::on_probe_timer(time_point now, effects& out) noexcept {
   if (!timers_.due(timer::probe, now)) return false;
-  // A server has nothing to replace its stream with, and no hurry.
+  // A server cannot replace its stream, so it is in no hurry.
   const auto quick = client_ ? quick_probes : std::uint8_t{0};
   if (client_ && probes_ == quick) go_silent(out);
   if (probes_ < quick + slow_probes) {
@@ -97,7 +98,7 @@ bool stream::on_probe_timer(time_point now, effects& out) noexcept {
     send_keepalive(now, out);
     return false;
   }
-  // A server goes on sending: only the silence of 3.5 K ends its stream.
+  // A server goes on sending: only a silence of 3.5 keepalive intervals ends its stream.
   timers_.clear(timer::probe);
   if (!client_) return false;
   ended_ = true;
@@ -106,20 +107,21 @@ bool stream::on_probe_timer(time_point now, effects& out) noexcept {
   return true;
 }
 
-/// All that a window without scale has room for was lost, and trackers let nothing follow: only a new
-/// connection can go on. True when this one ended.
+/// All of a full unscaled window was lost, and trackers let nothing follow: only a new connection
+/// can go on. True: this stream has ended.
 bool stream::on_full_window(time_point now, effects& out) noexcept {
   if (client_) {
     go_silent(out);
     return false;
   }
   ended_ = true;
-  send_reset(now, out); // its client answers with another stream
+  send_reset(now, out); // the client opens another stream
   out.add(ended{end_reason::dead});
   return true;
 }
 
-/// Below the peer's RCV.NXT even if all that is under way was lost, so it must answer.
+/// Its SEQ is below the peer's RCV.NXT even if everything under way was lost, so the peer must
+/// answer.
 /// Source: RFC 9293 §3.8.4
 void stream::send_keepalive(time_point now, effects& out) noexcept {
   timers_.clear(timer::check);
@@ -131,12 +133,12 @@ void stream::send_keepalive(time_point now, effects& out) noexcept {
   out.add(send_segment{keepalive, {}});
 }
 
-/// A segment lies so far ahead that only the peer can say whether it is its own.
+/// A segment lies so far ahead that only the peer can confirm it.
 void stream::ask(time_point now, effects& out) noexcept {
   if (question_.may_be_asked(now)) send_keepalive(now, out);
 }
 
-/// What an empty segment asks for: the ACK, and its window again.
+/// Answers an empty segment with an ACK that repeats its window.
 void stream::answer(const segment_repr& in, effects& out) noexcept {
   auto ack = header(snd_nxt(), flag::ack);
   if (question::is_asked_by(in)) ack.window = in.window;
@@ -148,8 +150,8 @@ void stream::measured(duration sample) noexcept {
   trip_.measured(sample);
 }
 
-/// A datagram, hello or keepalive went out; the first since the peer was last heard starts the
-/// clock. A live peer acknowledges within 1 s, and its ACK takes a round trip.
+/// A datagram, hello or keepalive was sent; the first since the peer's last segment starts the
+/// timer. A live peer acknowledges within 1 s, and its ACK takes a round trip.
 void stream::await_answer(time_point now) noexcept {
   if (awaiting_ || !greeted_ || !is_open()) return;
   awaiting_ = true;
@@ -177,7 +179,7 @@ time_point stream::deadline() const noexcept {
 effects stream::on_resume(time_point now) noexcept {
   effects out;
   if (closing_.is(flow::stage::syn_sent) && now >= started_ && timers_.is_set(timer::attempt)) {
-    // The time asleep doesn't count against the handshake.
+    // The time in suspend does not count for the handshake.
     started_ = now;
     syn_repeated_ = true;
     on_syn_timer(now, out);
@@ -186,7 +188,7 @@ effects stream::on_resume(time_point now) noexcept {
     timers_.set(timer::attempt, now);
     on_flight_timer(now, out);
   } else if (is_open() && client_) {
-    // The path may be another by now: the first probe at once, as if it were due.
+    // The path may have changed: sends the first probe at once, as if it were due.
     awaiting_ = true;
     probes_ = 1;
     timers_.set(timer::probe, now + trip_.patience() / quick_share);

@@ -9,7 +9,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto interval = 50ms;
-/// A question of which no answer came may be forgotten by then, and another be asked.
+/// An unanswered question is forgotten after this time, and the next keepalive asks another.
 constexpr auto life = 5s;
 constexpr std::uint16_t first_window = 0x8000;
 constexpr std::uint32_t windows = 0x1ff0;

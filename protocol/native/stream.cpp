@@ -12,11 +12,12 @@ namespace {
 
 using namespace std::chrono_literals;
 
-/// Trackers give a connection 1 GiB of room at our window; past it they drop everything.
+/// The most octets under way: with our window trackers allow 1 GiB, and drop everything beyond.
 constexpr std::uint64_t most_unacknowledged = std::uint64_t{768} << 20;
-/// At that bound one datagram per interval goes through: its ack opens the window again.
+/// At that limit one datagram per interval is sent, so that its ack opens the window again.
 constexpr auto over_bound_interval = 100ms;
-/// A window without scale that was lost whole is never acknowledged, and trackers let nothing follow.
+/// How long a full unscaled window may stay unacknowledged: if all of it was lost, nothing can
+/// follow.
 constexpr auto full_window_time = 1s;
 
 } // namespace
@@ -72,7 +73,7 @@ void stream::on_open(const segment_repr& in, byte_view payload, time_point now,
                      effects& out) noexcept {
   if (in.has(flag::rst)) return on_reset(in, now, out);
   if (in.has(flag::syn)) {
-    // The first SYN-ACK counts; another one (a repeat, or of a newer cookie) gets the ACK of it.
+    // Only the first SYN-ACK counts; another (a repeat, or with a newer cookie) gets an ACK.
     if (client_ && in.has(flag::ack) && in.ack == space_.first()) return send_ack(out);
     return challenge(in, now, out);
   }
@@ -111,12 +112,12 @@ void stream::on_open(const segment_repr& in, byte_view payload, time_point now,
   if (in.payload_length > 0 || in.has(flag::psh)) {
     if (!in.has(flag::fin) || in.payload_length > 0) on_payload(in, payload, at, now, out);
   } else if (!in.has(flag::fin) && at < rcv_end) {
-    answer(in, out); // a keepalive; anything else that is empty gets no answer
+    answer(in, out); // a keepalive; no other empty segment is answered
   }
   if (in.has(flag::fin)) on_fin_segment(at, at + length, rcv_end, now, out);
 }
 
-/// Whatever the peer sends in order shows that it lives.
+/// The peer has sent a valid segment, so it is alive.
 void stream::received(time_point now, effects& out) noexcept {
   if (!peer_spoke_) first_word(now, out);
   awaiting_ = false;
@@ -134,7 +135,7 @@ void stream::received(time_point now, effects& out) noexcept {
   }
 }
 
-/// Below this position nothing but the peer's first flight lies.
+/// The position before which only the peer's first flight lies.
 std::uint64_t stream::control_end() const noexcept {
   return greeted_ ? peer_control_ : std::uint64_t{max_held_bytes};
 }
@@ -149,7 +150,8 @@ void stream::on_payload(const segment_repr& in, byte_view payload, std::int64_t 
   if (!greeted_) {
     const auto found = find_hello(payload, in.datagram_size);
     const auto relative = static_cast<std::uint64_t>(at) + (found ? found->at : 0);
-    // Data that overtake the hello may begin like one; at the start of a direction nothing else does.
+    // Data that overtakes the hello may begin like one; at the start of a direction only a hello
+    // does.
     const bool readable = found && found->hello;
     if (!found || relative != (readable ? found->hello->offset : 0)) return hold(in, now, out);
     if (!readable || !is_ours(*found->hello))
@@ -161,7 +163,7 @@ void stream::on_payload(const segment_repr& in, byte_view payload, std::int64_t 
     held_segments_ = 0;
     held_bytes_ = 0;
   } else if (!client_ && at <= static_cast<std::int64_t>(peer_hello_) && end > peer_hello_) {
-    // The hello, or its repeat: our own may have been lost.
+    // The hello or a repeat of it: our own hello may have been lost.
     if (answered_at_ == time_point::min() || now - answered_at_ >= repeat_interval)
       send_flight(now, out);
   }
@@ -173,7 +175,7 @@ void stream::deliver_data(const segment_repr& in, std::int64_t at, time_point no
                           effects& out) noexcept {
   if (!flow::deliver_behind(peer_control_, in, at, out)) return;
   const bool woke = idle_.received(now);
-  // A download without uploads must notice a lost path, too.
+  // A download without uploads must notice a lost path as well.
   if (client_) timers_.set(timer::check, now + 3s);
   if (woke) out.add(became_active{});
 }
@@ -199,13 +201,13 @@ std::uint32_t stream::admit(std::uint32_t size, std::uint32_t datagrams, time_po
   return static_cast<std::uint32_t>(room);
 }
 
-// DEVIATION RFC 9293 §3.8.1: data is never sent again; a datagram that is lost is lost.
-// DEVIATION RFC 9293 §3.8.6: the window announced is constant, as nothing is ever kept waiting.
+// DEVIATION RFC 9293 §3.8.1: data is never sent again; a lost datagram stays lost.
+// DEVIATION RFC 9293 §3.8.6: the announced window is constant, since no data waits for a reader.
 segment_header stream::data_header(std::uint32_t length, std::uint32_t datagrams,
                                    bool last_of_batch, time_point now) noexcept {
   const bool push = last_of_batch || length == 0;
   auto out = header(snd_nxt(), static_cast<std::uint8_t>(flag::ack | (push ? flag::psh : 0)));
-  headers_.ip_id = static_cast<std::uint16_t>(headers_.ip_id + datagrams - 1); // one is counted
+  headers_.ip_id = static_cast<std::uint16_t>(headers_.ip_id + datagrams - 1); // 1 by header()
   space_.snd_end += length;
   idle_.sent(now);
   await_answer(now);

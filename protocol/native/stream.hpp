@@ -24,25 +24,25 @@
 
 namespace tonel::protocol::native {
 
-/// What a native stream waits for while it is open; how it ends is flow::closing's to time.
+/// The timers of a native stream while it is open; its end is timed by flow::closing.
 enum class timer : std::uint8_t {
-  attempt,   ///< the SYN or the first flight is repeated
+  attempt,   ///< repeats the SYN or the first flight
   ack,       ///< the delayed ACK
-  keepalive, ///< client: nothing received for the interval
+  keepalive, ///< client: the keepalive interval since the last segment
   check,     ///< client: 3 s after the last datagram received
-  probe,     ///< the next probe, or the verdict
-  dead,      ///< server: 3.5 intervals
-  larger,    ///< what ICMP said is forgotten
-  drained,   ///< superseded, and the time to read on is over
-  window,    ///< the end of patience with a full window without scale
-  compare,   ///< with its fellows; set: some datagram is unproven
+  probe,     ///< the next probe, or the end of the wait for its answer
+  dead,      ///< server: 3.5 keepalive intervals since the last segment
+  larger,    ///< forgets the MTU of ICMP
+  drained,   ///< superseded: end of the time to read on
+  window,    ///< unscaled window: end of the wait after it is full
+  compare,   ///< compares the stream with its fellows; set while a datagram is unproven
   count,
 };
 /// The enumerator's name.
 const char* to_string(timer t) noexcept;
 
-/// One stream of tonel's own dialect: a hello opens each direction, PSH marks datagrams of length zero,
-/// FIN closes. Its interface is that of protocol::stream, which documents it.
+/// A stream of the native dialect: a hello opens each direction, PSH marks zero-length datagrams,
+/// FIN closes. The interface is documented at protocol::stream.
 /// Source: docs/wire.md
 class stream {
 public:
@@ -159,32 +159,32 @@ private:
   const syn_cookie* cookie_;
 
   std::uint64_t peer_control_ = 0; ///< L of the peer's direction, once greeted
-  std::uint64_t peer_hello_ = 0;   ///< where its hello starts
-  std::uint64_t fin_ahead_ = 0;    ///< the end of a FIN that came with octets missing; 0: none did
-  time_point started_{};           ///< of the SYN, then the first flight
-  time_point answered_at_ = time_point::min(); ///< repeated first flight
-  time_point let_through_ = time_point::min(); ///< the last datagram over the bound
-  time_point unproven_since_{};                ///< of the datagram that is compared for
-  time_point compared_at_{};                   ///< the first question asked for that
+  std::uint64_t peer_hello_ = 0;   ///< position of the peer's hello
+  std::uint64_t fin_ahead_ = 0;    ///< end of a FIN that came behind missing octets; 0: none
+  time_point started_{};           ///< time of the SYN, later of the first flight
+  time_point answered_at_ = time_point::min(); ///< when the first flight was repeated
+  time_point let_through_ = time_point::min(); ///< last datagram over the limit
+  time_point unproven_since_{};                ///< time of the datagram to be proven
+  time_point compared_at_{};                   ///< first question about that datagram
   std::uint32_t held_bytes_ = 0;
   std::uint32_t held_segments_ = 0;
-  std::uint32_t first_window_ = 60'000; ///< bound until the peer's first segment that is no SYN
-  std::uint16_t acked_id_;              ///< the IP ID to come when nothing was under way
+  std::uint32_t first_window_ = 60'000; ///< limit until the peer's first segment that is no SYN
+  std::uint16_t acked_id_;              ///< next IP ID when nothing was under way last
   std::uint16_t device_mtu_;
   std::uint8_t stream_index_, stream_count_;
-  std::uint8_t probes_ = 0;         ///< unanswered
-  std::uint8_t compared_times_ = 0; ///< questions of compared_at_
+  std::uint8_t probes_ = 0;         ///< unanswered probes
+  std::uint8_t compared_times_ = 0; ///< questions since compared_at_
   bool client_;
   bool last_port_;
   bool detect_legacy_;
-  bool behind_ = false;     ///< its fellows are answered and it is not
-  bool greeted_ = false;    ///< the peer's hello was read
+  bool behind_ = false;     ///< not answered, while its fellows are
+  bool greeted_ = false;    ///< the peer's hello was received
   bool peer_spoke_ = false; ///< a segment of the peer that is no SYN came
-  bool shut_ = false;       ///< the SYN-ACK's window was 0: `opened` is to be said
-  bool awaiting_ = false;   ///< what we sent wants an answer
-  bool silent_ = false;     ///< went_silent was said
-  bool ended_ = false;      ///< ended or try_new_port was said
-  bool unscaled_ = false;   ///< something on the path took the window scale away
+  bool shut_ = false;       ///< the SYN-ACK's window was 0: `opened` is still to be given
+  bool awaiting_ = false;   ///< a segment was sent that needs an answer
+  bool silent_ = false;     ///< went_silent was given
+  bool ended_ = false;      ///< ended or try_new_port was given
+  bool unscaled_ = false;   ///< the path has removed the window scale
   bool syn_repeated_ = false;
   std::array<std::uint8_t, hello_size> hello_{};
 };
