@@ -7,7 +7,7 @@
 
 namespace tonel::sys {
 
-/// The interface that has this address; nothing: none has, or it cannot be told.
+/// The name of the interface with this address; none: there is none, or the system does not say.
 std::optional<std::string> interface_with(const protocol::ip_address& address);
 
 } // namespace tonel::sys

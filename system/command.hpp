@@ -7,15 +7,13 @@
 
 namespace tonel::sys {
 
-/// The path of a program of the system: by PATH, and in the sbin folders, which a service's PATH may
-/// lack; empty: it is not installed.
+/// The path of a system program, searched in PATH and in the sbin folders, which a service's PATH
+/// may lack; empty: not installed.
 std::string find_program(const std::string& name);
 
-/// Runs a program of the system (found as above), feeds it `input` and gives
-/// what it printed.
-/// Errors: ENOENT: it is not installed; EIO: it ended with another exit code than 0, what it said on
-///         stderr being the detail
-/// Thread: any; blocks until it has ended
+/// Runs a system program (found as above) with `input` on stdin; gives its stdout.
+/// Errors: ENOENT: not installed; EIO: its exit code is not 0, the detail is its stderr
+/// Thread: any; blocks until the program has ended
 result<std::string> run_command(const std::vector<std::string>& argv,
                                 const std::string& input = {});
 

@@ -8,20 +8,20 @@
 
 namespace tonel::sys {
 
-/// The way from a process in the background to the one that started it, which waits for it.
-/// Owns:   its end of the line between both
+/// The connection of a process in the background to the process that started it, which waits.
+/// Owns:   its end of a socket pair
 /// Thread: any, one at a time
 class daemon_parent {
 public:
-  /// Goes on in a process of its own: no child of the caller's shell, no terminal, umask 027, in "/".
-  /// The caller's process ends inside this call, with the code that ready() or a failure of the new
-  /// one gives; stderr stays the caller's until then, stdin and stdout are /dev/null.
-  /// To be called before any thread exists: a fork takes along one alone.
-  /// Errors: of "fork", "socketpair", "setsid" or "open /dev/null"; this is then still the caller's process,
-  ///         or, after the first fork, the new one, whose end the waiting process sees
+  /// Goes on in a new process: no child of the caller's shell, no terminal, umask 027, in "/". The
+  /// caller's process ends inside this call, with the code from ready() or from a failure of the
+  /// new process; until then stderr stays the caller's, and stdin and stdout are /dev/null. Call it
+  /// before any thread exists, since a fork only copies the calling thread.
+  /// Errors: of "fork", "socketpair", "setsid" or "open /dev/null". The process is still the
+  ///         caller's or, after the first fork, the new one, whose end the waiting process sees
   static result<daemon_parent> leave();
 
-  /// Lets the waiting process end with 0, and stderr go.
+  /// Lets the waiting process end with code 0, and closes stderr.
   void ready() noexcept;
 
 private:
@@ -29,7 +29,7 @@ private:
   descriptor line_;
 };
 
-/// A file with this process' id, locked as long as the process lives.
+/// A file with the id of this process, locked as long as the process lives.
 /// Owns: the file; removes it
 class pid_file {
 public:
@@ -45,7 +45,7 @@ private:
   descriptor fd_;
 };
 
-/// The path from the root, whatever the working directory becomes; unchanged where it can't be told.
+/// The absolute path, by the present working directory; unchanged if that is unknown.
 std::string absolute_path(const std::string& path);
 
 } // namespace tonel::sys

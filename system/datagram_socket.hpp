@@ -11,25 +11,28 @@
 
 namespace tonel::sys {
 
-/// Where datagrams came from and which of our addresses they were sent to.
+/// The source of datagrams, and the address of ours that they were sent to.
 struct datagram_path {
   protocol::endpoint peer;
-  protocol::ip_address local;  ///< from IP_PKTINFO; none on a connected socket
-  std::uint32_t interface = 0; ///< index, for link-local addresses
+  protocol::ip_address local;  ///< from IP_PKTINFO; unspecified on a connected socket
+  std::uint32_t interface = 0; ///< its number, for link-local addresses
 
   friend bool operator==(const datagram_path& a, const datagram_path& b) noexcept {
     return a.peer == b.peer && a.local == b.local && a.interface == b.interface;
   }
 };
 
-/// Datagrams of one peer that came together: one, or several of equal size merged by UDP_GRO.
+/// Datagrams of one peer that were read together: one, or several of equal size.
 struct received_datagrams {
   datagram_path path;
   chunk bytes;
 };
 
-/// One run to send: chunks [first, first + count) of the batch; datagrams of datagram_size, the last
-/// may be shorter. path.peer none: to the connected peer; path.local none: the kernel picks.
+/// One run to send.
+/// Shape: chunks [first, first + count) of the batch; datagrams of datagram_size, the last may be
+///        shorter. path.peer unspecified: the connected peer; path.local unspecified: the kernel
+///        chooses
+/// Units: octets
 struct outgoing_run {
   datagram_path path;
   std::uint32_t first = 0;
@@ -38,11 +41,11 @@ struct outgoing_run {
   std::uint32_t datagram_size = 0;
 };
 
+/// The outcome of send().
 struct send_tally {
-  std::uint32_t sent = 0; ///< datagrams
-  std::uint32_t dropped =
-      0; ///< datagrams: socket buffer full (EAGAIN, ENOBUFS) or too large (EMSGSIZE)
-  std::uint32_t refused = 0; ///< datagrams that met ECONNREFUSED, EHOSTUNREACH and their like
+  std::uint32_t sent = 0;    ///< datagrams
+  std::uint32_t dropped = 0; ///< datagrams: full buffer (EAGAIN, ENOBUFS), too large (EMSGSIZE)
+  std::uint32_t refused = 0; ///< datagrams: ECONNREFUSED, EHOSTUNREACH and the like
 };
 
 /// A UDP socket, batch in and batch out.
@@ -50,13 +53,15 @@ struct send_tally {
 class datagram_socket {
 public:
   virtual ~datagram_socket() = default;
+  /// The descriptor to watch.
   virtual int fd() const noexcept = 0;
-  /// Appends at most about `max` datagrams to `out`. Pending socket errors (ECONNREFUSED of an earlier
-  /// send) are swallowed and counted in receive_errors(); they never end the socket.
+  /// Appends about `max` datagrams at most to `out`. Pending errors of the socket (ECONNREFUSED
+  /// of an earlier send) are only counted in receive_errors().
+  /// Errors: the descriptor is unusable: a bug, or it is gone
   virtual result<read_state> receive(slab_writer& slabs, std::vector<received_datagrams>& out,
                                      std::size_t max) = 0;
-  /// Sends each run, with UDP_SEGMENT where it works; EIO or EINVAL for a run of several falls back
-  /// to one datagram a message for this socket, once.
+  /// Sends each run, by UDP_SEGMENT where it works. After EIO or EINVAL for a run of several
+  /// datagrams the socket falls back to one datagram a message for good.
   virtual send_tally send(const std::vector<outgoing_run>& runs,
                           const std::vector<chunk>& chunks) = 0;
   virtual std::uint64_t receive_errors() const noexcept = 0;

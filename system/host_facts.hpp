@@ -10,62 +10,63 @@
 
 namespace tonel::sys {
 
-/// One interface, as far as a tunnel is concerned.
+/// The facts about an interface that matter to a tunnel.
 struct interface_facts {
   std::string name;
   std::uint32_t mtu = 0;
   bool up = false;
   bool loopback = false;
-  bool default_route = false;    ///< an IPv4 one
-  int rp_filter = 0;             ///< in force: the larger of its own and that of "all"
-  std::optional<int> forwarding; ///< IPv4
-  std::vector<std::string> off;  ///< of tx, tso, gso and gro (ethtool's names), those that are off
+  bool default_route = false;    ///< has an IPv4 default route
+  int rp_filter = 0;             ///< the value in force: the larger of its own and that of "all"
+  std::optional<int> forwarding; ///< of IPv4
+  std::vector<std::string> off;  ///< offloads that are off: tx, tso, gso, gro (ethtool's names)
 };
 
-/// A program that takes TCP connections.
+/// A program that accepts TCP connections.
 struct listener_facts {
   std::uint16_t port = 0;
-  int pid = 0;         ///< 0: not to be found out
-  std::string program; ///< its name
+  int pid = 0;         ///< 0: unknown
+  std::string program; ///< name of the program
 };
 
-/// What macOS' packet filter says of itself.
+/// The state of macOS' packet filter.
 struct pf_facts {
   bool on = false;
-  bool looks_into_anchors = false;  ///< below com.apple, where our rules lie
-  std::vector<std::string> anchors; ///< of ours, by their last names: "tonel_utun7"
+  bool looks_into_anchors = false;  ///< evaluates anchors below com.apple, where our rules are
+  std::vector<std::string> anchors; ///< last names of our anchors: "tonel_utun7"
 };
 
-/// What the doctor wants to know of a host. Nothing is changed by asking.
-/// Shape: what one system alone has keeps its default on the other
+/// The facts about a host that tonelctl doctor needs. Gathering them changes nothing.
+/// Shape: facts of the other operating system keep their defaults
 struct host_facts {
   host_system system = host_system::gnu_linux;
   int tun_error = 0;      ///< errno of opening /dev/net/tun
-  bool net_admin = false; ///< this process has CAP_NET_ADMIN; macOS: is root's
-  /// Programs that were asked for, and whether their files carry that capability.
+  bool net_admin = false; ///< this process has CAP_NET_ADMIN; macOS: is root
+  /// The programs of the question, and whether their files have that capability.
   std::vector<std::pair<std::string, bool>> programs;
-  std::optional<int> forward4, forward6; ///< nothing: the host has no such protocol
+  std::optional<int> forward4, forward6; ///< none: the host does not have the protocol
   std::vector<interface_facts> interfaces;
-  std::string uplink; ///< the interface that packets to the remote leave by; empty: no route
-  std::optional<std::uint32_t> path_mtu; ///< to the remote, as far as the kernel knows
-  std::string ruleset;          ///< of nftables, as JSON (man 5 libnftables-json); empty: see below
-  std::optional<pf_facts> pf;   ///< macOS'; nothing: see below
-  std::string ruleset_error;    ///< why neither could be read
+  std::string uplink; ///< interface by which packets to the remote leave; empty: no route
+  std::optional<std::uint32_t> path_mtu; ///< to the remote, octets; none: the kernel does not know
+  std::string ruleset;          ///< of nftables, as JSON (man 5 libnftables-json); empty: unknown
+  std::optional<pf_facts> pf;   ///< of macOS; none: unknown
+  std::string ruleset_error;    ///< why ruleset or pf could not be read
   bool legacy_iptables = false; ///< rules that nftables does not see
-  bool has_iptables = false;    ///< the command
-  std::optional<std::uint64_t> conntrack_count, conntrack_max; ///< nothing: not loaded
+  bool has_iptables = false;    ///< the command iptables is installed
+  std::optional<std::uint64_t> conntrack_count, conntrack_max; ///< none: conntrack is not loaded
   std::optional<int> conntrack_liberal;
-  std::vector<listener_facts> listeners; ///< on the port that was asked for
+  std::vector<listener_facts> listeners; ///< on the port of the question
 };
 
-/// What to look for.
+/// What to look at.
 struct host_question {
-  std::optional<protocol::endpoint> remote; ///< nothing: the default route
-  std::uint16_t tcp_port = 0;               ///< 0: none
-  std::vector<std::string> programs;        ///< paths
+  std::optional<protocol::endpoint> remote; ///< none: the default route
+  std::uint16_t tcp_port = 0;               ///< whose listeners to find; 0: none
+  std::vector<std::string> programs;        ///< paths of programs
 };
 
-/// Looks at this host, in this process' network namespace. What cannot be read is left out.
+/// Gathers facts about this host, in this process' network namespace. Unreadable facts are left
+/// out.
 host_facts gather_host_facts(const host_question& question);
 
 } // namespace tonel::sys

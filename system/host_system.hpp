@@ -4,10 +4,10 @@
 
 namespace tonel::sys {
 
-/// An operating system, for those who tell people what to do about it.
+/// An operating system, for advice that depends on it.
 enum class host_system : std::uint8_t { gnu_linux, macos };
 
-/// The one that this program was built for.
+/// The operating system that this program was built for.
 host_system this_system() noexcept;
 
 } // namespace tonel::sys

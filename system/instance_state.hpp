@@ -15,33 +15,33 @@ namespace tonel::sys {
 /// A sysctl that an instance has changed.
 struct sysctl_lease {
   std::string name;   ///< "net.ipv4.ip_forward"
-  std::string before; ///< what it was
-  std::string set;    ///< what the instance made of it
+  std::string before; ///< the value before
+  std::string set;    ///< the value that the instance has set
 };
 
-/// What an instance has changed on the host, and which process it is.
-/// Shape:  a process is told from a later one of the same number by when it started (ticks since boot)
-///         and by the boot; what it changed lies in its network namespace
+/// The changes that an instance has made on the host, and its process.
+/// Shape:  pid, start time (clock ticks since the boot) and boot id name the process; the changes
+///         are in its network namespace
 struct instance_record {
   std::string table;
-  std::string backend; ///< empty: has no rules yet
+  std::string backend; ///< empty: no rules so far
   int pid = 0;
   std::uint64_t started = 0;
   std::string boot;
   std::string network;
   std::vector<sysctl_lease> leases;
-  std::string held; ///< rule_backend::held(): one word; empty: nothing
+  std::string held; ///< rule_backend::held()
 };
 
 /// The record of this process.
 instance_record own_record(const std::string& table);
 
-/// A line a record, a line a lease. Lines that are not understood are left out.
+/// Records as text: a line for each record and each lease. Unknown lines are skipped by parsing.
 std::string to_text(const std::vector<instance_record>& records);
 std::vector<instance_record> parse_records(const std::string& text);
 
-/// Says that an instance lives, by the lock (flock) of a file: the kernel takes it away with the
-/// process, whatever ends that.
+/// Shows that an instance is alive, by the lock (flock) of a file, which the kernel releases when
+/// the process ends in any way.
 /// Owns: the file; removes it
 class instance_mark {
 public:
@@ -58,29 +58,30 @@ private:
   descriptor fd_;
 };
 
-/// The file in which the instances of this host write down what they have changed, so that what a
-/// killed one has left can be undone by the next.
-/// Shape:  its files belong to the owner of the folder: a service's user and root, who starts a program
-///         by hand, must both get at them, and nobody else may hold their locks
-/// Owns:   nothing between calls; a lock (flock) while one is under way
+/// The file in which the instances of a host record their changes, so that the next instance can
+/// undo those of a killed one.
+/// Shape:  the files belong to the owner of the folder: both a service's user and root, who starts
+///         a program by hand, must be able to open them, and nobody else may hold their locks
+/// Owns:   nothing between calls; a lock (flock) during a call
 class instance_file {
 public:
-  /// The folder is made when it is needed.
+  /// folder: made when needed
   explicit instance_file(std::string folder) : folder_{std::move(folder)} {}
 
-  /// Calls change with all records, under the lock, and keeps what it makes of them.
-  /// Errors: those of mkdir, open and rename; change has been called nevertheless, with no records
+  /// Calls `change` with all records, under the lock, and writes the result.
+  /// Errors: those of mkdir, open and rename; `change` has been called all the same, without
+  ///         records
   result<void> update(const std::function<void(std::vector<instance_record>&)>& change);
 
-  /// Marks the record's process, which must be this one, as alive. The folder must be there.
+  /// Marks this process, whose record is `own`, as alive. The folder must exist.
   /// Errors: those of open and flock
   result<instance_mark> mark(const instance_record& own) const;
 
-  /// Whether the record's process still runs. /proc would not tell: a service's sandbox hides the
-  /// processes of other users. To be asked under the lock of update().
+  /// Whether the record's process still runs. /proc cannot tell, since a service's sandbox hides
+  /// other users' processes. Call it inside update(), under its lock.
   bool is_alive(const instance_record& record) const;
 
-  /// Removes what a dead process' mark has left.
+  /// Removes the mark of a dead process.
   void forget(const instance_record& dead) const;
 
 private:
@@ -89,14 +90,14 @@ private:
   std::string folder_;
 };
 
-/// Where services keep what shall not outlast a boot: /run/tonel; macOS: /var/run/tonel.
+/// The usual folder for files that end with the boot: /run/tonel; macOS: /var/run/tonel.
 const char* usual_runtime_folder() noexcept;
 
-/// $RUNTIME_DIRECTORY, as systemd sets it, else the usual one.
+/// $RUNTIME_DIRECTORY, as set by systemd, else usual_runtime_folder().
 std::string runtime_folder();
 
-/// Reads and writes /proc/sys. A write is not an error where the value is the wanted one already.
-/// Errors: those of the file; EACCES and EROFS: the service may not
+/// Read and write a file of /proc/sys. Nothing is written if the value is already right.
+/// Errors: those of the file; EACCES, EROFS: the service has no right to
 result<std::string> read_sysctl(const std::string& name);
 result<void> write_sysctl(const std::string& name, const std::string& value);
 

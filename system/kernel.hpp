@@ -16,9 +16,9 @@ namespace darwin {
 struct queue_event;
 }
 
-/// The system calls that this layer makes, so that tests can make each of them fail.
-/// Shape:  like the calls of the same names, but for the error: a negative errno is the result;
-///         EINTR is retried inside; a call of one system alone gives ENOSYS on others
+/// The system calls of this layer, so that tests can make each of them fail.
+/// Shape:  like the calls of the same names, except that an error is a negative errno as result;
+///         EINTR is retried inside; a call that only another system has gives -ENOSYS
 /// Thread: any
 class kernel {
 public:
@@ -53,37 +53,37 @@ public:
                         epoll_event* /*event*/) noexcept {
     return -ENOSYS;
   }
-  /// timeout in nanoseconds, negative: none; rounded up to milliseconds where the kernel has no
-  /// epoll_pwait2 (before 5.11).
+  /// timeout: nanoseconds, negative: none; rounded up to milliseconds without epoll_pwait2 (before
+  /// Linux 5.11)
   virtual int epoll_wait(int /*epoll*/, epoll_event* /*events*/, int /*capacity*/,
                          std::int64_t /*timeout*/) noexcept {
     return -ENOSYS;
   }
   virtual int eventfd() noexcept { return -ENOSYS; }
-  /// A timerfd that becomes readable when the wall clock is set or the machine wakes from suspend
-  /// (5.13 and later), and for nothing else.
+  /// A timerfd that only becomes readable when the wall clock is set or the machine wakes from
+  /// suspend (Linux 5.13 and later).
   virtual int clock_change_fd() noexcept { return -ENOSYS; }
 
   // macOS
   virtual int kqueue() noexcept { return -ENOSYS; }
-  /// Makes the changes, then waits for events; timeout as above.
+  /// Makes the changes, then waits for events. timeout: as for epoll_wait()
   virtual int kevent(int /*queue*/, const darwin::queue_event* /*changes*/, int /*count*/,
                      darwin::queue_event* /*events*/, int /*capacity*/,
                      std::int64_t /*timeout*/) noexcept {
     return -ENOSYS;
   }
 
-  /// The clock is CLOCK_BOOTTIME or CLOCK_MONOTONIC (macOS: those of the same meaning); nanoseconds.
+  /// The time of CLOCK_BOOTTIME or CLOCK_MONOTONIC (macOS: its equivalents), nanoseconds.
   virtual std::int64_t clock(int which) noexcept = 0;
-  /// Sleeps for so many nanoseconds, woken by nothing but signals.
+  /// Sleeps; only a signal ends it early.
   virtual void sleep(std::int64_t nanoseconds) noexcept = 0;
 };
 
-/// The one of this machine.
+/// The kernel of this machine.
 kernel& real_kernel() noexcept;
 
 /// An open file descriptor.
-/// Owns: it; closes it through the kernel it came from
+/// Owns: the descriptor; closes it by its kernel
 class descriptor {
 public:
   descriptor() noexcept = default;

@@ -12,21 +12,22 @@
 
 namespace tonel::sys {
 
-/// What may wait to be written.
+/// The most that may wait to be written.
 struct line_bounds {
   std::size_t lines = 4096;
   std::size_t octets = std::size_t{1} << 20;
 };
 
-/// Writes lines to a file or to stderr, from start() on by a thread of its own: whoever reads them may
-/// be slow or gone, and nobody who has something to say waits for that. What has no room, and what
-/// cannot be written, is lost: a line in its place tells how many there were.
-/// Shape:  in the order in which they were given; each is one write, its end included
-/// Owns:   the file and the thread, which outlives this where a write does not return
+/// Writes lines to a file or to stderr, from start() on by a thread of its own, so that no caller
+/// waits for a slow reader. Lines without room, and lines that cannot be written, are lost; a line
+/// in their place tells their number.
+/// Shape:  in order; each line is one write, with its newline
+/// Owns:   the file and the thread, which outlives this object if a write does not return
 /// Thread: any
 class line_writer {
 public:
-  /// The line that tells of so many lost ones, without its end. It is called where lines are written.
+  /// Makes the line that tells the number of lost lines, without newline. Called by the writing
+  /// thread.
   using lost_text = std::function<std::string(std::uint64_t)>;
   using failure = std::function<void(const os_error&)>;
 
@@ -35,22 +36,23 @@ public:
   line_writer(const line_writer&) = delete;
   line_writer& operator=(const line_writer&) = delete;
 
-  /// Lines go to this file from now on, which is appended to and made if need be; empty: stderr.
-  /// Errors: the system's; they go where they went before
+  /// Writes to this file from now on, appending, and makes it if need be; empty: stderr.
+  /// Errors: the system's; lines go where they went before
   result<void> open(const std::string& path);
-  /// Opens the file again before the next line is written, for whoever moves it away; nothing where
-  /// lines go to stderr. `failed` is called where lines are written, which go to the old file still.
+  /// Opens the file again before the next line, after it was moved away; no effect for stderr.
+  /// `failed` is called by the writing thread; lines then still go to the old file.
   void reopen(failure failed);
-  /// Before start() it returns when the line is written.
+  /// Queues the line; before start() writes it at once.
   void write(std::string line);
 
+  /// Starts the thread.
   void start();
-  /// Waits until all is written, but no longer than this: whether it is.
+  /// Waits until all lines are written, at most `patience`; false: not all are.
   bool flush(protocol::duration patience);
-  /// Ends the thread when all is written; given up after `patience`, or at once where one write has
-  /// taken as long already: what is left is lost, and so are lines that come later.
+  /// Ends the thread once all lines are written. Gives up after `patience`, or at once if a write
+  /// has already taken as long; remaining and later lines are then lost.
   void stop(protocol::duration patience);
-  /// Lines that were lost since the start.
+  /// The number of lines lost since the start.
   std::uint64_t lost() const noexcept;
 
 private:

@@ -11,23 +11,24 @@ struct nft_ctx;
 
 namespace tonel::sys {
 
-/// A connection to nftables. Tables with the flag "owner" that it makes belong to it: the kernel keeps
-/// all others off them, and takes them away when it ends, by kill -9, too.
-/// Owns:   the netlink socket that tables belong to
+/// A connection to nftables. It owns the tables that it makes with the flag "owner": the kernel
+/// keeps others from changing them, and removes them when the connection ends, even by kill -9.
+/// Owns:   the netlink socket that these tables belong to
 /// Thread: one at a time; calls block
 /// Source: man 8 nft, "flags owner" (Linux 5.12); man 5 libnftables
 class nft_context {
 public:
-  /// How it prints: rules without their counters and sets without what is in them, as statements; or man 5 libnftables-json.
+  /// The form of output: statements, with rules without counters and sets without elements; or JSON
+  /// (man 5 libnftables-json).
   enum class output : std::uint8_t { stateless, json };
 
-  /// Errors: those of the socket: EPROTONOSUPPORT, a kernel without nf_tables; ENOMEM
+  /// Errors: EPROTONOSUPPORT: a kernel without nf_tables; ENOMEM; others of the socket
   static result<nft_context> open(output form = output::stateless);
 
-  /// Runs statements as one transaction and gives what they print.
+  /// Runs statements as one transaction, and gives their output.
   /// Errors: EPERM: the capability is missing, or a table belongs to another process; EOPNOTSUPP or
   ///         EINVAL: the kernel does not know a flag or statement; ENOENT; else EIO. The detail is
-  ///         what nftables says.
+  ///         the message of nftables
   result<std::string> run(const std::vector<std::string>& statements);
   result<std::string> run(const std::string& statement) { return run(std::vector{statement}); }
 

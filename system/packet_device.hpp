@@ -10,7 +10,7 @@
 
 namespace tonel::sys {
 
-/// One IP packet as read: the chunk is the whole packet.
+/// One IP packet as read; `bytes` is the whole packet.
 struct received_packet {
   chunk bytes;
   protocol::offload_repr offload;
@@ -27,14 +27,16 @@ struct outgoing_segment {
   std::uint32_t datagram_size = 0;
 };
 
+/// The state after a read.
 enum class read_state : std::uint8_t {
   drained, ///< nothing more to read now
   more,    ///< `max` was reached
   no_slab, ///< the pool is empty: stop watching until it has slabs again
 };
 
+/// The outcome of write(), in outgoing segments.
 struct write_tally {
-  std::uint32_t written = 0; ///< outgoing segments that went out whole
+  std::uint32_t written = 0;
   std::uint32_t dropped = 0; ///< the device's queue was full, or it refused (ENOBUFS, EINVAL, EIO)
 };
 
@@ -43,20 +45,20 @@ struct write_tally {
 class packet_device {
 public:
   virtual ~packet_device() = default;
-  /// For epoll; -1 for one without.
+  /// The descriptor to watch; -1: none.
   virtual int fd() const noexcept = 0;
   /// Appends at most `max` packets to `out`.
-  /// Errors: anything but EAGAIN and EINTR; the device is gone (EBADFD: the interface is down)
+  /// Errors: the device is gone (EBADFD: the interface is down)
   virtual result<read_state> read(slab_writer& slabs, std::vector<received_packet>& out,
                                   std::size_t max) = 0;
-  /// Writes each segment, with segmentation offload where it works and cut into single segments with
-  /// full checksums where it does not. A device that refuses a super-segment (EINVAL, EIO) loses its
-  /// offload once and for all; the segment is sent again as singles.
+  /// Writes each segment, with segmentation offload where it works, else cut into single segments
+  /// with complete checksums. After a device has refused a super-segment (EINVAL, EIO), its offload
+  /// stays off; the segment is written again as single ones.
   virtual write_tally write(const std::vector<outgoing_segment>& segments,
                             const std::vector<chunk>& chunks) = 0;
-  /// Whether super-segments are written and read as such at this moment.
+  /// Whether super-segments are written and read as such now.
   virtual bool offload() const noexcept = 0;
-  /// Is told that a packet of the last read() was not taken; the reason is a literal.
+  /// Notes that a packet of the last read() was dropped. reason: a literal
   virtual void dropped(const chunk& /*packet*/, const char* /*reason*/) noexcept {}
 };
 

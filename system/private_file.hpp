@@ -7,12 +7,12 @@
 
 namespace tonel::sys {
 
-/// The content of a file that keeps a secret.
-/// Errors: EPERM where others than its owner and its group can read it, or others than its owner
-///         write it; EFBIG where it is longer than `most`
+/// The content of a file with a secret.
+/// Errors: EPERM: others than owner and group can read it, or others than the owner can write it;
+///         EFBIG: longer than `most` octets; those of open and read
 result<std::string> read_private_file(const std::string& path, std::size_t most);
 
-/// Others than its owner and its group can read the file; false too where it is not there.
+/// Whether others than owner and group can read the file; false if it does not exist.
 bool open_to_all(const std::string& path);
 
 } // namespace tonel::sys

@@ -9,12 +9,13 @@
 
 namespace tonel::sys {
 
-/// Which addresses are wanted.
+/// The wanted family of addresses.
 enum class address_filter : std::uint8_t { any, v4, v6 };
 
-/// The addresses of a host name or literal, in the system's order of preference, without doubles.
-/// Blocks as long as the system's resolver does: for the worker thread. A literal never blocks.
-/// Errors: number 0 with the resolver's words in detail; the caller tries again later
+/// The addresses of a host name or literal, in the system's order of preference, without
+/// duplicates.
+/// Errors: number 0, with the resolver's message as detail; try again later
+/// Thread: a worker, since it blocks as long as the system's resolver; not for a literal
 result<std::vector<protocol::endpoint>> resolve(const std::string& host, std::uint16_t port,
                                                 address_filter filter = address_filter::any);
 

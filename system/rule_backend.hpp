@@ -12,55 +12,59 @@
 
 namespace tonel::sys {
 
-/// What puts rules into the kernel.
+/// The means to set rules in the kernel.
 enum class backend_kind : std::uint8_t {
-  automatic, ///< the first of those below that works here
-  owned,     ///< nftables, in a table that others cannot change and that dies with the process
-  shared,    ///< nftables, in a table that anybody may change
+  automatic, ///< the first of the following that works here
+  owned,     ///< nftables, with a table that others cannot change and that ends with the process
+  shared,    ///< nftables, with a table that others can change
   iptables,
   pf, ///< an anchor of macOS' packet filter
 };
+/// The name of the backend: "auto", "owned", "nft", "iptables" or "pf".
 const char* to_string(backend_kind kind) noexcept;
-/// By the names of to_string(); nothing for others, and for what this system does not have.
+/// The backend of this name; none: unknown, or not on this operating system.
 std::optional<backend_kind> parse_backend_kind(std::string_view name) noexcept;
 
-/// Those that this system has, in words: "auto, owned, nft or iptables".
+/// The backends of this operating system, in words: "auto, owned, nft or iptables".
 const char* known_backend_kinds() noexcept;
 
-/// Puts the rules of one instance into the kernel, and takes them away.
+/// Sets the rules of one instance in the kernel, and removes them.
 /// Thread: one at a time; calls block
 class rule_backend {
 public:
   virtual ~rule_backend() = default;
 
   virtual backend_kind kind() const noexcept = 0;
-  /// Replaces what this instance has by the plan: one transaction (iptables: one a table).
+  /// Replaces the rules of this instance by the plan's, in one transaction (iptables: one for each
+  /// table).
   virtual result<void> apply(const rule_plan& plan) = 0;
-  /// Whether everything that was last applied is there, and as it was.
+  /// Whether the rules of the last apply() are in place and unchanged.
   virtual result<bool> intact() = 0;
-  /// Takes the rules of the instance with this table away; not an error where there are none.
+  /// Removes the rules of the instance with this table; no error if there are none.
   virtual result<void> remove(const std::string& table) = 0;
-  /// What nftables says to a "list" statement.
+  /// The output of nftables for a "list" statement.
   virtual result<std::string> list(const std::string& what) = 0;
-  /// Whether the table is one whose changes concern us.
+  /// Whether a change of this table may affect our rules.
   virtual bool concerns(const std::string& changed_table, const std::string& ours) const = 0;
-  /// What it holds besides rules and would still hold when it is killed, as give_up() takes it; empty:
-  /// nothing. Another word after an apply() may be.
+  /// What it holds besides rules, even after the process is killed, as one word for give_up();
+  /// empty: nothing. apply() may change it.
   virtual std::string held() const { return {}; }
-  /// Gives back what a killed process held.
+  /// Releases what a killed process held. held: its held()
   virtual void give_up(const std::string&) {}
-  /// Whether changes are told by nobody, so that intact() must be asked from time to time.
+  /// Whether changes are not reported, so that intact() has to be called from time to time.
   virtual bool must_be_asked() const noexcept { return false; }
 };
 
-/// Errors: of the automatic one that of the last thing that was tried
+/// Opens a backend.
+/// Errors: the backend's; for automatic, those of the last one tried
 result<std::unique_ptr<rule_backend>> open_backend(backend_kind kind);
 
-/// What of the rest of the host's rules stands in the way, in words with the commands that mend it: base
-/// chains on forward whose policy is drop, where an accept in a table of ours counts for nothing.
+/// Finds rules of others that stop the tunnel's packets: base chains on the forward hook with
+/// policy drop, which override an accept in our table. Gives a text for each, with the commands
+/// that mend it.
 std::vector<std::string> forward_obstacles(rule_backend& backend, const rule_plan& plan);
 
-/// Whether another instance has rules of nftables in this network namespace.
+/// Whether another instance has nftables rules in this network namespace.
 bool others_present(rule_backend& backend, const std::string& our_table);
 
 } // namespace tonel::sys

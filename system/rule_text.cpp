@@ -27,7 +27,7 @@ template <class Items> std::string set_of(const Items& items) {
 
 enum class family : std::uint8_t { both, v4, v6 };
 
-/// What tells our packets from others on the side of the network.
+/// The match for our packets on the network's side.
 struct flow {
   family of = family::both;
   std::string out, in;
@@ -65,7 +65,7 @@ std::vector<flow> flows_of(const rule_plan& plan) {
   std::set<std::string> v4, v6;
   std::set<std::uint16_t> unresolved;
   for (const auto& remote : plan.remotes) {
-    // A name may resolve to another address tomorrow; until it is known the port has to do.
+    // Until the name is resolved, the rules match the port only.
     if (!remote.address) {
       unresolved.insert(remote.port);
     } else {
@@ -88,8 +88,8 @@ class table_writer {
 public:
   table_writer(const rule_plan& plan, table_kind kind)
       : plan_{plan}, table_{"inet " + plan.table}, tun_{quoted(plan.tun)}, flows_{flows_of(plan)} {
-    // Emptied, not deleted: the chains stay, and with them connection tracking and the translation
-    // of the connections that it knows.
+    // Flushed, not deleted: the chains stay, and with them connection tracking and the NAT of known
+    // connections.
     out_ = {"add table " + table_ + flags_of(kind), "flush table " + table_};
   }
 
@@ -98,8 +98,8 @@ public:
     if (plan_.nat == nat_mode::stateless) {
       write_stateless();
     } else {
-      // The drops come first, since they also start connection tracking: at no moment is there
-      // translation without them.
+      // The drops come first, since they also start connection tracking: there must never be NAT
+      // without them.
       drop_invalid();
       accept();
       keep_in();
@@ -124,7 +124,7 @@ private:
     out_.push_back("add rule " + table_ + ' ' + chain_ + ' ' + text);
   }
 
-  /// Calls visit(flow, v6) for each family that the flow has here.
+  /// Calls visit(flow, v6) for each flow and each of its families.
   template <class Visit> void each(Visit visit) const {
     for (const auto& f : flows_) {
       if (f.of != family::v6) visit(f, false);
@@ -140,18 +140,19 @@ private:
            (v6 ? plan_.peer6 : plan_.peer4).to_string();
   }
 
-  /// Ahead of connection tracking, where a forged SYN would leave an entry for a minute. A few pass
-  /// each second, so that in quiet times nobody waits. Of the others a source's first is only noted,
-  /// its next one passes: those who mean it repeat it, forged sources don't come again.
+  /// Limits SYNs ahead of connection tracking, where each forged one would leave an entry for a
+  /// minute. A few pass each second, so that nobody waits in quiet times. Of further ones, the
+  /// first of a source is only noted, and the next one passes: real clients repeat their SYN,
+  /// forged sources do not recur.
   void limit_syns() {
     chain("syns", "filter", "prerouting", "-310");
-    // No hook: reached by a jump.
+    // A chain without hook, reached by a jump.
     out_.push_back("add chain " + table_ + " new_syns");
     for (const auto& f : flows_)
       rule("iifname != " + tun_ + ' ' + f.in + " tcp flags & (fin | syn | rst | ack) == syn jump " +
            "new_syns");
     chain_ = "new_syns";
-    // A router's clients may have connections of their own to the same port elsewhere.
+    // On a router, other hosts may have connections to the same port elsewhere.
     rule("fib daddr type != local accept");
     rule("limit rate 8/second burst 300 packets accept");
     note_sources("4", "ipv4_addr", "ip saddr");
@@ -161,21 +162,22 @@ private:
 
   void note_sources(const std::string& family, const std::string& type, const std::string& source) {
     const auto seen = "syn_sources" + family, rates = "syn_rates" + family;
-    // For two or three seconds of the largest floods that a host takes in. tonel 0.6.1 repeats its SYN
-    // after 3 s.
+    // Holds two or three seconds of the largest floods that a host takes in. tonel 0.6.1 repeats
+    // its SYN after 3 s.
     out_.push_back("add set " + table_ + ' ' + seen + " { type " + type +
                    "; size 524288; flags dynamic,timeout; timeout 4s; gc-interval 1s; }");
     out_.push_back("add set " + table_ + ' ' + rates + " { type " + type +
                    "; size 65536; flags dynamic,timeout; timeout 10s; }");
     rule(source + " @" + seen + " update @" + seen + " { " + source + " timeout 10s } add @" +
          rates + " { " + source + " limit rate over 10000/second burst 10000 packets } drop");
-    // Also where the set of rates has no room for this one.
+    // Also passes a source for which the set of rates has no room.
     rule(source + " @" + seen + " accept");
     rule("add @" + seen + " { " + source + " }");
   }
 
-  /// A packet that connection tracking calls invalid is not translated. Coming in it would reach this
-  /// host's own TCP, whose RST ends the stream; going out it would leave with the TUN's address.
+  /// Drops packets that connection tracking calls invalid, which NAT does not translate: incoming
+  /// ones would reach this host's own TCP, whose RST ends the stream; outgoing ones would leave
+  /// with the TUN's address.
   void drop_invalid() {
     const std::string drop = " ct state invalid drop";
     const auto outside = [&] {
@@ -191,9 +193,10 @@ private:
     outside();
   }
 
-  /// Connection tracking takes up connections in their middle (nf_conntrack_tcp_loose, the default), so
-  /// that each forged ACK would leave an entry for five minutes. Some pass: the clients of a host that
-  /// has started again learn by a RST that theirs is not known any more.
+  /// Limits connections that connection tracking picks up in their middle (nf_conntrack_tcp_loose,
+  /// the default), since each forged ACK would leave an entry for five minutes. Some pass, so that
+  /// the clients of a restarted host learn by a RST that it does not know their connections any
+  /// more.
   void limit_pickups() {
     chain("pickups", "filter", "prerouting", "mangle");
     for (const auto& f : flows_)
@@ -203,7 +206,7 @@ private:
            "over 100/second burst 1000 packets drop");
   }
 
-  /// For what comes after it in this chain; chains of others decide for themselves.
+  /// Accepts our packets against later rules of this chain; chains of others decide for themselves.
   void accept() {
     each([&](const flow& f, bool v6) {
       rule("iifname " + tun_ + ' ' + network("oifname", v6) + ' ' + peer("saddr", v6) + ' ' +
@@ -213,15 +216,15 @@ private:
     });
   }
 
-  /// While the program is away its address is behind no device, and what peers still send to it would
-  /// follow the default route out again.
+  /// Drops packets to the program's address that would leave by another device: while the program
+  /// is not running, they would follow the default route.
   void keep_in() {
     for (const bool v6 : {false, true})
       if (!v6 || plan_.peer6) rule(peer("daddr", v6) + " oifname != " + tun_ + " drop");
   }
 
-  /// Both directions: replies are judged by the route back to their source, mark included, where
-  /// net.ipv4.conf.*.src_valid_mark is set.
+  /// Marks both directions: with net.ipv4.conf.*.src_valid_mark, replies are checked by the route
+  /// back to their source, with the mark.
   void mark() {
     if (!plan_.mark) return;
     const auto set = " meta mark set " + std::to_string(*plan_.mark);
@@ -231,9 +234,9 @@ private:
       rule("iifname != " + tun_ + ' ' + f.in + set);
   }
 
-  /// Told by the source address: a chain at postrouting knows the incoming device only since
-  /// Linux 5.7, and nothing but the TUN has this address. Without "random" the port is kept where it
-  /// is free.
+  /// Masquerades by source address: a postrouting chain knows the incoming device only since Linux
+  /// 5.7, and only the TUN has this address. Without "random" the port stays the same if it is
+  /// free.
   void masquerade() {
     chain("postrouting", "nat", "postrouting", "srcnat");
     each([&](const flow& f, bool v6) {
@@ -241,8 +244,8 @@ private:
     });
   }
 
-  /// Only what is addressed to this host: a router's clients may have connections of their own to the
-  /// same port elsewhere.
+  /// Redirects packets to this host only: on a router, other hosts may have connections to the same
+  /// port elsewhere.
   void redirect() {
     chain("prerouting", "nat", "prerouting", "dstnat");
     each([&](const flow& f, bool v6) {
@@ -252,8 +255,8 @@ private:
     });
   }
 
-  /// The destination is rewritten before the route is chosen, the source after: with an address of
-  /// this host as source, a packet from the TUN would be martian.
+  /// Rewrites the destination before the route is chosen, the source after: with an address of this
+  /// host as source, a packet from the TUN would be martian.
   void write_stateless() {
     const auto each_host = [&](auto visit) {
       each([&](const flow& f, bool v6) {
@@ -265,7 +268,7 @@ private:
     chain("forward", "filter", "forward", "filter");
     accept();
     keep_in();
-    // What is not translated would leave with the TUN's address.
+    // Packets without NAT would leave with the TUN's address.
     rule("iifname " + tun_ + " meta l4proto tcp drop");
     mark();
     chain("postrouting", "filter", "postrouting", "srcnat");
@@ -287,7 +290,7 @@ private:
   std::vector<std::string> out_;
 };
 
-/// Collects iptables' rules of one family.
+/// Collects the iptables rules of one family.
 class chain_writer {
 public:
   chain_writer(const rule_plan& plan, bool v6) : plan_{plan}, v6_{v6} {
@@ -359,9 +362,9 @@ private:
   std::vector<iptables_rule> rules_;
 };
 
-/// Calls visit(table, line) for each rule that has the tag.
+/// Calls visit(table, line) for each rule with the tag.
 template <class Visit> void each_tagged(std::string_view saved, std::string_view tag, Visit visit) {
-  // Quotes are there or not, as the version and the name will have it.
+  // The comment has quotes or not, depending on the version and the name.
   const auto bare = " --comment " + std::string{tag} + ' ';
   const auto in_quotes = " --comment " + quoted(tag) + ' ';
   std::string table;
@@ -385,7 +388,7 @@ std::vector<std::string> nft_statements(const rule_plan& plan, table_kind kind) 
 }
 
 std::vector<std::string> nft_removal_statements(std::string_view table, table_kind kind) {
-  // A table that is not there cannot be deleted; one that is there cannot be added as another kind.
+  // Added first, since deleting a missing table fails; of the same kind, since kinds cannot change.
   const auto name = "table inet " + std::string{table};
   return {"add " + name + flags_of(kind), "delete " + name};
 }

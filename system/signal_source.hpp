@@ -8,17 +8,18 @@
 
 namespace tonel::sys {
 
-/// Signals as a readable descriptor instead of handlers.
+/// Reads signals from a descriptor, instead of by handlers.
 /// Owns:   the descriptor; the signals stay blocked
 /// Thread: one at a time
 class signal_source {
 public:
-  /// Blocks the signals in the calling thread, and so in every thread that it starts later: call it
+  /// Blocks the signals in the calling thread and so in all threads that it starts later: call it
   /// before the first.
+  /// Errors: those of pthread_sigmask and signalfd; end the process
   static result<signal_source> open(const std::vector<int>& signals);
 
   int fd() const noexcept { return fd_.get(); }
-  /// The signals that came since, each as often as the kernel kept it; empty when there are none.
+  /// The signals since the last call, each as often as the kernel kept it.
   std::vector<int> take();
 
 private:

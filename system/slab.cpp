@@ -10,7 +10,7 @@ namespace tonel::sys {
 
 namespace {
 
-/// The address is this thread's identity: cheaper to compare than std::thread::id.
+/// Its address identifies this thread, and is cheaper to compare than std::thread::id.
 thread_local const char this_thread = 0;
 
 constexpr std::size_t line = 64;
@@ -19,8 +19,8 @@ static_assert(sizeof(slab) <= slab::data_offset);
 
 } // namespace
 
-/// Shape: `free` and the counters belong to the owner's thread; `foreign`, `starving` and `orphans`
-///        to the lock, but for a look at whether `foreign` is null
+/// Thread: `free` and the counters: the owner's; `foreign`, `starving` and `orphans`: under the
+///         lock, except to test whether `foreign` is null
 struct slab_pool::core {
   std::size_t max = 0;
   std::size_t made = 0;
@@ -47,7 +47,7 @@ struct slab_pool::core {
       destroy(std::exchange(s, s->next_));
   }
 
-  /// What other threads returned becomes free. Gives whether there was any.
+  /// Makes the slabs returned by other threads free; false: there are none.
   bool take_foreign(bool starves_otherwise) noexcept {
     slab* list = nullptr;
     {
@@ -87,7 +87,7 @@ struct slab_pool::core {
     }
     s->next_ = foreign.load(std::memory_order_relaxed);
     foreign.store(s, std::memory_order_relaxed);
-    // Under the lock, because the pool may be destroyed as soon as it is released.
+    // Under the lock, since the pool may be destroyed once the lock is released.
     if (std::exchange(starving, false) && wake) wake();
   }
 };
@@ -131,7 +131,7 @@ slab_ref slab_pool::take() noexcept {
     c.owner.store(&this_thread, std::memory_order_relaxed);
   slab* s = c.free;
   if (s == nullptr && c.made < c.max) {
-    // Memory that malloc has not handed out before is not resident until it is written.
+    // New memory from malloc is not resident until it is written.
     if (void* block = std::aligned_alloc(line, block_size); block != nullptr) {
       s = ::new (block) slab;
       s->home_ = &c;
@@ -157,9 +157,9 @@ void slab_pool::on_available(std::function<void()> callback) {
 }
 
 void slab_pool::collect() noexcept {
-  // Each pass of a loop comes here, and mostly in vain: then without the lock. A return that is seen
-  // late waits for the next pass; one that a failed take() waits for has called `wake`, and while one
-  // does, it is looked for under the lock.
+  // Each pass of a loop calls this, mostly in vain, so the lock is avoided then. A return that is
+  // seen late waits for the next pass. While a failed take() waits for one, the return calls
+  // `wake`, and the lock is always taken.
   if (!core_->calls_back && core_->foreign.load(std::memory_order_relaxed) == nullptr) return;
   if (core_->take_foreign(core_->calls_back && core_->free == nullptr)) core_->call_back();
 }
@@ -170,7 +170,7 @@ std::uint64_t slab_pool::exhausted() const noexcept { return core_->exhausted; }
 
 bool slab_writer::open(std::size_t least) noexcept {
   assert(least <= slab_ref::capacity());
-  // Nothing that was read into it is alive: the same, cached, octets again.
+  // No chunk of it is in use: fill the same octets, which are in the cache, again.
   if (used_ != 0 && open_.unique()) used_ = 0;
   if (open_ && slab_ref::capacity() - used_ >= least) return true;
   auto fresh = pool_->take();
@@ -208,11 +208,11 @@ chunk slab_writer::append(protocol::byte_view bytes) noexcept {
 std::size_t slab_writer::stock(std::size_t wanted) noexcept {
   const auto share = std::max<std::size_t>(1, pool_->capacity() / 4);
   wanted = std::min({wanted, max_spares, share});
-  // Holes are filled where they are: the pool gives what came back last, so the few slabs that single
-  // large reads go to stay the same, in the cache.
+  // Holes are filled in place: the pool gives the slab returned last, so single large reads use the
+  // same few slabs, which are in the cache.
   for (std::size_t i = 0; i < wanted; ++i) {
     if (spares_[i]) continue;
-    // With some in reserve already a failure is no exhaustion: do not count it as one.
+    // With a reserve left, the pool must not count a failure as exhaustion.
     if (pool_->in_use() < pool_->capacity() || !any_spare()) spares_[i] = pool_->take();
     if (spares_[i]) continue;
     const auto last = std::find_if(spares_.rbegin(), spares_.rend() - static_cast<long>(i),

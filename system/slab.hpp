@@ -14,9 +14,9 @@ namespace tonel::sys {
 
 class slab_pool;
 
-/// A block for packets and datagrams, counted by its slab_refs.
-/// Shape: fixed capacity: 64 KiB and headroom for the largest header; the octets follow this header
-/// Owns:  returns to its pool with the last reference, from any thread
+/// A block of memory for packets and datagrams, counted by slab_refs.
+/// Shape: fixed capacity: 64 KiB and headroom for the largest header; the octets follow this object
+/// Owns:  returns to its pool with the last reference, on any thread
 class slab {
 public:
   static constexpr std::size_t capacity = 65'536 + 256;
@@ -32,10 +32,10 @@ private:
 
   std::atomic<std::uint32_t> references_{0};
   void* home_ = nullptr; ///< slab_pool::core
-  slab* next_ = nullptr; ///< in one of its pool's lists
+  slab* next_ = nullptr; ///< next slab in a list of the pool
 };
 
-/// Counted reference to a slab. Copy is one more reference.
+/// A counted reference to a slab; a copy is another reference.
 class slab_ref {
 public:
   slab_ref() noexcept = default;
@@ -55,7 +55,7 @@ public:
   explicit operator bool() const noexcept { return slab_ != nullptr; }
   std::uint8_t* data() const noexcept { return slab_ == nullptr ? nullptr : slab_->data(); }
   static constexpr std::size_t capacity() noexcept { return slab::capacity; }
-  /// True while nobody else holds this slab.
+  /// Whether this is the only reference to the slab.
   bool unique() const noexcept {
     return slab_ != nullptr && slab_->references_.load(std::memory_order_acquire) == 1;
   }
@@ -67,14 +67,14 @@ public:
 
 private:
   friend class slab_pool;
-  explicit slab_ref(slab* s) noexcept : slab_(s) {} // adopts
+  explicit slab_ref(slab* s) noexcept : slab_(s) {} // s is counted already
   static void give_back(slab* s) noexcept;
   slab* slab_ = nullptr;
 };
 
-/// Octets of a slab: one datagram, or several of equal size one after the other (the last may be
-/// shorter).
+/// Octets of a slab: one datagram, or consecutive ones of equal size (the last may be shorter).
 /// Shape: datagram_size 0 and length 0: one zero-length datagram
+/// Units: octets
 struct chunk {
   slab_ref slab;
   std::uint32_t offset = 0;
@@ -84,15 +84,15 @@ struct chunk {
   protocol::byte_view bytes() const noexcept { return {slab.data() + offset, length}; }
 };
 
-/// The slabs of one shard.
-/// Shape:  at most `max_slabs` (4 or more, or a slab_writer can wait for itself), made on demand, kept for the next use, the last returned first out;
-///         pages that were never written are not resident
-/// Owns:   its slabs; those still referenced when the pool dies are freed with their last reference
-/// Thread: take(), collect(), in_use() and exhausted() on the owner's thread alone (the one that
-///         last called take()); slabs return from any thread. on_available is called on the owner's
-///         thread at the first return after take() failed (the caller re-arms its reader); a return
-///         on another thread only calls `wake` (thread-safe, must not touch the pool), and collect()
-///         then calls it.
+/// The pool of slabs of one shard.
+/// Shape:  at most `max_slabs` (4 or more, or a slab_writer can wait for itself); made on demand
+///         and kept, last returned, first taken; pages never written are not resident
+/// Owns:   its slabs; slabs referenced at the pool's end are freed with their last reference
+/// Thread: take(), collect(), in_use() and exhausted(): the owner's, which is the last to call
+///         take(); slabs return on any thread. The first return after a failed take() calls the
+///         callback of on_available() on the owner's thread: directly, or, if it came on another
+///         thread, by collect(), for which that thread calls `wake` (thread-safe, must not touch
+///         the pool)
 class slab_pool {
 public:
   explicit slab_pool(std::size_t max_slabs, std::function<void()> wake = {});
@@ -100,15 +100,16 @@ public:
   slab_pool(const slab_pool&) = delete;
   slab_pool& operator=(const slab_pool&) = delete;
 
-  /// Empty when all slabs are in use.
+  /// A free slab; empty: all are in use.
   slab_ref take() noexcept;
+  /// Sets the callback for the first slab that returns after take() failed.
   void on_available(std::function<void()> callback);
-  /// Takes back what other threads returned.
+  /// Takes over the slabs that other threads have returned.
   void collect() noexcept;
   std::size_t capacity() const noexcept;
-  /// What other threads returned counts until it is collected.
+  /// The number of slabs in use; slabs returned by other threads count until collect().
   std::size_t in_use() const noexcept;
-  std::uint64_t exhausted() const noexcept; ///< how often take() gave nothing
+  std::uint64_t exhausted() const noexcept; ///< how often take() has failed
 
 private:
   friend class slab_ref;
@@ -116,32 +117,33 @@ private:
   core* core_; ///< outlives the pool while slabs are out
 };
 
-/// Where readers put what they read, and actors their control payloads: the open slab of a shard,
-/// filled from front to back, plus empty slabs in reserve for large reads.
-/// Shape: small reads (up to `small_slot` octets) lie in the open slab one after the other; a larger
-///        one gets a slab of its own. When nothing of the open slab is in use any more, it is filled
-///        from its front again.
+/// Gives room for reads and for control payloads: the open slab of a shard, filled from front to
+/// back, and empty slabs in reserve for large reads.
+/// Shape: small reads (up to `small_slot` octets) are consecutive in the open slab; a larger one
+///        gets a slab of its own. Once nothing in the open slab is in use, it is filled from its
+///        front again
 class slab_writer {
 public:
-  /// Holds a datagram or packet of any usual MTU.
+  /// Octets for a datagram or packet of any usual MTU.
   static constexpr std::size_t small_slot = 2048;
   static constexpr std::size_t max_spares = 32;
 
   explicit slab_writer(slab_pool& pool) noexcept : pool_(&pool) {}
-  /// Room for `n` octets (n <= capacity) in the open slab, or in a new one; empty when the pool is.
+  /// Room for `n` octets (n <= capacity) in the open slab, or in a new one; empty: the pool is
+  /// empty.
   protocol::byte_span reserve(std::size_t n) noexcept;
-  /// All room that is left in the open slab, `least` octets or more, as reserve() gives it.
+  /// All remaining room of the open slab, `least` octets or more, like reserve().
   protocol::byte_span reserve_all(std::size_t least) noexcept;
-  /// The first of the reserved octets become a chunk.
+  /// Makes the first reserved octets a chunk.
   chunk commit(std::size_t length, std::size_t datagram_size) noexcept;
-  /// Where the reserved octets begin.
+  /// The start of the reserved octets.
   std::uint8_t* front() const noexcept { return open_.data() + used_; }
-  /// The first of the reserved octets are left unused.
+  /// Leaves the first reserved octets unused.
   void skip(std::size_t length) noexcept {
     assert(used_ + length <= slab_ref::capacity());
     used_ += length;
   }
-  /// True if `c` ends where the reserved octets begin, so that extend() can lengthen it.
+  /// Whether `c` ends where the reserved octets begin, so that extend() can lengthen it.
   bool ends_at_front(const chunk& c) const noexcept {
     return c.slab == open_ && std::size_t{c.offset} + c.length == used_;
   }
@@ -150,16 +152,18 @@ public:
     c.length += static_cast<std::uint32_t>(length);
     used_ += length;
   }
-  /// Copies octets in; a chunk without slab when the pool is empty.
+  /// Copies octets into the open slab; a chunk without slab: the pool is empty.
   chunk append(protocol::byte_view bytes) noexcept;
 
-  /// Puts up to `wanted` (<= max_spares) empty slabs in reserve, fewer when the pool is small or
-  /// empty; gives how many there are. Small pools keep at most a quarter of themselves in reserve.
+  /// Fills the reserve up to `wanted` (<= max_spares) empty slabs, fewer if the pool is empty, and
+  /// at most a quarter of the pool; gives their number.
   std::size_t stock(std::size_t wanted) noexcept;
+  /// The octets of slab i of the reserve.
   std::uint8_t* spare(std::size_t i) const noexcept { return spares_[i].data(); }
-  /// Spare i becomes a chunk from its front; the indices of the others stay until the next stock().
+  /// Makes the front of spare i a chunk; the indices of the others stay valid until the next
+  /// stock().
   chunk commit_spare(std::size_t i, std::size_t length, std::size_t datagram_size) noexcept;
-  /// Gives the reserve back to the pool.
+  /// Returns the reserve to the pool.
   void release_spares() noexcept;
 
   slab_pool& pool() noexcept { return *pool_; }
@@ -171,7 +175,7 @@ private:
   slab_pool* pool_;
   slab_ref open_;
   std::size_t used_ = 0;
-  std::array<slab_ref, max_spares> spares_; ///< commit_spare leaves holes
+  std::array<slab_ref, max_spares> spares_; ///< with holes after commit_spare
 };
 
 } // namespace tonel::sys

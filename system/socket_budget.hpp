@@ -11,8 +11,8 @@
 
 namespace tonel::sys {
 
-/// Bounds the sockets of all sessions together, so that descriptors are left for the rest of the
-/// process: how many a session takes, a reload may change.
+/// Limits the sockets of all sessions together, so that descriptors are left for the rest of the
+/// process. A limit on sessions is not enough, since a reload may change the sockets of each.
 /// Owns:   a count, shared with the sockets
 /// Thread: any
 class socket_budget {
@@ -21,8 +21,8 @@ public:
 
   explicit socket_budget(std::size_t most) : left_(std::make_shared<count>(most)) {}
 
-  /// What `open` gives, counted until its last owner lets go.
-  /// Errors: EMFILE: none is left; those of `open`
+  /// Opens a socket by `open`, and counts it until its last owner releases it.
+  /// Errors: EMFILE: the budget is used up; those of `open`
   template <class Open> result<socket> take(Open open) {
     auto now = left_->load();
     do {

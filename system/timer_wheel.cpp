@@ -72,8 +72,8 @@ void timer_wheel::link(timer_id id) noexcept {
   node& n = nodes_[id];
   std::uint32_t where = overdue;
   if (n.due > current_) {
-    // The highest group of bits in which the two differ says how far away it is; all slots of a
-    // level lie ahead of the current tick's own, so that nothing wraps around.
+    // The highest group of bits in which the two ticks differ gives the level; all slots in use of
+    // a level are ahead of the current tick's own, so nothing wraps around.
     const auto level = highest_bit(n.due ^ current_) / bits;
     const auto slot = (n.due >> (level * bits)) & (slots - 1);
     where = static_cast<std::uint32_t>(level * slots + slot);
@@ -132,7 +132,7 @@ void timer_wheel::expire(protocol::time_point now, std::vector<std::uint64_t>& e
       fire_all(where, expired);
       continue;
     }
-    // Sorts the slot's timers into the levels below; those of this very tick become due.
+    // Sorts the slot's timers into lower levels; those of this tick become due.
     auto id = std::exchange(lists_[where], list{}).first;
     occupied_[first->level] &= ~(std::uint64_t{1} << first->slot);
     while (id != none) {

@@ -10,27 +10,27 @@
 
 namespace tonel::sys {
 
-/// The deadlines of one shard.
-/// Shape:  hierarchical wheel, ticks of 10 ms, levels of 64 slots, as many levels as time has bits;
-///         arm and cancel are O(1), expiry too, counted over a timer's life
-/// Units:  never early, at most 20 ms late (half of that is the wheel's, the rest the loop's)
+/// The timers of one event loop.
+/// Shape:  hierarchical wheel: ticks of 10 ms, levels of 64 slots, as many levels as time has bits.
+///         arm and cancel are O(1), and so is expiry, averaged over a timer's life
+/// Units:  never early, at most 20 ms late (10 ms by the wheel, the rest by the loop)
 class timer_wheel {
 public:
   using timer_id = std::uint32_t;
   static constexpr protocol::duration tick{10'000'000};
 
   explicit timer_wheel(protocol::time_point start);
-  /// A timer, not armed. token is what expired() gives back.
+  /// Makes a timer, not armed. token: given by expire()
   timer_id create(std::uint64_t token);
   void destroy(timer_id id) noexcept;
-  /// Armed already: moves.
+  /// Arms the timer, or moves an armed one.
   void arm(timer_id id, protocol::time_point at);
   void cancel(timer_id id) noexcept;
   bool armed(timer_id id) const noexcept;
-  /// Advances to now and appends the tokens of what has expired, in order of tick; each is disarmed.
+  /// Advances to `now`, disarms expired timers, and appends their tokens in order of their ticks.
   void expire(protocol::time_point now, std::vector<std::uint64_t>& expired);
-  /// When to call expire() next: no later than the tick of the first deadline; nothing: no timer is
-  /// armed. May come before that tick, when far timers have to be sorted more finely.
+  /// When to call expire() next; none: no timer is armed. It may be before the first deadline's
+  /// tick, when far timers have to be sorted into lower levels.
   std::optional<protocol::time_point> next() const noexcept;
   std::size_t armed_count() const noexcept { return armed_; }
 
@@ -40,7 +40,7 @@ private:
   /// 2^63 ns are fewer than 2^40 ticks.
   static constexpr std::size_t levels = 7;
   static constexpr std::uint32_t none = ~std::uint32_t{0};
-  /// The list of what is due already; after the slots of all levels.
+  /// The list of timers that are due already, after the slots of all levels.
   static constexpr std::uint32_t overdue = levels * slots;
   static constexpr std::uint32_t list_count = overdue + 1;
 
@@ -49,7 +49,7 @@ private:
     std::uint64_t due = 0;     ///< tick
     std::uint32_t list = none; ///< none: not armed
     std::uint32_t previous = none;
-    std::uint32_t next = none; ///< of a destroyed timer: the next free one
+    std::uint32_t next = none; ///< of a destroyed timer: the next free node
   };
   struct list {
     std::uint32_t first = none;
@@ -58,7 +58,7 @@ private:
   struct slot_position {
     std::size_t level;
     std::size_t slot;
-    std::uint64_t tick; ///< the first that the slot stands for
+    std::uint64_t tick; ///< first tick of the slot
   };
 
   std::uint64_t tick_at_or_after(protocol::time_point at) const noexcept;
@@ -74,7 +74,7 @@ private:
   std::uint32_t free_ = none;
   std::size_t armed_ = 0;
   std::array<list, list_count> lists_;
-  std::array<std::uint64_t, levels> occupied_{}; ///< one bit a slot
+  std::array<std::uint64_t, levels> occupied_{}; ///< one bit for each slot
 };
 
 } // namespace tonel::sys

@@ -13,35 +13,35 @@
 
 namespace tonel::sys {
 
-/// What a TUN device is opened with.
+/// The options to open a TUN device with.
 struct tun_options {
   std::string name; ///< empty: the kernel picks
-  int fd = -1;      ///< of a device that somebody opened for us; name and queues then don't matter
+  int fd = -1;      ///< of a device opened by another program; name and queues are then ignored
   std::size_t queues = 1;
   bool want_offload = true;
   std::uint16_t mtu = 1500;
   std::uint32_t txqueuelen = 2048;    ///< packets
   protocol::ip_address local4, peer4; ///< the host's and the program's side, in one /24
-  protocol::ip_address local6, peer6; ///< in one /64; none: no IPv6
+  protocol::ip_address local6, peer6; ///< in one /64; unspecified: no IPv6
   bool ipv6_required = false;         ///< a host without IPv6 is an error, not a note
 };
 
-/// A TUN device, up and addressed, with all its queues.
-/// Owns:   the descriptors and the addresses that it added; a device that existed before (ip tuntap
-///         add) stays, without them
-/// Thread: one at a time; each queue likewise, by itself
+/// A TUN device with all its queues, up and with addresses.
+/// Owns:   the descriptors, and the addresses that it added; a persistent device (ip tuntap add)
+///         stays, without these
+/// Thread: one at a time, and one at a time for each queue
 class tun_device {
 public:
   /// Opens all queues, with segmentation offload if wanted and possible; sets MTU, queue length and
-  /// addresses; sets the link up. What a persistent device has already is not set again, so that a
-  /// process without CAP_NET_ADMIN can use one that was prepared for it.
-  /// Errors: ENOENT, ENODEV, EACCES or EPERM of "open /dev/net/tun" and EPERM of "ioctl TUNSETIFF"
-  ///         or of netlink: a missing device node or capability; EBUSY: the name is in use; EINVAL of
-  ///         "ioctl TUNSETIFF": the name is not a TUN, or was made without multi_queue and several
-  ///         queues are wanted; of a given descriptor: EBADF or ENOTTY of "ioctl TUNGETIFF": it is
-  ///         no open TUN; EINVAL of it: a TAP, or one with packet information in front
-  /// A given descriptor keeps its flags: without IFF_VNET_HDR there is no offload. It is taken over,
-  /// and closed at the end or on failure.
+  /// addresses; sets the link up. Sets nothing that a persistent device already has, so that a
+  /// process without CAP_NET_ADMIN can use a prepared device.
+  /// Owns:   a given descriptor is taken over, and closed at the end or on failure. It keeps its
+  ///         flags: without IFF_VNET_HDR there is no offload
+  /// Errors: ENOENT, ENODEV, EACCES or EPERM of "open /dev/net/tun", and EPERM of "ioctl TUNSETIFF"
+  ///         or netlink: no device node or capability; EBUSY: the name is in use; EINVAL of "ioctl
+  ///         TUNSETIFF": no TUN, or made without multi_queue while several queues are wanted. Of a
+  ///         given descriptor: EBADF or ENOTTY of "ioctl TUNGETIFF": no open TUN; EINVAL: a TAP, or
+  ///         one with packet information
   static result<tun_device> open(kernel& k, const tun_options& options);
 
   tun_device(tun_device&&) noexcept;
@@ -54,7 +54,7 @@ public:
   packet_device& queue(std::size_t i) noexcept;
   /// Whether it has IPv6 addresses.
   bool ipv6() const noexcept;
-  /// What had to be done without, a line each, for the log.
+  /// What the device lacks of the options, as lines for the log.
   const std::vector<std::string>& notes() const noexcept;
 
 private:

@@ -27,9 +27,9 @@ struct worker::state {
       jobs.pop_front();
       guard.unlock();
       auto done = job();
-      job = nullptr; // what it owns may be dear
+      job = nullptr; // free what it owns
       guard.lock();
-      // Under the lock: after the destructor nobody may be there to post to.
+      // Under the lock: after the destructor the receiver of `post` may be gone.
       if (!stopping && post) post(std::move(done));
     }
     ended = true;

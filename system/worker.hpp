@@ -9,17 +9,17 @@
 
 namespace tonel::sys {
 
-/// One thread for calls that block (name resolution, netfilter, files), so that no event loop does.
-/// Shape:  jobs run one after the other, in the order they were given
-/// Owns:   the thread. The destructor drops jobs that have not begun and waits at most `patience` for
-///         the one that has: a resolver may hang for longer than anyone wants to wait for an exit. A
-///         job must therefore own what it uses. No completion is posted once it has begun.
-/// Thread: run() from any
+/// A thread for calls that block (names, netfilter, files), so that no event loop blocks.
+/// Shape:  jobs run one after the other, in order
+/// Owns:   the thread. The destructor drops jobs that have not begun, and waits at most `patience`
+///         for the running one, since a resolver may hang for long. So a job must own what it uses.
+///         No completion is posted once the destructor has begun
+/// Thread: run() any
 class worker {
 public:
   using closure = std::function<void()>;
 
-  /// post hands a completion to the thread that wants it; it is called on the worker's thread.
+  /// post: called on the worker's thread; passes a completion to the thread that it is for
   explicit worker(std::function<void(closure)> post,
                   protocol::duration patience = std::chrono::seconds{3});
   ~worker();
@@ -34,7 +34,7 @@ public:
         job();
         return [done = std::move(done)]() mutable { done(); };
       } else {
-        // Shared, since a std::function is copied and the result may not be.
+        // Shared, since std::function needs copies and the result may have none.
         auto r = std::make_shared<value>(job());
         return [r, done = std::move(done)]() mutable { done(std::move(*r)); };
       }

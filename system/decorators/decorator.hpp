@@ -8,8 +8,8 @@
 
 namespace tonel::sys {
 
-/// A packet_device around another; what a decorator does not change goes through.
-/// Owns: not the inner one, which outlives it
+/// Base of decorators of a packet_device; passes calls on to the inner device.
+/// Owns: nothing; the inner device outlives it
 class packet_device_decorator : public packet_device {
 public:
   explicit packet_device_decorator(packet_device& inner) noexcept : inner_(inner) {}
@@ -26,7 +26,7 @@ private:
   packet_device& inner_;
 };
 
-/// The same for a UDP socket.
+/// Base of decorators of a UDP socket; passes calls on to the inner socket.
 class datagram_socket_decorator : public datagram_socket {
 public:
   explicit datagram_socket_decorator(std::shared_ptr<datagram_socket> inner) noexcept

@@ -8,7 +8,7 @@ namespace tonel::sys {
 
 namespace {
 
-/// The errno, or 0.
+/// Throws, or gives the errno of the fault, or 0.
 int provoke(const fault_finder& find, fault_way way, protocol::byte_view octets) {
   const auto found = find(way, octets);
   if (found.bug)
@@ -16,7 +16,7 @@ int provoke(const fault_finder& find, fault_way way, protocol::byte_view octets)
   return found.error;
 }
 
-/// The first fault of a read: of itself, or of what it gave.
+/// Reads, with the first fault of the call or of an item that it gave.
 template <class Item, class Read>
 result<read_state> read_with(const fault_finder& find, const char* operation,
                              std::vector<Item>& out, Read read) {
@@ -30,7 +30,7 @@ result<read_state> read_with(const fault_finder& find, const char* operation,
   return state;
 }
 
-/// What of it can be written; the rest is given to `fail`.
+/// The items without a fault; passes the others to `fail`.
 template <class Item, class Fail>
 std::vector<Item> writable(const fault_finder& find, const std::vector<Item>& items,
                            const std::vector<chunk>& chunks, Fail fail) {

@@ -11,20 +11,19 @@
 
 namespace tonel::sys {
 
-/// What goes wrong.
+/// A fault of one call.
 struct fault {
-  int error = 0;    ///< an errno with which the call fails; 0: it does not
-  bool bug = false; ///< it throws std::runtime_error, as a bug would
+  int error = 0;    ///< errno of the failure; 0: none
+  bool bug = false; ///< throws std::runtime_error, as a bug would
 };
 
 enum class fault_way : std::uint8_t { in, out };
 
-/// Decides what goes wrong: is asked before each read, without octets, then for each packet or datagram
-/// on its way, with those of a packet, or of a chunk of datagrams.
+/// Decides about faults. Called before each read, without octets, and for each packet or chunk of
+/// datagrams, with its octets.
 using fault_finder = std::function<fault(fault_way, protocol::byte_view)>;
 
-/// A packet_device on which calls fail as they are told to. What a failing write was to write is
-/// dropped.
+/// A packet_device with faults. The segments of a failed write are dropped.
 class faulty_packet_device final : public packet_device_decorator {
 public:
   faulty_packet_device(packet_device& inner, fault_finder find)
@@ -39,7 +38,7 @@ private:
   fault_finder find_;
 };
 
-/// The same for a UDP socket.
+/// A UDP socket with faults.
 class faulty_datagram_socket final : public datagram_socket_decorator {
 public:
   faulty_datagram_socket(std::shared_ptr<datagram_socket> inner, fault_finder find)

@@ -10,7 +10,7 @@ namespace {
 
 bool lost(const loss& decide) { return decide && decide(); }
 
-/// Takes away from what came behind the first so many.
+/// Removes lost items, from index `first` on.
 template <class Item> void lose(std::vector<Item>& items, std::size_t first, const loss& decide) {
   const auto begin = items.begin() + static_cast<std::ptrdiff_t>(first);
   items.erase(std::remove_if(begin, items.end(), [&](const Item&) { return lost(decide); }),

@@ -9,10 +9,10 @@
 
 namespace tonel::sys {
 
-/// Decides whether the next packet, or run of datagrams, is lost; null: none is.
+/// Decides whether the next packet or run of datagrams is lost; null: none is lost.
 using loss = std::function<bool()>;
 
-/// A packet_device on a path that loses packets: nobody is told of one that is lost.
+/// A packet_device on a path that loses packets without notice.
 class lossy_packet_device final : public packet_device_decorator {
 public:
   lossy_packet_device(packet_device& inner, loss read, loss written)
@@ -27,7 +27,7 @@ private:
   loss read_, written_;
 };
 
-/// The same for a UDP socket.
+/// A UDP socket on a path that loses datagrams without notice.
 class lossy_datagram_socket final : public datagram_socket_decorator {
 public:
   lossy_datagram_socket(std::shared_ptr<datagram_socket> inner, loss received, loss sent)

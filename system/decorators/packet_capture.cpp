@@ -23,7 +23,7 @@ namespace {
 
 constexpr std::size_t block_size = std::size_t{1} << 20;
 constexpr std::size_t max_blocks = 16;
-// For a thread that has nothing more to do, or hangs for good.
+// How long to wait for the thread, which has either nothing more to do or hangs for good.
 constexpr auto writer_patience = std::chrono::milliseconds{100};
 
 struct entry {
@@ -32,12 +32,12 @@ struct entry {
   std::size_t length = 0;
 };
 
-/// Packets that came one after the other, with consecutive numbers.
+/// Consecutive packets, with consecutive numbers.
 struct block {
   std::uint64_t first = 0;
   std::vector<entry> entries;
   std::vector<std::uint8_t> octets;
-  std::uint64_t closed_in = 0; ///< the writer's turn
+  std::uint64_t closed_in = 0; ///< turn of the writer in which the block was closed
 };
 
 } // namespace
@@ -46,7 +46,7 @@ result<capture_file> capture_file::open(const std::string& path) {
   const auto failed = [&](int number, const char* operation) {
     return unexpected{os_error{number, operation, path}};
   };
-  // Not blocked by a FIFO that nobody reads.
+  // Not blocked by a FIFO without a reader.
   const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NONBLOCK, 0600);
   if (fd < 0) return failed(errno, "open");
   capture_file out{{real_kernel(), fd}, path};
@@ -58,7 +58,7 @@ result<capture_file> capture_file::open(const std::string& path) {
   return out;
 }
 
-/// What devices, writer, start() and stop() share.
+/// The state that devices, writer, start() and stop() share.
 struct packet_capture::state {
   explicit state(settings s) : chosen(std::move(s)) {}
 
@@ -67,18 +67,18 @@ struct packet_capture::state {
   mutable std::mutex lock;
   std::condition_variable changed;
   capture_status about;
-  bool writing = false; ///< the writer has the file
+  bool writing = false; ///< the writer uses the file
   bool stopping = false;
   std::uint64_t next = 0;
   std::uint64_t turn = 0;
   block filling;
   std::deque<block> closed;
   std::vector<block> spare;
-  std::size_t blocks = 0; ///< in all
-  // The writer's alone, and without the lock.
+  std::size_t blocks = 0; ///< number of blocks in all
+  // Used by the writer only, without the lock.
   capture_file file;
   std::vector<std::uint8_t> text;
-  std::uint64_t size = 0; ///< of the file: whole blocks of pcapng
+  std::uint64_t size = 0; ///< octets of the file: whole blocks of pcapng
   bool limit_reached = false;
   bool over = false; ///< nothing more can be written
 
@@ -93,7 +93,7 @@ struct packet_capture::state {
   void finish();
 };
 
-/// Whether a packet of this size fits into the block that is being filled; that may be a new one.
+/// Whether a packet of this size fits into the present block, which may be a new one.
 bool packet_capture::state::make_room(std::size_t octets) {
   if (filling.octets.capacity() != 0 && filling.octets.size() + octets <= block_size) return true;
   if (octets > block_size || (spare.empty() && blocks == max_blocks)) return false;
@@ -117,8 +117,8 @@ void packet_capture::state::close_filling() {
   filling = {};
 }
 
-/// All blocks that nobody adds a reason to any more: those of the turn before. With many waiting, all but
-/// the newest.
+/// The blocks to which no reason is added any more: those closed in the turn before; if many wait,
+/// all but the newest.
 std::deque<block> packet_capture::state::take_rested() {
   const bool hurry = pressed();
   std::deque<block> out;
@@ -137,7 +137,7 @@ std::deque<block> packet_capture::state::take_rested() {
 
 entry* packet_capture::state::find(std::uint64_t number) noexcept {
   const auto in = [number](block& b) -> entry* {
-    const auto index = number - b.first; // huge where it is older
+    const auto index = number - b.first; // huge if the packet is older
     return index < b.entries.size() ? &b.entries[index] : nullptr;
   };
   if (auto* found = in(filling)) return found;
@@ -147,7 +147,7 @@ entry* packet_capture::state::find(std::uint64_t number) noexcept {
 }
 
 void packet_capture::state::write_until_stopped() {
-  // A limit on the size of files is an error like others, and not the end of the process.
+  // A limit on file sizes (SIGXFSZ) must be an error like others, not the end of the process.
   sigset_t too_large;
   sigemptyset(&too_large);
   sigaddset(&too_large, SIGXFSZ);
@@ -169,7 +169,7 @@ void packet_capture::state::write_until_stopped() {
   }
   on = false;
   const bool told = limit_reached && !stopping;
-  // What came behind the last that the limit has let through is not asked for.
+  // Packets after the first that exceeds the limit do not count as lost.
   filling = {};
   closed.clear();
   spare.clear();
@@ -212,7 +212,7 @@ void packet_capture::state::write(block& from) {
   about.limit_reached = limit_reached;
 }
 
-/// Writes the text, or nothing of it.
+/// Writes all of the text, or nothing.
 bool packet_capture::state::append() {
   auto& k = *chosen.system;
   int error = 0;
@@ -228,7 +228,7 @@ bool packet_capture::state::append() {
     size += text.size();
     return true;
   }
-  // A reader must find whole blocks.
+  // A reader of the file must find whole blocks.
   if (done != 0 && ::ftruncate(file.fd.get(), static_cast<off_t>(size)) != 0) over = true;
   capture_status now;
   {
@@ -271,7 +271,7 @@ result<void> packet_capture::start(capture_file file, std::uint64_t limit) {
     const std::lock_guard guard{s.lock};
     if (s.writing) return unexpected{os_error{EBUSY, "capture", s.about.file}};
   }
-  // Nobody but this function uses what is the writer's, as long as there is none.
+  // Without a writer, only this function uses the writer's members.
   if (::ftruncate(file.fd.get(), 0) != 0) return unexpected{os_error{errno, "truncate", file.path}};
   s.file = std::move(file);
   s.size = 0;
@@ -308,7 +308,7 @@ bool packet_capture::stop() {
   if (!s.writing) return false;
   const bool was_on = s.on.exchange(false);
   s.stopping = true;
-  s.about.on = false; // even where the disk hangs
+  s.about.on = false; // even if the disk hangs
   s.changed.notify_all();
   s.changed.wait_for(guard, s.chosen.patience, [&s] { return !s.writing; });
   return was_on;

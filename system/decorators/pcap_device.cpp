@@ -10,7 +10,7 @@ namespace tonel::sys {
 
 namespace {
 
-// As the counter of the same drops is called.
+// The name of the counter of the same drops.
 constexpr const char* refused = "tun_write_dropped";
 
 } // namespace
@@ -52,7 +52,7 @@ write_tally pcap_device::write(const std::vector<outgoing_segment>& segments,
   if (!capture_.on()) return inner().write(segments, chunks);
   write_tally all;
   for (const auto& each : segments) {
-    // One by one, to know which of them are lost; the device makes a call for each anyway.
+    // One by one, to know which are lost; the device makes a call for each anyway.
     one_.assign(1, each);
     const auto tally = inner().write(one_, chunks);
     all.written += tally.written;

@@ -9,10 +9,10 @@
 
 namespace tonel::sys {
 
-/// A packet_device whose packets a capture records, as they pass the device: what was merged or is to
-/// be cut is one large packet, its checksum complete.
-/// Shape: without a capture a call costs one load more
-/// Owns:  neither; both outlive it
+/// A packet_device whose packets are recorded as they pass it: a super-segment is one large packet,
+/// with a complete checksum.
+/// Shape: without a capture, a call costs one load more
+/// Owns:  nothing; inner device and capture outlive it
 class pcap_device final : public packet_device_decorator {
 public:
   pcap_device(packet_device& inner, packet_capture& to, std::uint32_t queue) noexcept
@@ -25,7 +25,7 @@ public:
   void dropped(const chunk& packet, const char* reason) noexcept override;
 
 private:
-  /// A packet of the last read(), by where it lies.
+  /// A packet of the last read(), found by its address.
   struct seen_packet {
     const std::uint8_t* at;
     std::uint64_t number;
@@ -39,7 +39,7 @@ private:
   packet_capture& capture_;
   std::uint32_t queue_;
   std::vector<seen_packet> seen_;
-  std::size_t next_dropped_ = 0; ///< drops come in the order of the packets, but for a few
+  std::size_t next_dropped_ = 0; ///< where to look next: drops come mostly in order
   std::vector<outgoing_segment> one_;
   std::vector<std::uint8_t> payload_;
 };

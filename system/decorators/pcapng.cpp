@@ -50,7 +50,7 @@ void append_number_option(std::vector<std::uint8_t>& out, std::uint16_t code, In
   out.resize(out.size() + (4 - sizeof value % 4) % 4);
 }
 
-/// The high half first, whatever the byte order.
+/// Appends the high half first, in any byte order.
 void append_time(std::vector<std::uint8_t>& out, std::int64_t time) {
   const auto value = static_cast<std::uint64_t>(time);
   append_le(out, static_cast<std::uint32_t>(value >> 32));
@@ -64,7 +64,7 @@ std::size_t begin(std::vector<std::uint8_t>& out, std::uint32_t type) {
   return at;
 }
 
-/// Ends the options, and the block with its length, which stands in front, too.
+/// Ends the options and the block, whose length is written at both ends.
 void end(std::vector<std::uint8_t>& out, std::size_t at) {
   append_le(out, std::uint32_t{0});
   const auto length = static_cast<std::uint32_t>(out.size() - at + 4);

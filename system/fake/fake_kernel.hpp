@@ -13,10 +13,10 @@
 
 namespace tonel::sys {
 
-/// A kernel in memory: TUN devices, rtnetlink, UDP sockets, epoll and clocks as far as this layer
-/// uses them; each call can be made to fail.
-/// Shape: calls are named like os_error::operation ("ioctl TUNSETIFF", "netlink RTM_NEWADDR"), socket
-///        options "setsockopt UDP_GRO"
+/// A kernel in memory, with TUN devices, rtnetlink, UDP sockets, epoll and clocks as far as this
+/// layer uses them. Each call can be made to fail.
+/// Shape: calls have the names of os_error::operation: "ioctl TUNSETIFF", "netlink RTM_NEWADDR",
+///        "setsockopt UDP_GRO"
 class fake_kernel final : public kernel {
 public:
   using octets = std::vector<std::uint8_t>;
@@ -36,38 +36,39 @@ public:
     std::vector<assigned_address> addresses;
   };
   struct datagram {
-    protocol::endpoint peer; ///< source or destination; none: the connected peer
+    protocol::endpoint peer; ///< source or destination; unspecified: the connected peer
     protocol::ip_address local;
     std::uint32_t segment_size = 0; ///< 0: one datagram
     octets bytes;
     bool truncated = false;
-    int error = 0; ///< received: this error instead
+    int error = 0; ///< set: receiving fails with this error instead
   };
 
-  /// The next `times` calls of that name fail with `error`, after `after` that do not.
+  /// Makes `times` calls of this name fail with `error`, after `after` that do not.
   void fail(const std::string& call, int error, unsigned times = 1, unsigned after = 0);
+  /// The number of calls of this name so far.
   unsigned calls(const std::string& call) const;
   std::size_t open_descriptors() const noexcept { return open_.size(); }
 
   std::map<std::string, link> links;
-  /// An open device as another process hands it over; its descriptor.
+  /// Opens a device as another process would before handing it over; gives the descriptor.
   int hand_over(const std::string& name, short flags);
-  std::deque<octets> tun_in; ///< with the vnet header, if the device has one
+  std::deque<octets> tun_in; ///< packets to read, with a vnet header if the device has one
   std::vector<octets> tun_out;
-  short tun_flags = 0; ///< of the last TUNSETIFF, or of what was handed over
-  /// 0, or the error with which a packet is refused.
+  short tun_flags = 0; ///< of the last TUNSETIFF or hand_over()
+  /// Gives the error with which to refuse a packet, or 0.
   std::function<int(const octets&)> refuse_packet;
 
   std::deque<datagram> udp_in;
   std::vector<datagram> udp_out;
   std::function<int(const datagram&)> refuse_datagram;
-  std::map<std::string, int> options; ///< the last value of each socket option
+  std::map<std::string, int> options; ///< last value of each socket option
 
   struct epoll_entry {
     std::uint64_t token;
     std::uint32_t flags;
   };
-  std::deque<std::vector<epoll_entry>> ready; ///< what each epoll_wait gives
+  std::deque<std::vector<epoll_entry>> ready; ///< the results of the next calls of epoll_wait
   std::int64_t last_timeout = 0;
   std::map<int, epoll_entry> watched;
   std::int64_t boottime = 1'000'000'000;
@@ -104,7 +105,7 @@ private:
     unsigned times;
     unsigned after;
   };
-  /// The negative error that is due, or 0.
+  /// Counts a call; gives the negative error that it has to fail with, or 0.
   int enter(const std::string& call);
   int make(const std::string& what);
   void answer_netlink(const octets& request);
@@ -113,7 +114,7 @@ private:
 
   std::map<std::string, std::deque<planned_failure>> failures_;
   std::map<std::string, unsigned> calls_;
-  std::map<int, std::string> open_; ///< descriptor -> what it is
+  std::map<int, std::string> open_; ///< descriptor -> its kind
   std::deque<octets> netlink_answers_;
   int last_fd_ = 2;
   int last_index_ = 6;

@@ -117,7 +117,7 @@ octets address_message(const fake_kernel::link& l, const fake_kernel::assigned_a
 
 } // namespace
 
-/// Does what the request asks for and queues the answer.
+/// Carries out the request and queues the answer.
 void fake_kernel::answer_netlink(const octets& request) {
   nlmsghdr h{};
   std::memcpy(&h, request.data(), sizeof h);

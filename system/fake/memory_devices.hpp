@@ -14,7 +14,7 @@
 
 namespace tonel::sys {
 
-/// A descriptor that is readable while something is there to be read.
+/// A descriptor that is readable as long as there is something to read.
 class readiness {
 public:
   readiness();
@@ -23,24 +23,24 @@ public:
 
 private:
   descriptor event_;
-  std::atomic<bool> ready_{false}; ///< a test sets it, the loop that reads it takes it back
+  std::atomic<bool> ready_{false}; ///< set by a test, cleared by the reading loop
 };
 
-/// One queue of a TUN in memory: what a test puts in is read, what is written is kept.
+/// A queue of a TUN in memory: gives the packets that a test pushes, and keeps written ones.
 class memory_packet_device final : public packet_device {
 public:
-  /// A segment or super-segment as it was written.
+  /// A written segment or super-segment.
   struct written_segment {
     protocol::segment_header header;
     std::vector<std::uint8_t> payload;
     std::uint32_t datagram_size = 0;
 
-    /// The whole IP packet, checksums complete.
+    /// The whole IP packet, with complete checksums.
     std::vector<std::uint8_t> packet() const;
   };
 
   void push(std::vector<std::uint8_t> packet, protocol::offload_repr offload = {});
-  /// As a peer would receive what was written: the sum is vouched for, the borders are marked.
+  /// Pushes a written segment as its peer receives it: checksum vouched for, borders marked.
   void push(const written_segment& segment);
 
   std::vector<written_segment> written;
@@ -48,7 +48,7 @@ public:
   bool full = false;        ///< every write is dropped
   /// Called at each written segment.
   std::function<void(const written_segment&)> on_write;
-  /// The next read fails with this.
+  /// The errno of the next read; 0: it works.
   int read_error = 0;
 
   int fd() const noexcept override { return readable_.fd(); }
@@ -69,10 +69,10 @@ private:
   std::deque<incoming> incoming_;
 };
 
-/// A UDP socket in memory, likewise.
+/// A UDP socket in memory: gives the datagrams that a test pushes, and keeps sent ones.
 class memory_datagram_socket final : public datagram_socket {
 public:
-  /// One datagram, or a run of datagram_size.
+  /// One datagram, or a run of datagrams of datagram_size.
   struct datagrams {
     datagram_path path;
     std::vector<std::uint8_t> bytes;

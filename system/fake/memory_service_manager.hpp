@@ -8,7 +8,7 @@
 
 namespace tonel::sys {
 
-/// A service manager that keeps what it is told.
+/// A service manager that keeps the calls.
 class memory_service_manager final : public service_manager {
 public:
   void ready() noexcept override { said.emplace_back("ready"); }

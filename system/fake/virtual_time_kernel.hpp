@@ -8,10 +8,10 @@
 
 namespace tonel::sys {
 
-/// This machine's kernel, but for time: a wait that would have to last ends at once, and the clocks
-/// are as much later. Descriptors are real, so that event loops and actors run as they are, and an
-/// hour of their timers takes no time.
-/// Shape: a wait without a limit stays one (nothing is due: only a descriptor can end it)
+/// This machine's kernel with virtual time: a wait ends at once, and advances the clocks by its
+/// timeout. Descriptors are real, so that event loops and actors run unchanged, and an hour of
+/// their timers takes no time.
+/// Shape: a wait without timeout is real, since only a descriptor can end it
 class virtual_time_kernel : public kernel {
 public:
   std::int64_t boottime = 1'000'000'000'000;
@@ -20,7 +20,7 @@ public:
     boottime += nanoseconds;
     monotonic += nanoseconds;
   }
-  /// As if the machine had slept.
+  /// Advances the clocks as if the machine had been suspended.
   void suspend(std::int64_t nanoseconds) noexcept { boottime += nanoseconds; }
 
   int epoll_wait(int epoll, epoll_event* events, int capacity,

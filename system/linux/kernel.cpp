@@ -39,12 +39,12 @@ public:
   }
   int epoll_wait(int epoll, epoll_event* events, int capacity,
                  std::int64_t timeout) noexcept override {
-    // A signal may end it early: the caller looks at its clock and waits again.
+    // A signal may end the wait early: the caller looks at its clock and waits again.
 #ifdef SYS_epoll_pwait2
     if (timeout > 0 && has_pwait2_.load(std::memory_order_relaxed)) {
       constexpr std::int64_t second = 1'000'000'000;
       const timespec t{static_cast<time_t>(timeout / second), static_cast<long>(timeout % second)};
-      // Through syscall(): the C library's wrapper is younger than many kernels.
+      // By syscall(), since the C library's wrapper is younger than many kernels.
       const auto n =
           ::syscall(SYS_epoll_pwait2, epoll, events, capacity, &t, nullptr, std::size_t{8});
       if (n >= 0) return static_cast<int>(n);

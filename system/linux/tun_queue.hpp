@@ -14,8 +14,8 @@ struct iovec;
 namespace tonel::sys {
 
 /// One queue of a Linux TUN device.
-/// Shape: with `vnet`, ten octets of vnet header stand before each packet; with `offload`, packets
-///        of up to 64 KiB come and go
+/// Shape: with `vnet`, ten octets of vnet header precede each packet; with `offload`, packets are
+///        of up to 64 KiB
 class tun_queue final : public packet_device {
 public:
   struct mode {

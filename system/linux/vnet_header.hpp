@@ -4,15 +4,15 @@
 
 namespace tonel::sys {
 
-/// What stands before each packet of a TUN with IFF_VNET_HDR. Declared here because the kernel's own
-/// header has a member called `class` on newer versions.
+/// The header before each packet of a TUN with IFF_VNET_HDR. Declared here since the kernel's own
+/// header may have a member called `class`.
 /// Units:  host byte order (legacy virtio)
 /// Source: virtio 1.2 §5.1.6; kernel Documentation/networking/tuntap.rst
 struct vnet_header {
   std::uint8_t flags = 0;
   std::uint8_t gso_type = 0;
-  std::uint16_t header_length = 0; ///< IP and TCP header
-  std::uint16_t gso_size = 0;      ///< TCP payload of each segment
+  std::uint16_t header_length = 0; ///< octets of IP and TCP header
+  std::uint16_t gso_size = 0;      ///< octets of payload of each segment
   std::uint16_t checksum_start = 0;
   std::uint16_t checksum_offset = 0;
 };

@@ -8,7 +8,7 @@
 
 namespace tonel::sys {
 
-/// Blocks the signals in this thread; gives them as a set.
+/// Blocks the signals in the calling thread; gives them as a set.
 inline result<sigset_t> block_signals(const std::vector<int>& signals) {
   sigset_t set;
   sigemptyset(&set);

@@ -31,7 +31,7 @@ result<pipe_ends> open_pipe() {
   return pipe_ends{descriptor{k, fds[0]}, descriptor{k, fds[1]}};
 }
 
-/// What the program is started with: its streams, and signals as a shell would set them (ours are
+/// The attributes of a program to start: its streams, and signals as a shell sets them (ours are
 /// blocked for signalfd).
 class spawn_setup {
 public:
@@ -66,7 +66,7 @@ private:
   posix_spawnattr_t attributes_{};
 };
 
-/// Appends what there is; true at the end of the stream.
+/// Appends what can be read; true: the end of the stream.
 bool take(int fd, std::string& out) {
   std::array<char, 16'384> buffer{};
   const long got = real_kernel().read(fd, buffer.data(), buffer.size());
@@ -74,7 +74,7 @@ bool take(int fd, std::string& out) {
   return got == 0 || (got < 0 && got != -EAGAIN);
 }
 
-/// A file without a name with this content: unlike a pipe it never fills, and nobody gets SIGPIPE.
+/// A file without a name with this content: unlike a pipe it never fills, and causes no SIGPIPE.
 result<descriptor> file_of(const std::string& content) {
   auto& k = real_kernel();
   descriptor fd{k, make_temporary_file()};
@@ -88,7 +88,7 @@ result<descriptor> file_of(const std::string& content) {
   return fd;
 }
 
-/// Reads until the program has closed both its streams.
+/// Reads until the program has closed both streams.
 void listen_to(pipe_ends& out, pipe_ends& err, std::string& said, std::string& complained) {
   while (out.read || err.read) {
     std::array<pollfd, 2> polled{{{out.read.get(), POLLIN, 0}, {err.read.get(), POLLIN, 0}}};

@@ -10,7 +10,7 @@
 
 namespace tonel::sys {
 
-/// Writes a control message; gives how far the next one is.
+/// Writes a control message; gives the distance to the next one, octets.
 template <class Value>
 std::size_t put_control(std::uint8_t* at, int level, int type, const Value& v) noexcept {
   cmsghdr h{};

@@ -23,18 +23,18 @@ os_error last_error(const char* operation, std::string detail = {}) {
   return {errno, operation, std::move(detail)};
 }
 
-/// Waits for what the new process says of itself, and ends with it.
+/// Waits for the code from the new process, and exits with it.
 [[noreturn]] void await_daemon(int line, pid_t child) {
   std::uint8_t code = 0;
   ssize_t n;
   do {
     n = ::read(line, &code, 1);
   } while (n < 0 && errno == EINTR);
-  // The process in between is gone at once; it is waited for so that no zombie is left behind.
+  // The intermediate process ends at once; waiting for it leaves no zombie.
   int status = 0;
   while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
   }
-  // Ended without a word: it has said why on stderr.
+  // No code: the new process has ended, and has told why on stderr.
   ::_exit(n == 1 ? code : 1);
 }
 
@@ -42,18 +42,18 @@ os_error last_error(const char* operation, std::string detail = {}) {
 
 result<daemon_parent> daemon_parent::leave() {
   int ends[2];
-  // No pipe: writing to one that nobody reads any more would end this process by a signal.
+  // Not a pipe: a write without a reader would end this process by a signal.
   if (make_socket_pair(ends) != 0) return unexpected{last_error("socketpair")};
   descriptor in{real_kernel(), ends[0]}, out{real_kernel(), ends[1]};
   const auto child = ::fork();
   if (child < 0) return unexpected{last_error("fork")};
   if (child > 0) {
-    out.reset(); // or the end of the other process would not be noticed
+    out.reset(); // otherwise the new process' end would not be noticed
     await_daemon(in.get(), child);
   }
   in.reset();
   if (::setsid() < 0) return unexpected{last_error("setsid")};
-  // Once more: who leads a session can get a terminal by opening one.
+  // A second fork: a session leader can get a terminal by opening one.
   const auto grandchild = ::fork();
   if (grandchild < 0) return unexpected{last_error("fork")};
   if (grandchild > 0) ::_exit(0);
@@ -62,7 +62,7 @@ result<daemon_parent> daemon_parent::leave() {
   ::dup2(null.get(), STDIN_FILENO);
   ::dup2(null.get(), STDOUT_FILENO);
   ::umask(027);
-  // So that no mount is kept busy. "/" is always there.
+  // Keeps no mount busy; "/" always exists.
   if (::chdir("/") != 0) return unexpected{last_error("chdir", "/")};
   return daemon_parent{std::move(out)};
 }
@@ -71,7 +71,7 @@ void daemon_parent::ready() noexcept {
   const descriptor null{real_kernel(), ::open("/dev/null", O_RDWR | O_CLOEXEC)};
   if (null) ::dup2(null.get(), STDERR_FILENO);
   const std::uint8_t code = 0;
-  // Where nobody waits any more, there is nobody to tell.
+  // If no process waits any more, the failure does not matter.
   if (line_) real_kernel().send(line_.get(), &code, 1, send_quietly);
   line_.reset();
 }
@@ -83,7 +83,7 @@ pid_file::pid_file(pid_file&& other) noexcept
     : path_(std::exchange(other.path_, {})), fd_(std::move(other.fd_)) {}
 
 pid_file::~pid_file() {
-  // While the lock still is ours, so that a successor's file is not removed.
+  // Before the lock is released, so that a successor's file is not removed.
   if (!path_.empty()) ::unlink(path_.c_str());
 }
 

@@ -8,26 +8,27 @@
 
 namespace tonel::sys {
 
-// What each system tells of itself to code that all have.
+// Functions of each operating system that common code calls.
 
+/// A sysctl and the value that it has to have.
 struct wanted_sysctl {
   std::string name;
   std::string value;
 };
 
-/// The sysctls that a plan needs, in the order in which they have to be set.
+/// The sysctls that a plan needs, in the order to set them.
 std::vector<wanted_sysctl> wanted_sysctls(const rule_plan& plan);
 
-/// Where an administrator writes down a sysctl that shall stay.
+/// Where an administrator makes a sysctl permanent, in words.
 const char* where_sysctls_stay() noexcept;
 
-/// When this process was started, in units of the system's; 0: that cannot be told.
+/// The start time of this process, in units of the system; 0: unknown.
 std::uint64_t own_start();
 
-/// Another one after each boot.
+/// An id of the present boot.
 std::string boot_id();
 
-/// Another one for each network that processes of this host can have; one word.
+/// An id of the network namespace of this process; one word.
 std::string network_namespace();
 
 } // namespace tonel::sys

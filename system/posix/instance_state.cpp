@@ -69,7 +69,7 @@ std::vector<instance_record> parse_records(const std::string& text) {
 }
 
 instance_mark::~instance_mark() {
-  // While the lock still is ours: nobody is to find a file that says nothing.
+  // Before the lock is released, so that no other process finds an unlocked file.
   if (!path_.empty()) ::unlink(path_.c_str());
 }
 
@@ -80,12 +80,12 @@ std::string instance_file::mark_path(const instance_record& record) const {
 
 /// Opens or makes one of our files.
 result<descriptor> instance_file::open(const std::string& path, int flags) const {
-  // No link: in a service's folder root must not write where that user could send it.
+  // O_NOFOLLOW: in a service's folder its user could lead root elsewhere by a link.
   descriptor fd{real_kernel(),
                 ::open(path.c_str(), flags | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600)};
   if (!fd) return unexpected{failure("open", path)};
   struct stat owner {};
-  // Root alone can, and it alone needs to.
+  // Only root can change the owner, and only root needs to.
   if (::stat(folder_.c_str(), &owner) == 0) [[maybe_unused]]
     const int given = ::fchown(fd.get(), owner.st_uid, owner.st_gid);
   return fd;
@@ -122,7 +122,7 @@ instance_file::update(const std::function<void(std::vector<instance_record>&)>& 
   if (!lock) return without(lock.error());
   while (::flock(lock->get(), LOCK_EX) != 0)
     if (errno != EINTR) return without(failure("flock", lock_path));
-  // None yet is what a first start finds.
+  // At a first start there is no file.
   records = parse_records(read_file(path).value_or(""));
   change(records);
   const auto file = open(temporary, O_WRONLY | O_TRUNC);

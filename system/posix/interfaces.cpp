@@ -23,7 +23,7 @@ std::map<std::string, unsigned> interface_flags() {
   std::map<std::string, unsigned> out;
   ifaddrs* all = nullptr;
   if (::getifaddrs(&all) != 0) return out;
-  for (const auto* at = all; at != nullptr; at = at->ifa_next) // one entry an address
+  for (const auto* at = all; at != nullptr; at = at->ifa_next) // one entry for each address
     out.emplace(at->ifa_name, at->ifa_flags);
   ::freeifaddrs(all);
   return out;

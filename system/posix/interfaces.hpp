@@ -13,32 +13,32 @@
 
 namespace tonel::sys {
 
-/// The name of an interface by its number; empty: none has it.
+/// The name of the interface with this number; empty: there is none.
 std::string interface_name(std::uint32_t index);
 
-/// The flags (IFF_UP and so on) of all interfaces by name; none where they cannot be told.
+/// The flags (IFF_UP and so on) of all interfaces by name; empty: unknown.
 std::map<std::string, unsigned> interface_flags();
 
-/// Any IPv4 address, and one of IPv6 that is not link-local.
+/// Whether it is an IPv4 address, or an IPv6 one that is not link-local.
 bool is_global(const protocol::ip_address& a) noexcept;
 
-/// A UDP socket that is connected, which sends nothing but asks for a route; none: there is no way.
+/// A connected UDP socket, which makes the kernel choose a route without sending; none: no route.
 descriptor connected_to(const protocol::endpoint& to) noexcept;
 
-/// The interface with the address that a connected socket sends from; empty: it cannot be told.
+/// The interface with the source address of a connected socket; empty: unknown.
 std::string uplink_of(const descriptor& connected);
 
-/// Gives the interface on the way to an address, for none that of the family's default route; nothing:
-/// there is no way.
+/// Gives the number of the interface to an address, for an unspecified one that of the family's
+/// default route; none: no route.
 using way_finder =
     std::function<result<std::optional<std::uint32_t>>(const protocol::ip_address& to, bool v6)>;
 
-/// Makes the plan one for the interface of this name.
-/// Errors: ENODEV: there is none
+/// Sets the plan's interfaces to this one.
+/// Errors: ENODEV: there is no interface of this name
 result<void> take_interface(rule_plan& plan, const std::string& name);
 
-/// Makes the plan one for the interface to its remotes, none if they have different ones; the default
-/// route's at a server and for names that are not resolved yet. Each family has its own.
+/// Sets the plan's interface, for each family: that to its remotes, none if they differ; the
+/// default route's at a server, and for names that are not resolved yet.
 /// Errors: those of the finder
 result<void> find_interfaces(rule_plan& plan, const way_finder& find);
 

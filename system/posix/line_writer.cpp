@@ -38,7 +38,7 @@ result<descriptor> open_log_file(const std::string& path) {
 struct line_writer::state {
   struct entry {
     std::string line;
-    std::uint64_t lost_before = 0; ///< between the line before and this one
+    std::uint64_t lost_before = 0; ///< lines lost between the line before and this one
   };
 
   state(kernel& k, lost_text t, line_bounds b) : os(k), text(std::move(t)), most(b) {}
@@ -53,14 +53,14 @@ struct line_writer::state {
   std::condition_variable work, progress;
   std::deque<entry> waiting;
   std::size_t octets = 0;       ///< of the lines that wait
-  std::uint64_t lost_after = 0; ///< behind the last line that waits
-  failure reopening;            ///< it is wanted
-  bool busy = false;            ///< somebody writes
+  std::uint64_t lost_after = 0; ///< lines lost after the last waiting line
+  failure reopening;            ///< set: reopen() was called
+  bool busy = false;            ///< a thread writes
   clock::time_point busy_since{};
   bool stopping = false, ended = false;
   std::thread thread;
 
-  // Of whoever is busy.
+  // Used by the thread that is busy.
   std::string path;
   descriptor file; ///< none: stderr
   bool torn = false;
@@ -79,14 +79,14 @@ struct line_writer::state {
     waiting.push_back({std::move(line), std::exchange(lost_after, 0)});
   }
 
-  /// Does the next piece of work, without the lock meanwhile.
+  /// Does the next piece of work, and releases the lock meanwhile.
   void step(std::unique_lock<std::mutex>& guard) {
     busy = true;
     busy_since = clock::now();
     const auto failed = std::exchange(reopening, {});
     std::optional<entry> next;
     if (failed) {
-      // before what waits, which may be much
+      // a failure is reported before waiting lines, which may be many
     } else if (!waiting.empty()) {
       next = std::move(waiting.front());
       waiting.pop_front();
@@ -104,7 +104,7 @@ struct line_writer::state {
     busy = false;
     progress.notify_all();
     if (!problem) return;
-    guard.unlock(); // it may have something to say here
+    guard.unlock(); // the callback may write lines
     failed(*problem);
     guard.lock();
   }
@@ -126,9 +126,9 @@ struct line_writer::state {
     lost.fetch_add(1, std::memory_order_relaxed);
   }
 
-  /// False: not all of it could be written.
+  /// Writes a line; false: not all of it.
   bool put(std::string line) {
-    // What is there of the line before is not to run into this one.
+    // The torn part of the line before must not run into this one.
     if (torn) line.insert(0, 1, '\n');
     line += '\n';
     const int fd = file ? file.get() : STDERR_FILENO;
@@ -148,7 +148,7 @@ struct line_writer::state {
     return true;
   }
 
-  /// By whoever wants something written while there is no thread for it.
+  /// Writes all, on the calling thread, while there is no thread of its own.
   void drain(std::unique_lock<std::mutex>& guard) {
     progress.wait(guard, [this] { return !busy; });
     while (has_work() && !busy)
@@ -163,7 +163,7 @@ struct line_writer::state {
   }
 
   void loop() {
-    // Where nobody reads any more, lines are lost, not the process.
+    // Without a reader, lines are lost; the process must not end.
     (void)block_signals({SIGPIPE});
     std::unique_lock guard{lock};
     for (;;) {
@@ -241,7 +241,7 @@ void line_writer::stop(protocol::duration patience) {
   guard.unlock();
   thread.join();
   guard.lock();
-  s.drain(guard); // what came when the thread had ended
+  s.drain(guard); // lines that came after the thread's end
 }
 
 std::uint64_t line_writer::lost() const noexcept {

@@ -12,9 +12,9 @@
 
 namespace tonel::sys {
 
-// The control messages that tell of a datagram's own address, as far as both systems have them alike.
+// The control messages for a datagram's own address, as far as Linux and macOS agree.
 
-/// Takes over what an IPV6_PKTINFO says.
+/// Reads an IPV6_PKTINFO.
 inline void read_packet_info6(cmsghdr* c, ancillary& out) noexcept {
   in6_pktinfo info{};
   std::memcpy(&info, CMSG_DATA(c), sizeof info);
@@ -22,18 +22,18 @@ inline void read_packet_info6(cmsghdr* c, ancillary& out) noexcept {
   out.interface = info.ipi6_ifindex;
 }
 
-/// The message leaves from path.local, an IPv4 address.
+/// Makes the message leave from path.local, an IPv4 address.
 inline std::size_t put_packet_info4(std::uint8_t* at, const datagram_path& path) noexcept {
   in_pktinfo info{};
   std::memcpy(&info.ipi_spec_dst, path.local.data(), sizeof info.ipi_spec_dst);
   return put_control(at, IPPROTO_IP, IP_PKTINFO, info);
 }
 
-/// The message leaves from path.local, of IPv4 in its mapped form.
+/// Makes the message leave from path.local, IPv4 in its mapped form.
 inline std::size_t put_packet_info6(std::uint8_t* at, const datagram_path& path) noexcept {
   in6_pktinfo info{};
   info.ipi6_addr = as_in6(path.local);
-  // Elsewhere the route decides, which need not lead back over the interface it came by.
+  // Otherwise the route decides, which may use another interface than the datagram came by.
   if (IN6_IS_ADDR_LINKLOCAL(&info.ipi6_addr)) info.ipi6_ifindex = path.interface;
   return put_control(at, IPPROTO_IPV6, IPV6_PKTINFO, info);
 }

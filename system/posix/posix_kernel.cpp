@@ -13,7 +13,7 @@ int posix_kernel::open(const char* path, int flags) noexcept {
 }
 
 int posix_kernel::close(int fd) noexcept {
-  // On Linux and macOS the descriptor is gone even after EINTR.
+  // On Linux and macOS the descriptor is closed even after EINTR.
   return ::close(fd) == 0 || errno == EINTR ? 0 : -errno;
 }
 

@@ -6,7 +6,7 @@
 
 namespace tonel::sys {
 
-/// Calls again while a signal interrupts; a failure becomes the negative errno.
+/// Repeats the call while signals interrupt it; an error becomes the negative errno.
 template <class Call> auto retried(Call call) noexcept -> decltype(call()) {
   for (;;) {
     const auto r = call();
@@ -15,7 +15,7 @@ template <class Call> auto retried(Call call) noexcept -> decltype(call()) {
   }
 }
 
-/// The calls that each system has in the same way; its own class adds the others.
+/// The calls that Linux and macOS have in common; a class of each adds the others.
 class posix_kernel : public kernel {
 public:
   int open(const char* path, int flags) noexcept final;

@@ -16,7 +16,7 @@ result<std::string> read_private_file(const std::string& path, std::size_t most)
   };
   const descriptor fd{real_kernel(), ::open(path.c_str(), O_RDONLY | O_CLOEXEC)};
   if (fd.get() < 0) return failed(errno, "open");
-  // Of the open file, so that nobody can put another in its place in between.
+  // fstat of the open file, so that it cannot be exchanged in between.
   struct stat about {};
   if (::fstat(fd.get(), &about) != 0) return failed(errno, "stat");
   if (S_ISDIR(about.st_mode)) return failed(EISDIR, "read");

@@ -29,8 +29,8 @@ result<std::vector<protocol::endpoint>> resolve(const std::string& host, std::ui
   hints.ai_family = filter == address_filter::any  ? AF_UNSPEC
                     : filter == address_filter::v4 ? AF_INET
                                                    : AF_INET6;
-  hints.ai_socktype = SOCK_DGRAM; // one entry an address
-  // No AI_ADDRCONFIG: the path to the server is not the routing table's at start-up.
+  hints.ai_socktype = SOCK_DGRAM; // one entry for each address
+  // No AI_ADDRCONFIG: routes at start-up may not be those to the server later.
   addrinfo* list = nullptr;
   const int r = ::getaddrinfo(host.c_str(), nullptr, &hints, &list);
   if (r == EAI_SYSTEM) return unexpected{os_error{errno, "getaddrinfo", host}};

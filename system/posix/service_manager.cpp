@@ -44,8 +44,8 @@ constexpr auto farewell_patience = std::chrono::milliseconds{100};
 // What waits for a systemd that takes nothing; it is of no use to it later.
 constexpr int most_unsaid = 16;
 
-/// Says things on a thread of its own, in order: the socket's queue is full where systemd is stuck, and
-/// sd_notify() waits for room.
+/// Sends notifications in order, on a thread of its own: if systemd is stuck, the socket's queue is
+/// full, and sd_notify() blocks.
 class systemd final : public service_manager {
 public:
   explicit systemd(protocol::duration watchdog) noexcept : watchdog_(watchdog) {}
@@ -58,13 +58,13 @@ public:
   }
   void ready() noexcept override { say("READY=1"); }
   void reloading() noexcept override {
-    // The time tells systemd (253 and later) which reload this answers.
+    // The time shows systemd (253 and later) which reload this belongs to.
     const auto now = real_kernel().clock(CLOCK_MONOTONIC) / 1'000;
     say("RELOADING=1\nMONOTONIC_USEC=" + std::to_string(now));
   }
   void stopping() noexcept override { say("STOPPING=1"); }
   void status(std::string_view line) noexcept override {
-    // A line break would begin another assignment.
+    // A newline would begin another assignment.
     say("STATUS=" + std::string{line.substr(0, line.find('\n'))});
   }
   void alive() noexcept override { say("WATCHDOG=1"); }
@@ -73,7 +73,7 @@ public:
 private:
   void say(std::string text) {
     const std::lock_guard guard{lock_};
-    // Not before there is something to say: its thread is to have the signals blocked as all others.
+    // Made at the first notification, so that its thread inherits the blocked signals.
     if (!speaker_) speaker_.emplace([](const worker::closure&) {}, farewell_patience);
     if (unsaid_->fetch_add(1) >= most_unsaid) {
       unsaid_->fetch_sub(1);
@@ -89,7 +89,7 @@ private:
 
   protocol::duration watchdog_;
   std::mutex lock_;
-  // Of the thread, too, which may outlive this.
+  // Shared with the thread, which may outlive this object.
   std::shared_ptr<std::atomic<int>> unsaid_ = std::make_shared<std::atomic<int>>(0);
   std::optional<worker> speaker_;
 };
@@ -102,7 +102,7 @@ std::unique_ptr<service_manager> find_service_manager() {
 #ifdef TONEL_SYSTEMD
   if (std::getenv("NOTIFY_SOCKET") != nullptr) {
     std::uint64_t usec = 0;
-    // Not more than 0 also where the interval is meant for another process.
+    // Not positive also if the interval is for another process.
     const bool watched = ::sd_watchdog_enabled(0, &usec) > 0;
     return std::make_unique<systemd>(watched ? protocol::duration{std::chrono::microseconds{usec}}
                                              : protocol::duration{});
@@ -115,7 +115,7 @@ bool stderr_is_journal() noexcept {
   const char* stream = std::getenv("JOURNAL_STREAM");
   struct stat file {};
   if (stream == nullptr || ::fstat(STDERR_FILENO, &file) != 0) return false;
-  // A child whose stderr was redirected inherits the variable all the same: compare.
+  // A child with redirected stderr inherits the variable all the same, so compare.
   return std::to_string(file.st_dev) + ':' + std::to_string(file.st_ino) == stream;
 }
 

@@ -18,20 +18,20 @@ inline iovec piece(const std::uint8_t* data, std::size_t size) noexcept {
   return {const_cast<std::uint8_t*>(data), size};
 }
 
-/// Each datagram of a segment as a packet of its own with a whole checksum: lays out its pieces, the
-/// first being the `prefix` octets of the device's own header and the IP and TCP header, and calls
-/// write(number of pieces). Gives the last result, or the first failure: what the device does not take
-/// it does not take for any.
-/// Owns: header is written anew for each packet but for the prefix, which is the caller's
+/// Writes each datagram of a segment as a packet of its own with a complete checksum: lays out the
+/// pieces of the packet, of which the first holds `prefix` octets of the device's own header and
+/// the IP and TCP header, and calls write(number of pieces). Gives the last result, or the first
+/// failure, which would be the same for all packets.
+/// Shape: header is overwritten for each packet, except the prefix, which the caller has written
 template <class Write>
 long write_each_single(const outgoing_segment& s, const std::vector<chunk>& chunks,
                        protocol::byte_span header, std::size_t prefix, std::vector<iovec>& pieces,
                        Write write) {
   const auto count = protocol::datagrams_in(s.length, s.datagram_size);
   const protocol::byte_span ip{header.data() + prefix, header.size() - prefix};
-  std::size_t at = s.first;  // chunk
-  std::uint32_t inside = 0;  // octets of it that are written
-  std::uint32_t written = 0; // octets of the run
+  std::size_t at = s.first;  // the present chunk
+  std::uint32_t inside = 0;  // octets written of it
+  std::uint32_t written = 0; // octets written of the run
   long last = 0;
   for (std::uint32_t i = 0; i < count; ++i) {
     const auto length = count == 1 ? s.length : std::min(s.datagram_size, s.length - written);

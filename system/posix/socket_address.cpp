@@ -30,7 +30,7 @@ socklen_t encode(const protocol::endpoint& e, std::uint32_t interface, bool as_v
   out.v6.sin6_family = AF_INET6;
   out.v6.sin6_port = htons(e.port);
   out.v6.sin6_addr = as_in6(e.address);
-  // Only a link-local address means nothing without its interface.
+  // Only link-local addresses need the interface.
   if (IN6_IS_ADDR_LINKLOCAL(&out.v6.sin6_addr)) out.v6.sin6_scope_id = interface;
   return sizeof out.v6;
 }

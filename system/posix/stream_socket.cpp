@@ -44,7 +44,7 @@ int bind_to(int fd, const sockaddr_un& address) {
   return ::bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address);
 }
 
-/// Whether a living process listens there.
+/// Whether a live process listens at this address.
 bool is_served(const sockaddr_un& address) {
   const auto probe = owned(open_socket(AF_UNIX, SOCK_STREAM));
   if (!probe) return true;
@@ -89,11 +89,11 @@ result<stream_listener> stream_listener::listen_local(const std::string& path) {
   if (!address) return unexpected{address.error()};
   auto fd = owned(open_socket(AF_UNIX, SOCK_STREAM));
   if (!fd) return unexpected{failed("socket", path)};
-  // Before bind: at no moment may others connect, and the umask is the whole process'. macOS knows no
-  // mode of a socket without a name; before listen() none can connect either.
+  // Before bind, so that others can never connect; the umask would change for the whole process.
+  // macOS has no mode for a socket without a name, but before listen() nobody can connect either.
   const bool restricted = ::fchmod(fd.get(), 0600) == 0;
   if (!restricted && errno != EINVAL) return unexpected{failed("fchmod", path)};
-  // Two that start at once must not take each other's new socket for one that was left over.
+  // Two processes that start at once must not take each other's new socket for a leftover.
   const auto slash = path.rfind('/');
   const auto folder = slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
   const auto lock = owned(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
@@ -139,7 +139,7 @@ stream_listener::stream_listener(stream_listener&& other) noexcept
 
 stream_listener::~stream_listener() {
   if (path_.empty() || !fd_) return;
-  // Only our own: somebody may have removed it and put another there.
+  // Only our own: another may have taken its place.
   struct stat now {};
   if (::stat(path_.c_str(), &now) == 0 && now.st_dev == device_ && now.st_ino == inode_)
     ::unlink(path_.c_str());
@@ -150,7 +150,7 @@ result<std::optional<stream_connection>> stream_listener::accept() {
   if (fd >= 0) return stream_connection{owned(fd)};
   if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
     return unexpected{failed("accept", path_)};
-  // The others are of the connection, which is gone with that (man 2 accept, "Error handling").
+  // Other errors belong to the connection, which is gone (man 2 accept, "Error handling").
   return std::nullopt;
 }
 
@@ -158,7 +158,7 @@ namespace {
 
 using clock = std::chrono::steady_clock;
 
-/// Waits until the socket is ready for `events`; false: the time is over.
+/// Waits until the socket is ready for `events`; false: not until then.
 bool wait_for(int fd, short events, clock::time_point until) {
   for (;;) {
     const auto left =

@@ -16,20 +16,20 @@
 
 namespace tonel::sys {
 
-/// The most that one IPv4 packet carries: 65,535 less IP and UDP header.
+/// Octets of the largest datagram in an IPv4 packet: 65,535 less IP and UDP header.
 inline constexpr std::size_t max_datagram = 65'507;
 
-/// What the control messages of one received message say.
+/// The control messages of a received message, decoded.
 struct ancillary {
   std::uint32_t segment_size = 0;
-  in6_addr local{}; ///< of IPv4, the mapped form
+  in6_addr local{}; ///< IPv4 in its mapped form
   std::uint32_t interface = 0;
 };
 
-/// Where a message came from, and where to.
+/// The source and destination of a message.
 struct datagram_source {
   socket_address peer;
-  in6_addr local; ///< unspecified: not known
+  in6_addr local; ///< unspecified: unknown
   std::uint32_t interface;
 
   datagram_path decoded() const noexcept {
@@ -38,23 +38,23 @@ struct datagram_source {
   }
 };
 
-/// What recvmmsg is called with. One set a thread: its sockets are read one after the other, and
-/// there may be thousands of them.
+/// The arrays for recvmmsg. One set for each thread, since its sockets, perhaps thousands, are read
+/// one after the other.
 struct receive_arrays {
   static constexpr std::size_t capacity = 32;
-  /// Room for UDP_GRO's and the longer of the two PKTINFO messages.
+  /// Room for UDP_GRO and the longer of the two PKTINFO messages.
   static constexpr std::size_t control_size = 96;
 
   alignas(16) std::array<std::array<std::uint8_t, control_size>, capacity> control;
   std::array<mmsghdr, capacity> messages;
   std::array<std::array<iovec, 2>, capacity> pieces;
   std::array<socket_address, capacity> peers;
-  datagram_source source; ///< of the last entry that was made
+  datagram_source source; ///< of the last entry of receive()
 
   receive_arrays() noexcept;
   static receive_arrays& of_this_thread() noexcept;
 
-  /// Whether message i came from `source`, on the same way.
+  /// Whether message i has the same source and destination as `source`.
   bool came_from(std::size_t i, const ancillary& extra) const noexcept {
     const auto& p = peers[i];
     if (p.any.sa_family != source.peer.any.sa_family || extra.interface != source.interface ||
@@ -71,7 +71,7 @@ struct receive_arrays {
                bool named) noexcept {
     pieces[i][0] = {slot.data(), slot.size()};
     pieces[i][1] = {rest.data(), rest.size()};
-    // What the last call wrote.
+    // The last call has written these.
     msghdr& m = messages[i].msg_hdr;
     m.msg_name = named ? &peers[i] : nullptr;
     m.msg_namelen = named ? sizeof peers[i] : 0;
@@ -80,18 +80,18 @@ struct receive_arrays {
   }
 };
 
-/// What sendmmsg is called with, likewise.
+/// The arrays for sendmmsg, one set for each thread.
 struct send_arrays {
   static constexpr std::size_t capacity = 64;
   static constexpr std::size_t piece_capacity = 1024;
   static constexpr std::size_t control_size = 96;
 
-  /// What one message stands for.
+  /// The content of one message.
   struct content {
     std::uint32_t run;
     std::uint32_t datagrams;
     std::uint32_t size;
-    std::uint32_t chunk;  ///< where it starts
+    std::uint32_t chunk;  ///< number of the chunk where it starts
     std::uint32_t inside; ///< octets into that chunk
     std::uint32_t offset; ///< octets into the run
   };

@@ -29,7 +29,7 @@ send_arrays& send_arrays::of_this_thread() noexcept {
   return a;
 }
 
-/// One call of send(): lays out messages, sends them, and lays out again what has to go otherwise.
+/// One call of send(): lays out messages, sends them, and lays out failed ones in another way.
 class udp_socket::sender {
 public:
   sender(udp_socket& s, const std::vector<outgoing_run>& runs, const std::vector<chunk>& chunks)
@@ -61,7 +61,7 @@ private:
     if (index < runs_.size()) next_.chunk = runs_[index].first;
   }
 
-  /// Lays out messages from next_ on, as many as the arrays hold.
+  /// Lays out messages, from next_ on, as many as the arrays hold.
   void fill() {
     count_ = 0;
     std::size_t used = 0;
@@ -75,7 +75,7 @@ private:
       const auto first_piece = used;
       if (!gather(length, used)) {
         next_ = before;
-        if (count_ > 0) return; // in the next round it has all pieces to itself
+        if (count_ > 0) return; // in the next round all pieces are free for it
         tally_.dropped += protocol::datagrams_in(left, r.datagram_size);
         start_run(next_.run + 1);
         continue;
@@ -91,7 +91,7 @@ private:
     }
   }
 
-  /// Moves next_ over `length` octets and lists where they lie.
+  /// Moves next_ over `length` octets, and lists their pieces.
   bool gather(std::uint32_t length, std::size_t& used) noexcept {
     while (length > 0) {
       const chunk& c = chunks_[next_.chunk];
@@ -130,7 +130,7 @@ private:
     }
   }
 
-  /// Sends what fill() laid out. Ends early, with next_ moved back, where it has to be laid out anew.
+  /// Sends the messages of fill(). Ends early, with next_ moved back, if some need another layout.
   void flush() {
     bool refused_before = false;
     for (std::size_t i = 0; i < count_;) {
@@ -149,9 +149,9 @@ private:
       case EIO:
       case EMSGSIZE:
         if (c.datagrams > 1) {
-          // The path takes no several at once: EIO, the device cannot make checksums; else
-          // perhaps only none of this size, over its MTU. Or it is not that at all (a source
-          // address that is gone): so the singles of this run have to pass first.
+          // The path does not take several datagrams at once: EIO: the device cannot compute
+          // checksums; else perhaps only not of this size, over its MTU. Or the cause is another (a
+          // source address that is gone): so the singles of this run have to pass first.
           const bool size_may_matter = n != -EIO && c.size > 1'200;
           trial_ = trial{c.run, size_may_matter ? c.size - 1 : 0};
           next_ = c;
@@ -163,7 +163,7 @@ private:
       case ENOMEM: tally_.dropped += c.datagrams; break;
       case ECONNREFUSED:
         if (!refused_before) {
-          // The answer to an earlier datagram; this one has not been tried.
+          // An error of an earlier datagram; this one was not tried.
           refused_before = true;
           ++tally_.refused;
           continue;
@@ -186,7 +186,7 @@ private:
     }
   }
 
-  /// The socket's buffer is full: nothing else will go now.
+  /// The socket's buffer is full: drops all further messages.
   void drop_rest(std::size_t i) noexcept {
     for (; i < count_; ++i)
       tally_.dropped += arrays_.contents[i].datagrams;
@@ -199,7 +199,7 @@ private:
 
   struct trial {
     std::uint32_t run;
-    std::uint32_t limit; ///< of several at once, if the singles pass
+    std::uint32_t limit; ///< gso_limit_ if the singles pass
   };
 
   udp_socket& socket_;

@@ -48,7 +48,7 @@ result<std::unique_ptr<udp_socket>> udp_socket::listen(kernel& k, const protocol
   if (options.reuse_port)
     if (const int r = k.setsockopt(s.fd(), SOL_SOCKET, SO_REUSEPORT, &on, sizeof on); r < 0)
       return failed(r, "setsockopt SO_REUSEPORT");
-  // The system's default of IPV6_V6ONLY may differ; what [::] means here must not.
+  // The system's default of IPV6_V6ONLY may differ, but the meaning of [::] must not.
   if (v6) s.set(IPPROTO_IPV6, IPV6_V6ONLY, off);
   const int level = v6 ? IPPROTO_IPV6 : IPPROTO_IP;
   const int name = v6 ? IPV6_RECVPKTINFO : IP_PKTINFO;
@@ -85,7 +85,7 @@ namespace {
 // Messages prepared beyond twice those of the call before.
 constexpr std::size_t least_expected = 2;
 
-/// Errors that belong to an earlier send or to a datagram, never to the socket.
+/// Whether an error belongs to an earlier send or to a datagram, not to the socket.
 bool is_passing(long e) noexcept {
   switch (-e) {
   case ECONNREFUSED:
@@ -107,7 +107,7 @@ bool is_passing(long e) noexcept {
   }
 }
 
-/// Whether a piece may follow what is in `c`: a run of equal sizes that ends with a shorter one.
+/// Whether a piece may follow the datagrams of `c` in a run.
 bool continues(const chunk& c, std::uint32_t length, std::uint32_t size) noexcept {
   if (length == 0 || c.datagram_size == 0 || c.length % c.datagram_size != 0) return false;
   return size == c.datagram_size || (length == size && size < c.datagram_size);
@@ -115,8 +115,8 @@ bool continues(const chunk& c, std::uint32_t length, std::uint32_t size) noexcep
 
 } // namespace
 
-/// Takes message i, which lies in slot i of the open slab (and in spare i, if it is longer), over
-/// into `out`. Gives how many datagrams it held.
+/// Appends message i, which is in slot i of the open slab (and in spare i, if longer), to `out`.
+/// Gives the number of its datagrams.
 std::size_t udp_socket::accept(receive_arrays& a, std::size_t i, slab_writer& slabs,
                                std::vector<received_datagrams>& out, std::size_t first_out) {
   mmsghdr& m = a.messages[i];
@@ -126,7 +126,7 @@ std::size_t udp_socket::accept(receive_arrays& a, std::size_t i, slab_writer& sl
   }
   const std::uint32_t length = m.msg_len;
   const auto extra = read_ancillary(m.msg_hdr);
-  // Decoding an address costs as much as the rest; a burst is mostly of one peer.
+  // Decoding an address costs as much as all else, and most bursts are of one peer.
   const bool same_source = out.size() > first_out && (connected_ || a.came_from(i, extra));
   const auto size =
       extra.segment_size != 0 && extra.segment_size < length ? extra.segment_size : length;
@@ -147,8 +147,8 @@ std::size_t udp_socket::accept(receive_arrays& a, std::size_t i, slab_writer& sl
     out.push_back({path(), slabs.commit_spare(i, length, size)});
     return count;
   }
-  // A copy of some hundred octets that are in the cache is far cheaper than what every further
-  // entry, and every further piece of a gathering write, would cost.
+  // Copying some hundred octets in the cache is far cheaper than another entry, and another piece
+  // of a gathering write.
   if (same_source && continues(out.back().bytes, length, size) &&
       slabs.ends_at_front(out.back().bytes)) {
     if (front != source) std::memmove(front, source, length);
@@ -168,7 +168,7 @@ result<read_state> udp_socket::receive(slab_writer& slabs, std::vector<received_
   const auto first_out = out.size();
   std::size_t got = 0;
   std::size_t messages = 0;
-  // What is prepared and not filled costs cache lines, which are cold after a sleep.
+  // Preparing more messages than come costs cache lines, which are cold after a sleep.
   auto prepared = expected_;
   for (int errors = 0; got < max; prepared = receive_arrays::capacity) {
     const auto wanted = std::min(max - got, prepared);
@@ -187,7 +187,7 @@ result<read_state> udp_socket::receive(slab_writer& slabs, std::vector<received_
       if (n == -EAGAIN) return read_state::drained;
       if (!is_passing(n)) return unexpected{os_error{-n, "recvmmsg", {}}};
       ++receive_errors_;
-      // One error a send, and then the data behind it; but nobody may keep us here.
+      // Each failed send gives one error, then data may follow; but limited, to return to the loop.
       if (++errors >= 16) return read_state::more;
       continue;
     }
