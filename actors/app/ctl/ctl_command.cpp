@@ -11,8 +11,8 @@ using task = ctl_command::task;
 
 struct ctl_option {
   const char* name;
-  std::string ctl_command::*text; ///< null: see below
-  std::vector<task> of;           ///< empty: all
+  std::string ctl_command::*text; ///< member for the value; null: handled apart
+  std::vector<task> of;           ///< its commands; empty: all
 };
 
 const ctl_option options[] = {
@@ -44,7 +44,7 @@ std::optional<std::uint64_t> number_of(const std::string& text) {
   return std::stoull(text);
 }
 
-/// "start FILE" or "stop".
+/// Takes a word of "start FILE" or "stop".
 void take_pcap_word(ctl_command& out, const std::string& word) {
   if (out.start && out.file.empty())
     out.file = word;
@@ -56,7 +56,7 @@ void take_pcap_word(ctl_command& out, const std::string& word) {
     out.errors.push_back(word + ": pcap takes start FILE, or stop");
 }
 
-/// Words that belong to the command itself.
+/// Takes a word that is no option.
 void take_word(ctl_command& out, bool& named, const std::string& word) {
   if (!named) {
     named = true;

@@ -9,7 +9,7 @@
 
 namespace tonel::actors::app {
 
-/// What tonelctl was asked to do.
+/// The command line of tonelctl, parsed.
 struct ctl_command {
   enum class task : unsigned char {
     help,
@@ -24,7 +24,7 @@ struct ctl_command {
   };
   task what = task::help;
   bool json = false;
-  std::string socket; ///< empty: all that are found
+  std::string socket; ///< empty: all sockets found
   // sessions, close
   std::uint64_t most = 100;
   std::uint64_t session = 0;
@@ -39,10 +39,10 @@ struct ctl_command {
   std::vector<std::string> configs;
   std::string tun, local, remote, mtu; ///< as typed; empty: not given
 
-  std::vector<std::string> errors; ///< of the command line, a line each
+  std::vector<std::string> errors; ///< errors of the command line, as lines
 };
 
-/// Takes tonelctl's arguments (without the program's name) apart.
+/// Parses tonelctl's arguments (without the program's name).
 ctl_command parse_ctl_command(const std::vector<std::string>& arguments);
 
 /// The text of tonelctl --help.

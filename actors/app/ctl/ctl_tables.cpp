@@ -45,7 +45,7 @@ const json& member(const json& object, const char* name) {
   return at != object.end() ? *at : none;
 }
 
-/// A member's own members; none where it is no object.
+/// A member that is an object; empty: it is none.
 const json& members(const json& object, const char* name) {
   static const json none = json::object();
   const auto& value = member(object, name);
@@ -83,7 +83,7 @@ std::string offload_line(const json& status) {
   return out;
 }
 
-/// Nothing where there was no capture.
+/// The line about the capture; empty: there was none.
 std::string capture_line(const json& status) {
   const auto& pcap = member(status, "pcap");
   if (at(pcap, "file").empty()) return {};

@@ -6,7 +6,7 @@
 
 namespace tonel::actors::app {
 
-/// What the control socket answered, as text for people. JSON that is no such answer gives "".
+/// An answer of the control socket as text for people; "": it is no such answer.
 std::string status_table(const std::string& json);
 std::string sessions_table(const std::string& json);
 std::string counters_table(const std::string& json);
@@ -16,7 +16,7 @@ std::string duration_text(std::int64_t seconds);
 
 using counter_values = std::map<std::string, std::uint64_t>;
 
-/// The totals of an answer to "counters".
+/// The totals in an answer to "counters".
 counter_values counters_in(const std::string& json);
 /// What has grown, a line each; "" where nothing has.
 std::string counters_gained(const counter_values& before, const counter_values& now);

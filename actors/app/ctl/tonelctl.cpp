@@ -32,7 +32,7 @@ using json = nlohmann::ordered_json;
 using task = ctl_command::task;
 
 constexpr int failed = 1, wrong_usage = 2, nobody = 3;
-// A shard that does not answer is waited for by the program, a second; a reload takes 8 s at most.
+// ms: the program waits a second for a shard, and 8 s at most for a reload.
 constexpr int patience = 10'000;
 
 void complain(const std::string& text) { std::cerr << "tonelctl: " << text << '\n'; }
@@ -43,14 +43,14 @@ struct instance {
   std::string answer; ///< to the last question
 };
 
-/// The question as it goes over the socket.
+/// The line of a question to the socket.
 std::string question(const char* command, const json& more = json::object()) {
   json out{{"command", command}};
   out.update(more);
   return out.dump() + '\n';
 }
 
-/// "": the answer is none of an error.
+/// The error in an answer; "": none.
 std::string error_in(const std::string& answer) {
   const auto parsed = json::parse(answer, nullptr, false);
   if (!parsed.is_object()) return "the answer is no JSON";
@@ -59,7 +59,7 @@ std::string error_in(const std::string& answer) {
              : std::string{};
 }
 
-/// What an answer with one member says.
+/// The text of an answer with one member.
 std::string text_in(const std::string& answer) {
   const auto parsed = json::parse(answer, nullptr, false);
   return parsed.is_object() && parsed.size() == 1 && parsed.front().is_string()
@@ -67,7 +67,7 @@ std::string text_in(const std::string& answer) {
              : answer;
 }
 
-/// Asks all programs that are to be asked; says which could not be.
+/// Asks all programs of the command; complains about those that cannot be asked.
 std::vector<instance> ask_all(const ctl_command& command, const std::string& line, bool quiet) {
   std::vector<instance> out;
   const bool named = !command.socket.empty();
@@ -78,7 +78,7 @@ std::vector<instance> ask_all(const ctl_command& command, const std::string& lin
       out.push_back({socket, std::move(*answer)});
     } else if (named ||
                (answer.error().number != ECONNREFUSED && answer.error().number != ENOENT)) {
-      complain(answer.error().to_string()); // else a program that died without removing it
+      complain(answer.error().to_string()); // otherwise a dead program has left the socket
     }
   }
   if (out.empty() && !quiet && !named)
@@ -87,7 +87,7 @@ std::vector<instance> ask_all(const ctl_command& command, const std::string& lin
   return out;
 }
 
-/// The answer in one line, with the socket it came from.
+/// The answer in one line, with its socket.
 std::string json_line(const instance& from) {
   auto parsed = json::parse(from.answer, nullptr, false);
   if (!parsed.is_object()) return from.answer + '\n';
@@ -113,7 +113,7 @@ int show(const ctl_command& command, const std::vector<instance>& from,
   return code;
 }
 
-/// One answer holds 1,000 at most: asked until there are enough.
+/// Asks until there are enough sessions, since one answer has 1,000 at most.
 std::optional<instance> ask_sessions(const ctl_command& command, const std::string& socket) {
   json whole;
   std::uint64_t after = 0;
@@ -177,8 +177,8 @@ int watch_counters(const ctl_command& command) {
   }
 }
 
-/// For what must not happen to several by accident. done: what is said then; null: what the answer
-/// says
+/// Sends a command to one program, since it must not reach several by accident. done: text to
+/// print; null: the answer's text
 int command_one(const ctl_command& command, const std::string& line, const char* done) {
   auto one = command;
   if (one.socket.empty()) {
@@ -205,7 +205,7 @@ int command_one(const ctl_command& command, const std::string& line, const char*
   return 0;
 }
 
-/// The programs as they lie beside this one or where packages put them.
+/// The paths of the program, beside this one or where packages install it.
 std::vector<std::string> program_files(role side) {
   const std::string name{program_name(side)};
   std::error_code ignored;
@@ -227,7 +227,7 @@ command_line described(const ctl_command& command) {
   return out;
 }
 
-/// Which programs to look at the host for. Nothing: a file cannot be read, which has been said.
+/// The programs for which to examine the host. None: a file cannot be read, which was reported.
 std::optional<std::vector<doctor_case>> doctor_cases(const ctl_command& command) {
   std::vector<doctor_case> out;
   const auto given = described(command);
@@ -262,7 +262,7 @@ void resolve(doctor_way& way, bool ipv6) {
     complain("the name " + way.remote->host + " does not resolve: the default route is looked at");
 }
 
-/// Looks at the host for each tunnel by itself: they may differ in way and port.
+/// Examines the host for each tunnel, since routes and ports may differ.
 std::vector<finding> examine(doctor_case& program) {
   std::vector<tunnel_findings> out;
   auto target = program.target;

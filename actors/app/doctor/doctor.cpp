@@ -140,7 +140,7 @@ void examination::capability() {
           mend);
 }
 
-/// A Mac has no device node to open and no capability to give.
+/// On macOS only root can open a device: there is no device node and no capability.
 void examination::root() {
   if (target_.running)
     fine("capability", program() + " is running and has its device");
@@ -248,7 +248,7 @@ void examination::dropped(const chain_verdict& chain) {
 std::vector<std::string> examination::let_pass(const chain_verdict& chain) const {
   const auto tun = target_.tun.empty() ? std::string{"tun0"} : target_.tun;
   std::vector<std::string> out;
-  // iptables keeps its tables in nftables, and refuses to list what it has not made.
+  // iptables keeps its tables in nftables, and refuses to list tables that it has not made.
   if (facts_.has_iptables && chain.table == "filter" && chain.chain == "FORWARD") {
     const auto command = std::string{chain.family == "ip6" ? "ip6tables" : "iptables"};
     const auto rules = ruleset::parse(facts_.ruleset);
@@ -286,7 +286,7 @@ void examination::packet_filter() {
 
 void examination::translation() {
   const auto rules = ruleset::parse(facts_.ruleset);
-  if (!rules) return; // said before
+  if (!rules) return; // another finding tells this
   if (rules->translates(client()))
     fine("translation", "there are rules that translate addresses");
   else if (!facts_.legacy_iptables)
@@ -320,7 +320,7 @@ void examination::tracking() {
         {"sysctl -w net.netfilter.nf_conntrack_max=" + std::to_string(*facts_.conntrack_max * 2)});
   else
     fine("conntrack", "connections are tracked, and there is room for more");
-  // Not a fault: tonel's own connections stand the strictest tracking.
+  // No fault: tonel's connections pass even strict tracking.
   if (*facts_.conntrack_liberal == 0)
     note("conntrack-strict",
          "connection tracking checks TCP windows: right for tonel's own protocol, but a peer that "
@@ -360,11 +360,11 @@ void examination::path_mtu() {
   std::vector<std::string> mend;
   std::string how = "; start " + program() + " with --mtu " + text;
   if (!target_.config_file.empty() && macos()) {
-    // Its sed has no such commands on one line.
+    // The sed of macOS does not take these commands on one line.
     how = "; put \"mtu = " + text + "\" into " + target_.config_file;
   } else if (!target_.config_file.empty()) {
     how.clear();
-    // A line there would win over one that is added; one above all sections holds for all.
+    // Removes other lines, which would count; a line above all sections applies to all.
     mend = {"sed -i -e '1i mtu = " + text + "' -e '/^ *mtu *=/d' " + target_.config_file};
   }
   note("mtu",

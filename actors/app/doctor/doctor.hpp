@@ -10,49 +10,49 @@
 
 namespace tonel::actors::app {
 
-/// The program that a host is looked at for.
+/// The program for which a host is examined.
 struct doctor_target {
   role side = role::client;
-  bool running = false;         ///< the program is: its device is there
-  std::string tun;              ///< its device; empty: not known
+  bool running = false;         ///< the program runs, so its device exists
+  std::string tun;              ///< name of its device; empty: unknown
   std::uint32_t mtu = 1500;     ///< of the device
-  std::uint16_t local_port = 0; ///< server: of --local of one tunnel; 0: not known
+  std::uint16_t local_port = 0; ///< server: --local of a tunnel; 0: unknown
   bool ipv6 = true;
-  std::string config_file;           ///< where it is set up; empty: on a command line
-  std::size_t tunnels = 1;           ///< there, and in what is read beside it
-  std::vector<std::string> problems; ///< of options and files, as the program would tell them
-  /// What translates its addresses; empty: not known.
+  std::string config_file;           ///< its configuration file; empty: only a command line
+  std::size_t tunnels = 1;           ///< in the configuration files
+  std::vector<std::string> problems; ///< errors in options and files, as the program tells them
+  /// The commands that set its NAT; empty: unknown.
   std::vector<std::string> rule_commands;
 };
 
-/// One thing about a host.
+/// One finding about a host.
 struct finding {
   enum class level : unsigned char {
     fine,
-    note,  ///< it works, but could be better, or can't be told
-    fault, ///< the tunnel does not work, or not for all
+    note,  ///< it works, but could be better; or unknown
+    fault, ///< the tunnel does not work, or not for all clients
   };
   level is = level::fine;
-  std::string about; ///< "forwarding": one of a fixed set of words
+  std::string about; ///< "forwarding", of a fixed set of words
   std::string text;
-  std::vector<std::string> mend;      ///< commands, in order; empty: none is needed or possible
-  std::vector<std::string> tunnels{}; ///< that it is about, by their names; empty: all
+  std::vector<std::string> mend;      ///< commands, in order; empty: not needed or not possible
+  std::vector<std::string> tunnels{}; ///< names of its tunnels; empty: all
 };
-/// What was found for the sake of one tunnel.
+/// The findings for one tunnel.
 struct tunnel_findings {
   std::string tunnel;
   std::vector<finding> list;
 };
 
-/// Judges a host by its facts; looks at nothing itself.
+/// Examines a host by its facts; looks at nothing itself.
 std::vector<finding> diagnose(const doctor_target& target, const sys::host_facts& facts);
 
-/// All of them in one list: what holds for every tunnel once, and else with their names.
+/// All findings in one list: those of all tunnels once, others with the names of their tunnels.
 std::vector<finding> joined(const std::vector<tunnel_findings>& of_each);
 
-/// For people: a line each, the commands below it.
+/// The findings as text: a line for each, with its commands below.
 std::string findings_text(const std::vector<finding>& findings);
-/// One JSON object, on one line.
+/// The findings as a JSON object, on one line.
 std::string findings_json(const doctor_target& target, const std::vector<finding>& findings);
 
 } // namespace tonel::actors::app

@@ -13,14 +13,14 @@ namespace tonel::actors::app {
 
 namespace {
 
-/// The file that a line for the MTU would have to go to: where there is one, or else the first.
+/// The file for a line with the MTU: the file that has one, or else the first.
 std::string file_of_mtu(const config_files& files, const std::string& first) {
   const auto at = files.process.find("mtu");
   return at != files.process.end() ? at->second.place.substr(0, at->second.place.rfind(':'))
                                    : first;
 }
 
-/// A value of status as it would be typed; nothing: it has no part in what the host must be.
+/// A value of status as it would be typed; none: it does not matter to the host.
 std::optional<std::string> typed(const option_row& row, role side, const std::string& shown) {
   const auto of = row.group;
   const bool matters = of == option_heading::tunnel || of == option_heading::device ||
@@ -50,7 +50,7 @@ doctor_case case_of_options(role side, const command_line& line) {
   bool good_mtu = true;
   for (const auto& error : errors) {
     if (error.option == "mtu" || error.option == "--mtu") good_mtu = false;
-    // Without a file less may be known, that is all.
+    // Without a file, missing options are no problem.
     if (from_file || !error.value.empty()) target.problems.push_back(error.to_string());
   }
   if (good_mtu) target.mtu = chosen.run.tun.mtu;
@@ -77,7 +77,7 @@ std::optional<doctor_case> case_of_status(const std::string& text) {
     if (const auto* row = find_option(name); row != nullptr && value.is_string())
       if (auto given = typed(*row, side, value.get<std::string>()))
         values[name] = std::move(*given);
-  // Which --ipv4-only excludes.
+  // --ipv4-only excludes these.
   if (values.count("ipv4-only") != 0)
     for (const auto* name : {"tun-local6", "tun-peer6"})
       values.erase(name);
@@ -85,7 +85,7 @@ std::optional<doctor_case> case_of_status(const std::string& text) {
   std::error_code ignored;
   if (config.is_absolute() && std::filesystem::exists(config, ignored)) {
     values["config"] = config.string();
-    // The sections have the tunnels' own.
+    // Sections have the tunnels' own values.
     if (!read_config_files(side, config.string()).tunnels.empty())
       for (auto at = values.begin(); at != values.end();) {
         const auto* row = find_option(at->first);

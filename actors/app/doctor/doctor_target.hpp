@@ -9,25 +9,26 @@
 
 namespace tonel::actors::app {
 
-/// What to ask the host for the sake of one tunnel.
+/// The question to the host about one tunnel.
 struct doctor_way {
-  std::string tunnel; ///< empty: the only one
+  std::string tunnel; ///< empty: the only tunnel
   sys::host_question question;
-  std::optional<host_port> remote; ///< client: its server, yet to be resolved
+  std::optional<host_port> remote; ///< client: its server, not resolved yet
 };
 
-/// A program, and the ways of all its tunnels; of a target that little is known of one, too.
+/// A program and the questions about its tunnels; at least one, even if little is known.
 struct doctor_case {
   doctor_target target;
   std::vector<doctor_way> ways;
 };
 
-/// From the answer of a running program to "status", and the configuration files that it names; nothing:
-/// it is no such answer.
+/// The case of a running program, from its answer to "status" and the configuration files that it
+/// names;
+/// none: it is no such answer.
 std::optional<doctor_case> case_of_status(const std::string& json);
 
-/// From the options of a program that does not run, and the configuration files that --config among
-/// them names, as the program itself reads them. What is wrong with them is in the target.
+/// The case of a program that does not run, from its options and the configuration files of
+/// --config, read as the program reads them. Errors in them are in the target.
 doctor_case case_of_options(role side, const command_line& line);
 
 } // namespace tonel::actors::app

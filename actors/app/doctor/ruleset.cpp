@@ -26,7 +26,7 @@ unsigned long number_of(const json& object, const char* name) {
   return at != object.end() && at->is_number_unsigned() ? at->get<unsigned long>() : 0;
 }
 
-/// A name as a rule has it: "eth0", or "eth*".
+/// Whether the name in a rule, "eth0" or "eth*", matches.
 truth names(const std::string& pattern, const std::string& name) {
   if (name.empty()) return truth::maybe;
   const bool open = !pattern.empty() && pattern.back() == '*';
@@ -35,7 +35,7 @@ truth names(const std::string& pattern, const std::string& name) {
   return same ? truth::yes : truth::no;
 }
 
-/// Whether `value` is the right side of a match, or in it.
+/// Whether the right side of a match is a value, or contains one, for which `same` holds.
 template <class Same> truth is_in(const json& right, Same same) {
   if (right.is_string()) return same(right.get<std::string>());
   const json* list = right.is_array() ? &right : nullptr;
@@ -67,13 +67,13 @@ truth matches(const json& match, const std::string& family, const forwarded_pack
   return op == "==" || op == "in" || op.empty() ? out : truth::maybe;
 }
 
-/// What a statement that is neither match nor verdict does to the rest of its rule.
+/// Whether a statement has no effect on the rest of its rule.
 bool is_harmless(const std::string& statement) {
   static const std::string names[] = {"counter", "log", "mangle", "comment", "flow", "notrack"};
   return std::find(std::begin(names), std::end(names), statement) != std::end(names);
 }
 
-/// Whether one of a rule's statements is one of these.
+/// Whether a rule has one of these statements.
 bool holds(const json& statements, const std::vector<std::string>& names) {
   return std::any_of(statements.begin(), statements.end(), [&](const json& each) {
     return each.is_object() && !each.empty() &&
@@ -83,7 +83,7 @@ bool holds(const json& statements, const std::vector<std::string>& names) {
 
 } // namespace
 
-/// One packet's way through one base chain.
+/// The way of one packet through one base chain.
 class walker {
 public:
   walker(const ruleset& rules, const forwarded_packet& packet) : rules_(rules), packet_(packet) {}
@@ -128,7 +128,7 @@ private:
         if (sure == truth::yes) return fate::accepted;
         may_accept_ = true;
       } else if (what == "drop" || what == "reject") {
-        if (sure != truth::yes) return fate::through; // not guessed
+        if (sure != truth::yes) return fate::through; // unsure: the packet may pass
         by_ = "the rule with handle " + std::to_string(rule.handle) + " in chain " + chain.name;
         return fate::dropped;
       } else if (what == "jump" || what == "goto") {
@@ -200,7 +200,7 @@ bool ruleset::translates(bool source) const {
   for (const auto& c : chains_) {
     auto keys =
         source ? std::vector<std::string>{"masquerade", "snat"} : std::vector<std::string>{"dnat"};
-    // iptables' targets are not shown as what they are.
+    // Targets of iptables are shown as "xt" only.
     if (c.table == "nat") keys.emplace_back("xt");
     for (const auto& r : c.rules)
       if (holds(json::parse(r.expressions, nullptr, false), keys)) return true;

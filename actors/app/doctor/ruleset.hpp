@@ -6,15 +6,15 @@
 
 namespace tonel::actors::app {
 
-/// A packet as far as it is known beforehand: TCP, forwarded.
+/// A forwarded TCP packet, as far as it is known beforehand.
 struct forwarded_packet {
-  std::string in, out; ///< interfaces; empty: not known
+  std::string in, out; ///< interfaces; empty: unknown
   std::string state;   ///< of connection tracking: "new", "established"
 };
 
-/// What a chain at the forward hook does to a packet.
+/// The verdict of a chain at the forward hook about a packet.
 struct chain_verdict {
-  /// unsure: a rule that looks at more than interface and state may accept it before it is dropped.
+  /// unsure: a rule that matches more than interface and state may accept it before it is dropped
   enum class fate : unsigned char { passes, unsure, dropped };
   fate what = fate::passes;
   std::string family, table, chain; ///< the base chain
@@ -24,15 +24,15 @@ struct chain_verdict {
 /// Rules of nftables, read from JSON.
 class ruleset {
 public:
+  /// Parses JSON of nftables; none: no such JSON.
   /// Source: man 5 libnftables-json
-  /// Nothing: it is no such JSON.
   static std::optional<ruleset> parse(const std::string& json);
 
-  /// The base chains at the forward hook that drop the packet, or may. What is judged is policy,
-  /// interface, connection state and the protocols; a rule that looks at anything else is taken for
-  /// one that may or may not match, and is never the ground for "dropped".
+  /// The base chains at the forward hook that drop the packet, or may. Policies, interfaces,
+  /// connection states and protocols are evaluated; a rule with any other match may or may not
+  /// match, and is never the reason for "dropped".
   std::vector<chain_verdict> forward(const forwarded_packet& packet) const;
-  /// Whether some rule of the host translates addresses: of the source, or of the destination.
+  /// Whether some rule of the host does NAT: of the source, or else of the destination.
   bool translates(bool source) const;
   bool has_chain(const std::string& family, const std::string& table,
                  const std::string& chain) const;

@@ -5,11 +5,10 @@
 
 namespace tonel::actors::app {
 
-/// The version, as the build system has it.
+/// The version, from the build system.
 std::string_view program_version();
 
-/// The text of --version: program and version, the features of this build, the libraries that it was
-/// built with.
+/// The text of --version: program and version, the features of this build, and its libraries.
 std::string version_text(std::string_view program);
 
 } // namespace tonel::actors::app

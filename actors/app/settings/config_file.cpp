@@ -32,7 +32,7 @@ std::string_view without_comment(std::string_view line) {
   return line;
 }
 
-/// The name of [tunnel.NAME]; nothing: it is no such header.
+/// The name in [tunnel.NAME]; none: no such header.
 std::optional<std::string> tunnel_name(std::string_view header) {
   constexpr std::string_view prefix = "[tunnel.";
   if (header.size() <= prefix.size() + 1 || header.substr(0, prefix.size()) != prefix ||
@@ -78,7 +78,7 @@ private:
   std::string path_;
   std::size_t line_ = 0;
   section in_ = section::process;
-  bool private_ = true; ///< nobody but the owner and the group can read the file
+  bool private_ = true; ///< only owner and group can read the file
   config_files out_;
 };
 
@@ -90,7 +90,7 @@ void file_reader::read(const std::string& path) {
   std::ifstream file{path};
   // A directory can be opened, but not read.
   if (!file || file.peek() == std::ifstream::traits_type::eof()) {
-    if (file.is_open() && !file.bad()) return; // it is empty
+    if (file.is_open() && !file.bad()) return; // the file is empty
     out_.errors.push_back(
         {"--config",
          path,
@@ -173,7 +173,7 @@ void file_reader::take(const option_row& option, std::string value) {
   if (argument.empty()) {
     const auto on = truth(value);
     if (!on) refuse(option.name, value, "must be yes or no");
-    // "no" is the default of each: kept for the sake of repeats.
+    // "no" is the default of every flag: kept to notice repeats.
     values.emplace(option.name, placed_value{on.value_or(false) ? "" : "no", place()});
     return;
   }

@@ -9,7 +9,7 @@
 
 namespace tonel::actors::app {
 
-/// A value as it was typed, and where: "FILE:LINE", empty for the command line.
+/// A value as typed, and its place: "FILE:LINE"; empty: the command line.
 struct placed_value {
   std::string text;
   std::string place;
@@ -23,19 +23,19 @@ struct tunnel_section {
   placed_values values;
 };
 
-/// What configuration files say, taken apart but not yet judged.
+/// The values of configuration files, parsed but not validated.
 struct config_files {
-  placed_values process; ///< what stands before the first section of each file
+  placed_values process; ///< values before the first section of each file
   std::vector<tunnel_section> tunnels;
   std::vector<option_error> errors;
 };
 
-/// Reads a file, then those of the directory beside it (client.conf: client.d/*.conf) in the order
+/// Reads a file, then the files of the folder beside it (client.conf: client.d/*.conf) in the order
 /// of their names, as if they were one.
-/// Shape:  lines of KEY = VALUE, the keys being the long options; [tunnel.NAME] begins a tunnel; a #
-///         begins a comment at the start of a line or after a blank. Relative paths are those from
-///         the folder of the file, and come out absolute.
-/// Errors: all of them are in the result, each with its file and line
+/// Shape:  lines of KEY = VALUE with long options as keys; [tunnel.NAME] begins a tunnel; # begins
+///         a comment at the start of a line or after a blank. Relative paths count from the file's
+///         folder, and are made absolute
+/// Errors: all are in the result, each with its file and line
 config_files read_config_files(role side, const std::string& path);
 
 } // namespace tonel::actors::app

@@ -32,7 +32,7 @@ sys::result<sys::stream_listener> listen_in(const std::string& folder, const std
   if (failed) return unexpected{sys::os_error{failed.value(), "mkdir", folder}};
   auto out = sys::stream_listener::listen_local(folder + '/' + name + ".sock");
   if (out || out.error().number != EADDRINUSE) return out;
-  // A device of the same name, in another network namespace.
+  // Another network namespace has a device of the same name.
   return sys::stream_listener::listen_local(folder + '/' + name + '-' +
                                             std::to_string(sys::process_id()) + ".sock");
 }
@@ -60,7 +60,7 @@ sys::result<std::shared_ptr<sys::stream_listener>> open_control_socket(const std
 
 std::vector<std::string> find_control_sockets() {
   std::vector<std::string> out;
-  // A service has a directory of its own: /run/tonelc, /run/tonel/NAME and their like.
+  // Each service has a folder of its own: /run/tonelc, /run/tonel/NAME and the like.
   const auto run = fs::path{sys::usual_runtime_folder()}.parent_path();
   std::error_code failed;
   std::vector<fs::path> folders;

@@ -8,15 +8,15 @@
 
 namespace tonel::actors::app {
 
-/// The socket that --control names; none for "off". For "auto" it is NAME.sock in the directory that
-/// systemd made for the service ($RUNTIME_DIRECTORY), in /run/tonel, or in the user's own
-/// ($XDG_RUNTIME_DIR/tonel) where the user may not write there.
-/// name: of this program and its device, so that instances do not meet
-/// Errors: those of stream_listener::listen_local, or of making the directory
+/// Opens the socket of --control; null for "off". For "auto" it is NAME.sock in the service's
+/// folder ($RUNTIME_DIRECTORY), in /run/tonel, or, if the user may not write there, in the user's
+/// own folder ($XDG_RUNTIME_DIR/tonel).
+/// name: with the program and its device, so that each instance has its own socket
+/// Errors: those of stream_listener::listen_local, or of making the folder
 sys::result<std::shared_ptr<sys::stream_listener>> open_control_socket(const std::string& control,
                                                                        const std::string& name);
 
-/// The sockets at the places of "auto", in order of their names; some may be dead.
+/// The paths of sockets in the folders of "auto", ordered by name; some may be dead.
 std::vector<std::string> find_control_sockets();
 
 } // namespace tonel::actors::app

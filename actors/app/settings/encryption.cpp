@@ -6,7 +6,7 @@ namespace tonel::actors::app {
 
 expected<std::shared_ptr<const protocol::xor_cipher>, std::string>
 parse_encryption(std::string_view given) {
-  // Small letters throughout, scheme and key, as tonel 0.6.1 takes them.
+  // Scheme and key in small letters, as in tonel 0.6.1.
   const auto text = lower_case_utf8(given);
   if (!text)
     return unexpected{

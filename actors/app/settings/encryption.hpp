@@ -9,8 +9,8 @@
 
 namespace tonel::actors::app {
 
-/// The cipher of "xor:KEY", as tonel 0.6.1 takes it.
-/// Errors: what is wrong, without a word of the key
+/// The cipher of "xor:KEY", as in tonel 0.6.1.
+/// Errors: the problem in words, without any part of the key
 [[nodiscard]] expected<std::shared_ptr<const protocol::xor_cipher>, std::string>
 parse_encryption(std::string_view text);
 

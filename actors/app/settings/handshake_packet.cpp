@@ -15,12 +15,12 @@ namespace tonel::actors::app {
 
 namespace {
 
-/// The largest payload of a segment over the device. Over which IP a name will be reached is not
-/// known yet, nor how clients reach a server, so IPv6 counts where it is possible.
+/// The largest payload of a segment over the device, octets. The IP version of a name's address, or
+/// of a server's clients, is not known yet, so IPv6 counts if it is possible.
 std::size_t segment_size(const config& run, const tunnel_config& tunnel) {
   const auto remote = protocol::ip_address::parse(tunnel.remote.host);
   const bool v4 = !run.tun.ipv6 || (run.side == role::client && remote && remote->is_v4());
-  // tonel 0.6.1 and phantun have room for an Ethernet frame.
+  // tonel 0.6.1 and phantun have buffers of this size.
   const bool older = tunnel.wire == wire_choice::tonel || tunnel.wire == wire_choice::phantun;
   const auto mtu = older ? std::min<std::uint16_t>(run.tun.mtu, 1'500) : run.tun.mtu;
   return mtu - protocol::header_size(v4);
@@ -38,7 +38,7 @@ read_handshake_packet(const named_file& named, const config& run, const tunnel_c
   const auto most = segment_size(run, tunnel);
   errno = 0;
   std::ifstream file{path, std::ios::in | std::ios::binary};
-  // One octet more than fits, so that what does not is noticed without reading all of it.
+  // One octet more than fits, to notice a larger file without reading all of it.
   std::vector<std::uint8_t> content(most + 1);
   file.read(reinterpret_cast<char*>(content.data()), static_cast<std::streamsize>(content.size()));
   // A directory can be opened, but not read.

@@ -10,8 +10,8 @@
 
 namespace tonel::actors::app {
 
-/// The content of the file that --handshake-packet names for the tunnel; null where none is named.
-/// Errors: it cannot be read, is empty, or does not fit one segment of a device of this MTU
+/// The content of the tunnel's --handshake-packet file; null: no file is named.
+/// Errors: the file cannot be read, is empty, or does not fit one segment at the device's MTU
 [[nodiscard]] expected<std::shared_ptr<const std::vector<std::uint8_t>>, option_error>
 read_handshake_packet(const named_file& file, const config& run, const tunnel_config& tunnel);
 

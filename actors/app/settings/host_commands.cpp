@@ -11,15 +11,15 @@ namespace {
 
 using protocol::ip_address;
 
-// Where the kernel picks the name, --print-rules cannot know it.
+// For --print-rules, if the kernel chooses the name.
 constexpr std::string_view stand_in = "tun0";
 
 bool has_own_name(const tun_config& tun) {
   return tun.fd < 0 && !tun.name.empty() && tun.name.find('%') == std::string::npos;
 }
 
-/// The same at each start: not after a device whose name the kernel picks, and which may be another's
-/// tomorrow. No two processes have one address on their devices.
+/// The name of the table, the same at each start: so not from a device name that the kernel
+/// chooses, but from the address, which no two processes share.
 std::string table_of(const tun_config& tun) {
   return "tonel_" + (has_own_name(tun) ? tun.name : tun.peer4.to_string());
 }

@@ -9,17 +9,17 @@
 
 namespace tonel::actors::app {
 
-/// What the host has to be for these settings and the device `tun` (its actual name).
-/// Shape:  a remote by name has no address yet
+/// The firewall rules for these settings and the device `tun` (its actual name).
+/// Shape:  a remote by name has an unspecified address
 sys::rule_request rule_request_of(const settings& chosen, std::string_view tun);
 
-/// What has to be set on the host, as commands for a POSIX shell, each on one line, in order, where
-/// nothing is to be set by the program itself. Running them again changes nothing.
+/// The commands that a user has to run if the program sets nothing on the host itself: for a POSIX
+/// shell, each on one line, in order. Running them twice does no harm.
 std::vector<std::string> host_commands(const settings& chosen, std::string_view tun);
 
-/// The text of --print-rules: the commands, as a shell script, of what the program would set. Asks for
+/// The text of --print-rules: a shell script with the rules that the program would set. Asks for
 /// routes, addresses and names, and changes nothing.
-/// Errors: what of this is not there
+/// Errors: a route, an address or a name is missing
 sys::result<std::string> rules_text(const settings& chosen);
 
 } // namespace tonel::actors::app

@@ -17,7 +17,7 @@ struct beginning {
   std::string_view name;
 };
 
-// What clients and servers say first. The order matters where one begins like another.
+// The first octets of clients and servers. The order matters if one begins like another.
 constexpr beginning beginnings[] = {
     {"GET ", "HTTP"},
     {"HEAD ", "HTTP"},
@@ -75,7 +75,7 @@ bool is_tls(byte_view first) noexcept {
   return first.size() >= 5 && first[0] >= 20 && first[0] <= 23 && first[1] == 3 && first[2] <= 4;
 }
 
-/// One message with its length in front and one question (RFC 1035 §4.1.1, §4.2.2).
+/// A message with its length in front and one question (RFC 1035 §4.1.1, §4.2.2).
 bool is_dns(byte_view first) noexcept {
   constexpr std::size_t header = 2 + 12;
   constexpr std::uint16_t opcode = 0x7800;
@@ -83,7 +83,7 @@ bool is_dns(byte_view first) noexcept {
          (load_be16(first, 4) & opcode) == 0 && load_be16(first, 6) == 1 && first[header] < 64;
 }
 
-/// Its length in the first octets, then a name of its own.
+/// A length in the first octets, then its own name.
 bool is_smb(byte_view first) noexcept {
   return first.size() > 8 && first[0] == 0 &&
          (begins_with(first, "\xffSMB", 4) || begins_with(first, "\xfeSMB", 4));
@@ -95,7 +95,8 @@ bool is_rdp(byte_view first) noexcept {
          load_be16(first, 2) == first.size() && (first[5] == 0xe0 || first[5] == 0xd0);
 }
 
-/// A CONNECT: one to four octets of length, then the name of the protocol (MQTT 3.1.1 §2.2.3, §3.1).
+/// A CONNECT: one to four octets of length, then the name of the protocol (MQTT 3.1.1 §2.2.3,
+/// §3.1).
 bool is_mqtt(byte_view first) noexcept {
   if (first.empty() || first[0] != 0x10) return false;
   constexpr std::size_t last_of_length = 4;
@@ -106,7 +107,7 @@ bool is_mqtt(byte_view first) noexcept {
          begins_with(first, std::string_view{"\0\x06MQIsdp", 8}, at + 1);
 }
 
-/// The start of a session, or the question for TLS: the length of all in front.
+/// The start of a session, or the request for TLS, with the length in front.
 bool is_postgres(byte_view first) noexcept {
   constexpr std::uint32_t version_3 = 3u << 16, ssl_request = 80'877'103;
   if (first.size() < 8 || load_be32(first, 0) != first.size()) return false;

@@ -6,8 +6,8 @@
 
 namespace tonel::actors::app {
 
-/// The protocol that a TCP connection seems to be of by the first octets of either side: "TLS"; empty
-/// for none that inspectors know by its beginning.
+/// The protocol of a TCP connection, by the first octets of either side: "TLS"; empty: none that
+/// inspectors recognise by its beginning.
 std::string_view known_opening(protocol::byte_view first) noexcept;
 
 } // namespace tonel::actors::app

@@ -20,7 +20,7 @@ expected<settings, std::vector<option_error>> load_settings(role side, const com
     files = read_config_files(side, at->second);
   auto [chosen, errors] = read_settings(side, line, files);
   auto sizes = chosen.run;
-  // Where the MTU is wrong, nothing is too large for it.
+  // With a wrong MTU, the size of a packet cannot be checked.
   const auto of_mtu = [](const auto& e) { return e.option == "--mtu" || e.option == "mtu"; };
   if (std::any_of(errors.begin(), errors.end(), of_mtu))
     sizes.tun.mtu = std::numeric_limits<std::uint16_t>::max();

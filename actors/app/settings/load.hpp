@@ -9,23 +9,23 @@
 
 namespace tonel::actors::app {
 
-/// The settings of a command line, of the configuration files that it names, and of the files that
-/// these name: keys and handshake packets. Nothing else is looked at, and nothing changed.
-/// Errors: all that is wrong
+/// Loads the settings: from the command line, its configuration files, and the files that these
+/// name (keys, handshake packets). Reads nothing else, and changes nothing.
+/// Errors: all errors found; print them, exit code 2
 /// Thread: any
 [[nodiscard]] expected<settings, std::vector<option_error>> load_settings(role side,
                                                                           const command_line& line);
 
-/// The files that load_settings() reads, so that it finds them from another working directory, too.
+/// Makes the paths of load_settings()'s files absolute, for another working directory later.
 void make_paths_absolute(command_line& line);
 
-/// What works, but not as its user may expect, a line each.
+/// Warnings about settings that work, but perhaps not as expected; lines for the log.
 std::vector<std::string> warnings_of(const settings& chosen);
 
-/// What --check prints: the tunnels, without their keys, and the warnings.
+/// The text of --check: the tunnels, without keys, and the warnings.
 std::string summary_text(const settings& chosen);
 
-/// The process-wide options that differ, "mtu, tun-queues"; empty: none.
+/// The names of process-wide options that differ: "mtu, tun-queues"; empty: none.
 std::string changed_process_options(const settings& before, const settings& after);
 
 } // namespace tonel::actors::app

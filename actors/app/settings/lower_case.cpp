@@ -18,7 +18,7 @@ namespace {
 constexpr char32_t dotted_capital_i = 0x130;
 constexpr char32_t capital_sigma = 0x3a3;
 
-/// Takes the first character off the text.
+/// Removes the first character from the text; none: no UTF-8.
 std::optional<char32_t> take_character(std::string_view& text) {
   const auto first = static_cast<unsigned char>(text.front());
   const std::size_t size = first < 0x80 ? 1 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
@@ -63,12 +63,12 @@ std::optional<std::string> lower_case_utf8(std::string_view text) {
       out += static_cast<char>(*c >= 'A' && *c <= 'Z' ? *c - 'A' + 'a' : *c);
       continue;
     }
-    if (*c == dotted_capital_i) { // the only letter with a small form of two characters
+    if (*c == dotted_capital_i) { // the only letter whose small form has two characters
       out += "i\xcc\x87";
       continue;
     }
     if (!utf8) utf8.reset(newlocale(LC_CTYPE_MASK, "C.UTF-8", nullptr));
-    if (!utf8) utf8.reset(newlocale(LC_CTYPE_MASK, "UTF-8", nullptr)); // as macOS calls it
+    if (!utf8) utf8.reset(newlocale(LC_CTYPE_MASK, "UTF-8", nullptr)); // its name on macOS
     if (!utf8) return {};
     append_character(out, static_cast<char32_t>(towlower_l(static_cast<wint_t>(*c), utf8.get())));
   }

@@ -28,7 +28,7 @@ std::vector<option_group> make_groups() {
   return out;
 }
 
-/// Breaks a text at blanks; every line but the first is indented to the column of the texts.
+/// Appends a text, wrapped at blanks; further lines are indented to the column of texts.
 void append_wrapped(std::string& out, std::string_view text) {
   std::size_t column = text_column;
   while (!text.empty()) {

@@ -32,7 +32,7 @@ po::options_description describe(role side) {
   return out;
 }
 
-/// "--remote" from "--remote", "--remote=x", "-r" and "-rx"; empty for what is no known option.
+/// "--remote" from "--remote", "--remote=x", "-r" and "-rx"; empty: no known option.
 std::string long_name(const std::string& token) {
   if (token.size() < 2 || token[0] != '-') return {};
   if (token[1] == '-') {
@@ -60,8 +60,8 @@ std::string problem_of(const po::error_with_option_name& error) {
   return error.what();
 }
 
-/// "--mtu --tun x": where the library took an option for the value of the one before it, the index
-/// of the latter.
+/// In "--mtu --tun x" the library takes an option for the value of the one before it: gives the
+/// index of the latter.
 std::size_t find_swallower(const std::vector<std::string>& tokens,
                            const std::vector<po::option>& options) {
   for (const auto& option : options) {
@@ -73,9 +73,9 @@ std::size_t find_swallower(const std::vector<std::string>& tokens,
   return tokens.size();
 }
 
-/// The index of the token that an error about `name` speaks of. Where the option stands more than
-/// once it is one with something attached ("--mtu=", "-4x"), or else the last, since only the end
-/// of the line lets an option go without its value.
+/// The index of the token that an error about `name` is about. If the option is given more than
+/// once, it is the one with something attached ("--mtu=", "-4x"), or else the last one, since only
+/// at the end of the line an option can lack its value.
 std::size_t find_bad(const std::vector<std::string>& tokens, const std::string& name) {
   std::size_t bad = tokens.size();
   for (std::size_t i = 0; i < tokens.size(); ++i) {
@@ -87,8 +87,8 @@ std::size_t find_bad(const std::vector<std::string>& tokens, const std::string& 
   return bad;
 }
 
-/// The library stops at its first error. The token that it names is then noted and taken out, and
-/// the rest is parsed again.
+/// The library stops at the first error: its token is noted and removed, and the rest is parsed
+/// again.
 std::vector<po::option> parse_all(const po::options_description& known,
                                   std::vector<std::string> tokens,
                                   std::vector<option_error>& errors) {
@@ -120,7 +120,7 @@ std::vector<po::option> parse_all(const po::options_description& known,
   }
 }
 
-/// The library leaves the sign of "-l=PORT" in the value; tonel 0.6.1 takes it as in "--local=PORT".
+/// The value without the = of "-l=PORT", which the library leaves, and tonel 0.6.1 accepted.
 std::string value_of(const po::option& option) {
   if (option.value.empty()) return {};
   const auto& value = option.value.front();
@@ -139,7 +139,7 @@ command_line parse_command_line(role side, const std::vector<std::string>& argum
   for (const auto& option : parse_all(known, arguments, out.errors)) {
     const auto value = value_of(option);
     if (option.position_key >= 0) {
-      // What follows an unknown option is most likely its value, and is no error of its own.
+      // A word after an unknown option is most likely its value, so it is no other error.
       if (!after_unknown) out.errors.push_back({"", value, "belongs to no option"});
       after_unknown = false;
       continue;
@@ -172,14 +172,14 @@ command_line parse_command_line(role side, const std::vector<std::string>& argum
 }
 
 std::optional<std::pair<std::string, std::string>> parse_assignment(const std::string& line) {
-  // The library would end the value at a #, which a key may hold.
+  // The library would end the value at a #, which a key may contain.
   constexpr char shield = '\x01';
   if (line.find(shield) != std::string::npos) return {};
   std::string shielded = line;
   std::replace(shielded.begin(), shielded.end(), '#', shield);
   std::istringstream in{shielded};
   try {
-    // One line at a time: it stops at its first error, and counts no lines.
+    // One line at a time: the library stops at the first error, and does not count lines.
     const auto parsed = po::parse_config_file(in, po::options_description{}, true).options;
     if (parsed.size() != 1 || parsed.front().string_key.empty()) return {};
     auto value = parsed.front().value.empty() ? std::string{} : parsed.front().value.front();

@@ -29,7 +29,7 @@ process_row tun() {
       return;
     }
     const auto fd = parse_number(out.name);
-    // 0 to 2 are the standard streams; more than this no process can have open (fs.nr_open).
+    // 0 to 2 are the standard streams; above is the limit of all processes (fs.nr_open).
     if (!fd || *fd < 3 || *fd > 1'073'741'816)
       in.refuse("tun", "as a number must be that of a descriptor, 3 or more");
     else
@@ -55,7 +55,7 @@ ip_address read_address(reader& in, const char* name, bool v6) {
   return {};
 }
 
-/// The second address of a family is judged with the first.
+/// Checks the two addresses of a family.
 void judge_pair(reader& in, const ip_address& local, const char* local_name, const ip_address& peer,
                 const char* peer_name) {
   if (!local || !peer) return;
@@ -178,7 +178,7 @@ void read_backend(reader& in, settings& out) {
     in.refuse("firewall", std::string{"must be "} + sys::known_backend_kinds());
 }
 
-/// A part above the whole is a mistake if someone wrote it; if it is our default, the whole rules.
+/// A part above the whole is an error if a user gave it; a default is lowered to the whole.
 void judge_part(reader& in, const limits& bounds, const char* name, std::size_t& part) {
   if (part <= bounds.max_sessions || !in.good("max-sessions") || !in.good(name)) return;
   if (in.given(name))
@@ -247,7 +247,7 @@ void add_device(std::vector<process_row>& out) {
         if (s.run.tun.fd >= 0 && s.run.tun.queues > 1 && in.good("tun-queues"))
           in.refuse("tun-queues", "must be 1 where --tun is a descriptor, which is one queue");
       }));
-  // 576 is what every IPv4 host must be able to take (RFC 791); 65535 the largest packet.
+  // Every IPv4 host must accept 576 (RFC 791); 65535 is the largest packet.
   add(then(number(
                option_row{"mtu", "BYTES", "1500",
                           "largest IP packet; with IPv6 at least 1280. A datagram can have 40 "
@@ -255,7 +255,7 @@ void add_device(std::vector<process_row>& out) {
                    .within(576, 65'535),
                [](auto& s) -> auto& { return s.run.tun.mtu; }),
            [](reader& in, settings& s) {
-             // RFC 8200 §5; Linux takes IPv6 off a device with less.
+             // RFC 8200 §5; Linux disables IPv6 on a device with less.
              if (s.run.tun.ipv6 && in.good("mtu") && s.run.tun.mtu < 1280)
                in.refuse("mtu", "must be at least 1280 for IPv6 (or give --ipv4-only)");
            }));
@@ -383,7 +383,7 @@ void add_limits(std::vector<process_row>& out) {
   add(number(
       option_row{"max-new-sessions", "N", "10000", "new sessions a second"}.within(1, 1'000'000),
       [](auto& s) -> auto& { return s.run.bounds.max_new_sessions_per_second; }));
-  // Less would not even hold one ordinary datagram.
+  // Less would not hold one ordinary datagram.
   add(number(
       option_row{"pending-bytes", "BYTES", "262144",
                  "bytes of one session that wait until it is open"}
@@ -435,7 +435,7 @@ void add_status(std::vector<process_row>& out) {
                    .one_of("auto off "),
                [](auto& s) -> auto& { return s.control_path; }),
            [](reader& in, settings& s) {
-             // What the kernel takes as the name of a local socket (man 7 unix).
+             // The longest path of a local socket (man 7 unix).
              if (s.control_path.size() > 107)
                in.refuse("control", "must be at most 107 characters");
            }));

@@ -11,18 +11,19 @@ namespace tonel::actors::app {
 
 class reader;
 
-/// An option of the whole process, or of the command line alone.
+/// An option of the process, or of the command line only.
 struct process_row {
   option_row option;
-  /// From the text into the settings, noting what is wrong; none: the parser of the command line, or
-  /// the reader of files, has done with it.
+  /// Reads the text into the settings, and notes errors; null: the parser of the command line, or
+  /// the reader of files, handles the option.
   std::function<void(reader&, settings&)> read;
-  /// The value in force, as it could be typed; for status, and to notice what a reload cannot change.
+  /// The value in force, as it would be typed; for status, and to notice changes that need a
+  /// restart.
   std::function<std::string(const settings&)> show;
 };
 
-/// Every one of them, in the order in which they are read. Under each heading of --help they stand in
-/// this order, too, behind those of a tunnel.
+/// All rows, in the order of reading. --help lists them in this order under each heading, after the
+/// options of tunnels.
 const std::vector<process_row>& process_rows();
 
 } // namespace tonel::actors::app

@@ -10,8 +10,8 @@
 
 namespace tonel::actors::app {
 
-/// How rows of the process that are alike are read and shown. `member` gives a reference into settings,
-/// constant or not.
+// Kinds of rows of the process, by how they are read and shown. `member` gives a reference into
+// settings, constant or not.
 
 template <class T> std::uint64_t count_of(const T& value) {
   if constexpr (std::is_arithmetic_v<T>)
@@ -30,7 +30,7 @@ template <class Member> process_row number(const option_row& row, Member member)
           [member](const settings& s) { return std::to_string(count_of(member(s))); }};
 }
 
-/// The same, or "auto", which stands for a number.
+/// A number in the row's range, or "auto", which stands for the number `automatic`.
 template <class Member>
 process_row number_or_auto(const option_row& row, std::uint64_t automatic, Member member) {
   auto out = number(row, member);
@@ -52,7 +52,7 @@ template <class Member> process_row flag(const option_row& row, Member member) {
           [member](const settings& s) { return on_off(member(s)); }};
 }
 
-/// Any text, as it is.
+/// Any text.
 template <class Member> process_row text(const option_row& row, Member member) {
   return {
       row,
@@ -60,7 +60,7 @@ template <class Member> process_row text(const option_row& row, Member member) {
       [member](const settings& s) { return member(s); }};
 }
 
-/// One of the row's choices, in capitals or not: they are those of an enumeration, in its order.
+/// One of the row's choices, in any case. The choices are an enumeration's, in its order.
 template <class Member> process_row word(const option_row& row, Member member) {
   return {row,
           [row, member](reader& in, settings& out) {
@@ -75,7 +75,7 @@ template <class Member> process_row word(const option_row& row, Member member) {
           }};
 }
 
-/// Does one thing more once the row is read.
+/// Adds a check after the row is read.
 template <class F> process_row then(process_row row, F&& judge) {
   row.read = [read = std::move(row.read), judge = std::forward<F>(judge)](reader& in,
                                                                           settings& out) {
@@ -85,7 +85,7 @@ template <class F> process_row then(process_row row, F&& judge) {
   return row;
 }
 
-/// What the parser of the command line has done with already.
+/// An option that the parser of the command line handles.
 inline process_row of_command_line(const option_row& row, option_heading group) {
   return {row.of(group, option_scope::command_line), {}, {}};
 }

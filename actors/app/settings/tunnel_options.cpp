@@ -19,7 +19,7 @@ using protocol::endpoint;
 using protocol::ip_address;
 using octets = std::vector<std::uint8_t>;
 
-// Keys longer than this are cut anyway.
+// Longer keys are cut anyway.
 constexpr std::size_t longest_key_file = std::size_t{64} * 1024;
 
 bool is_file(const option_row& row) { return row.argument.of(role::client) == "PATH"; }
@@ -129,7 +129,7 @@ struct row_reading {
   }
 };
 
-/// Where two rows are about one member, the one from the stronger place counts.
+/// Whether another row for the same member comes from a stronger place, and so counts instead.
 bool yields(reader& in, const tunnel_row& row) {
   for (const auto& other : tunnel_rows) {
     if (&other == &row || other.member != row.member) continue;
@@ -168,7 +168,7 @@ struct file_reading {
     if (!cipher) return refuse("the content " + cipher.error());
     out.*member = std::move(*cipher);
   }
-  template <class Other> void operator()(Other) const {} // has no files
+  template <class Other> void operator()(Other) const {} // no row of another type has a file
 
   void refuse(std::string problem) const {
     errors.push_back({file.option, file.path, std::move(problem), file.place});
@@ -222,7 +222,7 @@ tunnel_config read_tunnel(reader& in, role side, const tun_config& tun, tunnel_f
   tunnel_config out;
   for (const auto& row : tunnel_rows) {
     if (yields(in, row)) continue;
-    // What the program has no use for is judged, too.
+    // Options that this program does not use are checked, too.
     tunnel_config unused;
     std::visit(row_reading{in, row.option, side, tun, row.option.used(side) ? out : unused, files},
                row.member);

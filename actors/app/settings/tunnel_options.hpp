@@ -9,18 +9,18 @@
 
 namespace tonel::actors::app {
 
-/// One tunnel by its rows: of the section that the reader is in, or of the only one.
-/// files: what must be read from files yet; take_files() does
+/// Reads one tunnel by its rows: that of the reader's section, or the only one. files: takes the
+/// files to read by take_files()
 tunnel_config read_tunnel(reader& in, role side, const tun_config& tun, tunnel_files& files);
 
-/// The values that stand in files: keys and handshake packets.
+/// Reads the values that are in files: keys and handshake packets.
 void take_files(const tunnel_files& files, const config& run, tunnel_config& tunnel,
                 std::vector<option_error>& errors);
 
-/// A row's value as it could be typed; of a secret, and of what a file holds, only that there is one.
+/// A row's value as it would be typed; of a secret or a file's content only that it is set.
 std::string shown_value(const tunnel_row& row, role side, const tunnel_config& tunnel);
 
-/// "127.0.0.1:51820 -> vpn.example.net:443", and every option that is not at its default
+/// "127.0.0.1:51820 -> vpn.example.net:443", and all options with other values than their defaults.
 std::string tunnel_summary(role side, const tunnel_config& tunnel);
 
 } // namespace tonel::actors::app

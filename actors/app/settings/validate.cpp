@@ -15,14 +15,14 @@ namespace {
 using protocol::endpoint;
 using protocol::ip_address;
 
-/// Where the tunnel's local address stands, for an error of another.
+/// A tunnel and the place of its local address, for an error of another tunnel.
 struct local_place {
   tunnel_config tunnel;
   const tunnel_section* section;
 };
 
 bool overlap(const endpoint& a, const endpoint& b) {
-  // [::] takes IPv4 too.
+  // [::] includes IPv4.
   const auto takes = [](const ip_address& whole, const ip_address& one) {
     return whole.is_wildcard() && (whole.is_v6() || one.is_v4());
   };
@@ -54,7 +54,7 @@ void read_tunnels(reader& in, role side, const command_line& line, const config_
     auto tunnel = read_tunnel(in, side, out.run.tun, named);
     return keep(std::move(tunnel), std::move(named));
   }
-  // They would be those of every tunnel.
+  // Outside sections they would apply to every tunnel.
   for (const char* name : {"local", "remote"}) {
     if (line.values.find(name) != line.values.end())
       in.refuse(name, "cannot go with the [tunnel.NAME] sections of --config");
@@ -74,7 +74,7 @@ void read_tunnels(reader& in, role side, const command_line& line, const config_
   in.enter(nullptr);
 }
 
-/// A tunnel's options as they were given for all of them, the others as they are in force.
+/// Notes for status: options of tunnels as given for all, other options as in force.
 void note_values(const reader& in, role side, settings& out) {
   for (const auto& group : option_groups())
     for (const auto& row : group.options)
@@ -84,7 +84,8 @@ void note_values(const reader& in, role side, settings& out) {
                                              : std::string{in.text(row.name)});
   for (const auto& row : process_rows()) {
     const std::string name{row.option.name};
-    if (row.option.group == option_heading::other) continue; // they end the program at once
+    if (row.option.group == option_heading::other)
+      continue; // they end the program at once, such as --help
     const bool flag = row.option.argument.of(side).empty();
     auto value = row.show ? row.show(out)
                  : flag   ? std::string{in.given(name) ? "on" : "off"}
@@ -107,7 +108,7 @@ judged_settings read_settings(role side, const command_line& line, const config_
   reader in{side, line, files};
   settings out;
   out.run.side = side;
-  // A remote is judged against the TUN's networks, but reported before them, in --help's order.
+  // A remote is checked against the TUN's networks, but its errors come first, as in --help.
   auto& errors = in.errors();
   const auto at_first = errors.size();
   for (const auto& row : process_rows())

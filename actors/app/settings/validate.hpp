@@ -9,21 +9,20 @@
 
 namespace tonel::actors::app {
 
-/// Turns the values of a command line and of configuration files into settings. The command line
-/// beats a tunnel's section, that beats the rest of the files, and that the defaults.
-/// Nothing outside the process is looked at: a name is not resolved, a device not searched for.
-/// Errors: all that is wrong, those of the command line first; the caller prints them
-///         (error_text) and ends with exit code 2
+/// Turns the values of command line and configuration files into settings. The command line counts
+/// before a tunnel's section, then the rest of the files, then defaults. Looks at nothing outside
+/// the process: resolves no name, searches no device.
+/// Errors: all errors, those of the command line first; print them (error_text), exit code 2
 [[nodiscard]] expected<settings, std::vector<option_error>>
 validate(role side, const command_line& line, const config_files& files = {});
 
-/// What validate() makes of all, good or not.
+/// The settings and all errors.
 struct judged_settings {
-  settings
-      chosen; ///< where there are errors: with something harmless in the place of what is wrong
+  settings chosen; ///< with harmless values in place of wrong ones
   std::vector<option_error> errors;
 };
-/// As validate(), so that the files which the options name can be judged together with these.
+/// Like validate(), but gives the settings with the errors, so that errors of named files can
+/// follow.
 [[nodiscard]] judged_settings read_settings(role side, const command_line& line,
                                             const config_files& files = {});
 

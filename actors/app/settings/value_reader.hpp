@@ -15,7 +15,7 @@
 
 namespace tonel::actors::app {
 
-/// Reads values one by one, noting what is wrong and going on with something harmless.
+/// Reads values one by one; notes errors, and goes on with harmless values.
 class reader {
 public:
   reader(role side, const command_line& line, const config_files& files)
@@ -24,22 +24,23 @@ public:
   }
 
   std::vector<option_error>& errors() { return errors_; }
-  /// Reads one tunnel's values from now on; null: the process'.
+  /// Reads the values of this tunnel's section from now on; null: those of the process.
   void enter(const tunnel_section* section) { section_ = section; }
 
+  /// Whether the option was given.
   bool given(std::string_view name) const { return rank(name) != source::preset; }
 
-  /// The value as given, or the default.
+  /// The value as typed, or the default.
   std::string_view text(std::string_view name) const { return look(name).text; }
 
-  /// Which of two options comes from nearer to the command line; both from one place are an error.
+  /// Of two options the one from the stronger place; it is an error if both come from the same.
   std::string_view stronger(const char* one, const char* other) {
     if (given(one) && rank(one) == rank(other))
       refuse(other, std::string{"cannot go with "} + (rank(one) == source::line ? "--" : "") + one);
     return rank(other) < rank(one) ? other : one;
   }
 
-  /// For an option that has no default; an error that is already noted is not followed by another.
+  /// Whether a required option was given; if not, notes the error once.
   bool present(std::string_view name, const char* example) {
     if (given(name)) return true;
     const auto option = (section_ != nullptr ? "" : "--") + std::string{name};
@@ -54,12 +55,12 @@ public:
 
   void refuse(std::string_view name, std::string problem) {
     const auto found = look(name);
-    // A key is nobody's business but its owner's.
+    // Errors must not show keys.
     const auto* row = find_option(name);
     const auto value = row != nullptr && row->secret ? std::string_view{} : found.text;
     option_error error{option_of(name), std::string{value}, std::move(problem),
                        std::string{found.place}};
-    // What stands before the sections is read for each of them.
+    // Values before the sections are read for each of them, but give one error.
     const auto same = [&](const auto& e) {
       return e.option == error.option && e.place == error.place && e.problem == error.problem;
     };
@@ -83,7 +84,7 @@ public:
   }
   std::size_t size(std::string_view name) { return static_cast<std::size_t>(number(name)); }
 
-  /// Whether a number that has been read was good: a cross-check on a bad one would only confuse.
+  /// Whether a number read before was valid: a cross-check with a wrong one would only confuse.
   bool good(std::string_view name) const {
     return std::find(bad_numbers_.begin(), bad_numbers_.end(), name) == bad_numbers_.end();
   }
@@ -98,7 +99,7 @@ private:
 
   found_value look(std::string_view name) const {
     const auto* row = find_option(name);
-    // Outside of the sections these two would be those of every tunnel.
+    // Outside sections these two would apply to every tunnel.
     const bool own = section_ != nullptr && (name == "local" || name == "remote");
     if (const auto at = line_.values.find(name); !own && at != line_.values.end())
       return {source::line, at->second, {}};
@@ -106,7 +107,7 @@ private:
       if (const auto at = section_->values.find(name); at != section_->values.end())
         return {source::section, at->second.text, at->second.place};
     if (const auto at = files_.process.find(name); !own && at != files_.process.end())
-      // A flag's value is empty, or "no", as if it were not there.
+      // A flag's value is empty; or "no", as if not given.
       if (row == nullptr || !row->argument.of(side_).empty() || at->second.text.empty())
         return {source::process, at->second.text, at->second.place};
     return {source::preset, row != nullptr ? row->preset.of(side_) : std::string_view{}, {}};

@@ -22,10 +22,10 @@ bool is_link_local_v6(const ip_address& a) {
   return a.is_v6() && a.data()[0] == 0xfe && (a.data()[1] & 0xc0) == 0x80;
 }
 
-/// Octets of the network part of the TUN's addresses: a /24 or a /64.
+/// The octets of the network part of a TUN's address: a /24 or a /64.
 std::size_t network_octets(const ip_address& a) { return a.is_v4() ? 3 : 8; }
 
-/// The network's own address (for IPv6: the subnet-router anycast address) or its broadcast.
+/// Whether it is the network's own address (IPv6: subnet-router anycast) or its broadcast.
 bool is_no_host(const ip_address& a) {
   const auto* host = a.data() + network_octets(a);
   const auto* end = a.data() + a.size();
@@ -33,7 +33,7 @@ bool is_no_host(const ip_address& a) {
   return zero || (a.is_v4() && *host == 255);
 }
 
-/// What is wrong with a host name; empty: nothing. Whether it exists is not asked.
+/// The problem of a host name; does not resolve it.
 /// Source: RFC 1123 §2.1; underscores are allowed since names in use have them
 std::string name_problem(std::string_view name) {
   if (!name.empty() && name.back() == '.') name.remove_suffix(1);
@@ -72,7 +72,7 @@ bool names_loopback(std::string_view name) {
           text.compare(text.size() - suffix.size(), suffix.size(), suffix) == 0);
 }
 
-/// Calls for each word of the choices, until it gives true.
+/// Calls f(word, index) for each choice, until it gives true.
 template <class F> void each_choice(const option_row& row, F&& f) {
   std::size_t index = 0;
   for (std::string_view rest = row.choices; !rest.empty(); ++index) {
@@ -195,7 +195,7 @@ std::string local_problem(const std::optional<protocol::endpoint>& local) {
 std::string remote_problem(const ip_address& a, role side, const tun_config& tun) {
   if (is_v4_mapped(a)) return "must be written as IPv4";
   if (is_link_local_v6(a)) return "must not be link-local, an interface cannot be named";
-  // The upstream's datagrams leave through an ordinary socket, which may send anywhere.
+  // Datagrams to the upstream leave by an ordinary socket, which may send anywhere.
   if (side == role::server) return {};
   if (a.is_loopback() || a.is_wildcard()) {
     return martian;
@@ -213,7 +213,7 @@ std::string remote_problem(std::string_view name, role side) {
   return side == role::client && names_loopback(name) ? martian : name_problem(name);
 }
 
-/// Stricter than the kernel: the name becomes part of firewall rules and of commands that people
+/// Stricter than the kernel: the name becomes part of firewall rules and of commands that users
 /// paste, and "tun*" in a rule would match other devices.
 std::string tun_name_problem(std::string_view name) {
   if (name.size() > 15) return "must be at most 15 characters";
