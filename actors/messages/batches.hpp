@@ -11,11 +11,12 @@
 
 namespace tonel::actors {
 
-// Batches, named by their way through a shard: udp_listener or udp_endpoint -> app_to_wire -> stream
-// -> to_device -> tun_queue, and tun_queue -> from_device -> stream -> wire_to_app -> udp_listener or
-// udp_endpoint. `app` is whoever speaks UDP to us: applications at the client, upstreams at the server.
+// Batches, named by their direction through a shard: udp_listener or udp_endpoint -> app_to_wire ->
+// stream -> to_device -> tun_queue; and tun_queue -> from_device -> stream -> wire_to_app ->
+// udp_listener or udp_endpoint. `app` is the UDP side: applications at the client, the upstream at
+// the server.
 
-/// What one wake-up has read for one stream.
+/// The segments of one stream that one wake-up has read, in order.
 struct from_device {
   std::vector<inbound_segment> segments;
 };
@@ -24,12 +25,12 @@ struct to_device {
   std::vector<sys::outgoing_segment> segments;
   std::vector<sys::chunk> chunks;
 };
-/// Datagrams of one session that were read in one wake-up, in order.
+/// The datagrams of one session that one wake-up has read, in order.
 struct app_to_wire {
   std::vector<sys::chunk> chunks;
 };
-/// Datagrams of one session for whoever speaks UDP to us, in order.
-/// Shape: path is that of the application (client); empty at the server
+/// Datagrams of one session to send to its application or upstream, in order.
+/// Shape: path: the application's (client); empty at the server
 struct wire_to_app {
   sys::datagram_path path;
   std::vector<sys::chunk> chunks;

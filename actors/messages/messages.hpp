@@ -27,138 +27,140 @@
 
 namespace tonel::actors {
 
-/// A stream exists from now on, and its actor takes what arrives for the tuple.
+/// A stream exists from now on: its actor takes the segments of the tuple.
 struct stream_up {
   protocol::four_tuple tuple;
   caf::actor stream;
   bool local = true; ///< the stream lives on the receiver's shard
 };
-/// What the acceptor makes of a segment that opens a stream.
+/// The acceptor's result for a segment that opens a stream.
 using acceptance = std::variant<protocol::accept_stream, protocol::accept_legacy>;
-/// A hello, or a handshake of an older dialect, was proven: make a stream of it, on the shard of its
-/// session.
+/// A hello or a legacy handshake was proven: make a stream, on the shard of its session.
 struct adopt_stream {
-  tunnel_ptr tunnel; ///< that of the port
+  tunnel_ptr tunnel; ///< the tunnel of the port
   protocol::four_tuple tuple;
   acceptance accepted;
-  inbound_segment proof; ///< the segment that did it
+  inbound_segment proof; ///< the segment that proves it
   caf::actor queue;      ///< the tun_queue that waits for stream_up or stream_refused
-  /// Where the shard has one left; a stream that exists needs none.
+  /// The stream's place; null: the shard has none left. An existing stream needs none.
   stream_limits::lease place = nullptr;
-  std::uint64_t owner = 0; ///< of an older dialect: the session, by group_registry's key
-  group_registry::lease group = nullptr; ///< that session is to be made, and has this
-  group_registry::lease first = nullptr; ///< the stream is the first of that session, and has this
-  std::shared_ptr<protocol::answer_limit> answers = nullptr; ///< that session's
+  std::uint64_t owner = 0;               ///< legacy: group_registry's key of the session
+  group_registry::lease group = nullptr; ///< legacy: for a new session
+  group_registry::lease first = nullptr; ///< legacy: for the first stream of a session
+  std::shared_ptr<protocol::answer_limit> answers = nullptr; ///< legacy: for a new session
 };
+/// The session refuses the stream: send a RST.
 struct stream_refused {
   protocol::four_tuple tuple;
 };
-/// The tun_queues and shard supervisors of all shards, by index.
+/// The tun_queues and supervisors of all shards, indexed by shard.
 struct peers_changed {
   std::vector<caf::actor> queues;
   std::vector<caf::actor> supervisors;
 };
 
-/// A child that others need has been started (again).
+/// A shard's tun_queue has been started (again).
 struct child_up {
   std::size_t shard = 0;
   caf::actor queue;
 };
 
-/// An application has sent a first datagram: make a session for it.
+/// An application has sent its first datagram: make a session for it.
 struct open_session {
   tunnel_ptr tunnel;
   sys::datagram_path path;
 };
-/// The session of this path exists, or (null) the one named by `ended` does no more.
+/// The session of this path exists; null: the session `ended` has ended.
 struct session_changed {
   sys::datagram_path path;
   caf::actor session;
   caf::actor_id ended = 0;
 };
-/// The streams that datagrams of this path and session go to from now on; none: hold them.
+/// Send datagrams of this path and session to these streams from now on; none: hold datagrams.
 struct streams_changed {
   sys::datagram_path path;
   caf::actor_id session = 0;
   std::vector<caf::actor> streams;
-  /// Client: more octets of those that were held must not go before this comes again; 0: no bound.
+  /// Client: the most octets of held datagrams that may be sent before the next such message; 0: no
+  /// limit.
   std::size_t room = 0;
-  /// Client: an older dialect, in which a lost SYN costs a second, so that what is held waits longer.
+  /// Client: the dialect is legacy; there a lost SYN costs a second, so datagrams are held longer.
   bool older = false;
 };
-/// Datagrams wait and the session has no stream.
+/// Datagrams wait, and the session has no stream to take them.
 struct stream_wanted {};
-/// The actor that a stream's datagrams go to has been started again.
+/// Deliver the stream's datagrams to this actor from now on.
 struct sink_changed {
   caf::actor sink;
 };
-/// Close by FIN.
+/// Close the stream by FIN.
 struct close_stream {
   bool at_exit = false;
 };
-/// RST at once.
+/// End the stream by RST.
 struct reset_stream {};
-/// Another stream takes this one's place.
+/// Another stream has taken this one's place.
 struct supersede_stream {};
-/// Suspended and resumed: is the peer still there?
+/// The machine has resumed from suspend: probe the peer.
 struct probe_stream {};
-/// Close all streams by FIN and end.
+/// Close all streams by FIN, and end the session.
 struct close_session {
   bool at_exit = false;
-  bool displaced = false; ///< another has its place: what it holds is needed now
+  bool displaced = false; ///< another session needs its place now
 };
-/// Client, to the shard: this session's place is needed.
+/// Client, to the shard: end this session, since its place is needed.
 struct displace_session {
   std::uint64_t session = 0; ///< caf::actor_id
 };
-/// Server, to the shard: this session carries no datagrams any more and has no socket; its streams only
-/// answer late segments.
+/// Server, to the shard: this session gives up its place. It carries no datagrams and has no
+/// sockets any more; its streams only answer late segments.
 struct session_closing {
   std::uint64_t session = 0; ///< caf::actor_id
 };
-/// The address of a tunnel's remote, now or anew.
+/// The address of a tunnel's remote, for the first time or changed.
 struct remote_resolved {
   tunnel_ptr tunnel;
   protocol::endpoint address;
 };
-/// The tunnels of a shard from now on, each with what it needs there. Those that are not listed any
-/// more are closed, those that were stay as they are.
+/// The tunnels of a shard from now on. Tunnels that are not listed any more are closed; those that
+/// were listed before stay as they are.
 struct tunnels_changed {
   std::vector<shard_tunnel> tunnels;
 };
-/// The shard's list of tunnels is another one.
+/// The shard's list of tunnels has changed.
 struct ports_changed {};
-/// Wind down: close sessions, then end.
+/// Close the sessions, then end the shard.
 struct stop_shard {};
 
-/// The rules are to let these through, and no others: at the client the remotes of all tunnels (without
-/// an address: not resolved yet), at the server their TCP ports. Answered by rules_status when that has
-/// been tried, and told so at every change from then on.
+/// Set firewall rules for these and no others: at a client the remotes of all tunnels (unspecified
+/// address: not resolved yet), at a server their TCP ports. Answered by rules_status once the rules
+///          have been tried, and again at every change.
 struct ensure_rules {
   std::vector<protocol::endpoint> remotes = {};
   std::vector<std::uint16_t> ports = {};
 };
-/// How are the firewall rules? Answered by rules_status.
+/// Asks for the state of the firewall rules. Answered by rules_status.
 struct get_rules {};
+/// The state of the firewall rules.
 /// Shape: backend: "owned", "nft" or "iptables", once known; reason: why it is failing
 struct rules_status {
   enum class condition : std::uint8_t {
     starting,
     ok,
     failing,
-    silent, ///< the system has been asked and does not answer
+    silent, ///< the system does not answer
   };
   condition is = condition::starting;
   std::string backend;
   std::string reason;
-  protocol::time_point since{}; ///< of the question that is not answered
+  protocol::time_point since{}; ///< silent: time of the unanswered question
 };
 
-/// Answer, from the loop you are on.
+/// Answer from your loop, by pulse_felt.
 struct feel_pulse {
   std::uint64_t round = 0;
 };
-/// The loop runs messages.
+/// The loop runs messages. loop: its number
 struct pulse_felt {
   std::size_t loop = 0;
   std::uint64_t round = 0;

@@ -13,7 +13,7 @@ namespace {
 using json = nlohmann::ordered_json;
 
 std::string dump(const json& value) {
-  // Names and paths may hold any octets; the answer is UTF-8 whatever they are.
+  // Names and paths may hold any octets, but the answer has to be UTF-8.
   return value.dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
@@ -182,13 +182,13 @@ std::string sessions_json(status_snapshot now, std::size_t most) {
   std::sort(list.begin(), list.end(),
             [](const auto& a, const auto& b) { return a.session < b.session; });
   const bool complete = now.complete();
-  // Each shard gave up to `most` of its own: only the first so many of all leave no gaps.
+  // Each shard gave up to `most` of its sessions, so only the first `most` of all have no gaps.
   const bool cut = list.size() > most;
   if (cut) list.resize(most);
   json out{{"total", session_count(now)}, {"complete", complete}, {"sessions", json::array()}};
   for (const auto& s : list)
     out["sessions"].push_back(session_json(s));
-  // A full list may have a rest: the next question says after which to go on.
+  // A full list may have more: `next` is the `after` of the next question.
   if (most != 0 && list.size() == most) out["next"] = list.back().session;
   return dump(out);
 }

@@ -22,33 +22,34 @@
 
 namespace tonel::actors {
 
-/// Asks a shard what it has; shard_status answers, then session_status of each session in it.
+/// Asks a shard for its state. Answered by shard_status, then a session_status for each listed
+/// session.
 struct ask_status {
   caf::actor answer_to;
-  std::uint64_t question = 0; ///< comes back with each answer
-  std::size_t sessions = 0;   ///< so many of them tell of themselves
-  std::uint64_t after = 0;    ///< those with a larger number alone
+  std::uint64_t question = 0; ///< number, repeated in each answer
+  std::size_t sessions = 0;   ///< most sessions to list
+  std::uint64_t after = 0;    ///< lists only sessions with a larger number
 };
-/// One shard at this moment.
+/// The present state of a shard.
 struct shard_status {
   std::uint64_t question = 0;
   std::size_t shard = 0;
-  std::size_t sessions = 0; ///< all
-  std::size_t listed = 0;   ///< so many session_status follow
-  bool offload = false;     ///< of its TUN queue
+  std::size_t sessions = 0; ///< number of all sessions
+  std::size_t listed = 0;   ///< number of session_status that follow
+  bool offload = false;     ///< its TUN queue has offload on
   std::size_t slabs_in_use = 0, slabs = 0;
 };
-/// One TCP-looking connection of a session.
+/// The present state of a stream.
 struct stream_summary {
   protocol::four_tuple tuple;
   const char* state = "";
   protocol::profile wire = protocol::profile::native;
   protocol::duration age{0};
 };
-/// One session at this moment.
+/// The present state of a session.
 struct session_status {
   std::uint64_t question = 0;
-  std::uint64_t session = 0; ///< its number in this process, for close
+  std::uint64_t session = 0; ///< its number in this process, for close_one
   std::size_t shard = 0;
   std::string tunnel;      ///< empty: the only one
   protocol::endpoint peer; ///< client: the application; server: the client of the newest stream
@@ -56,53 +57,56 @@ struct session_status {
   protocol::duration age{0};
   std::vector<stream_summary> streams;
 };
-/// Sent to every shard: the one with this session closes it; answered by session_closed.
+/// Sent to every shard: close this session, if it is yours. Answered by session_closed.
 struct close_one {
   caf::actor answer_to;
   std::uint64_t question = 0;
   std::uint64_t session = 0;
 };
+/// found: the shard had the session.
 struct session_closed {
   std::uint64_t question = 0;
   bool found = false;
 };
-/// How a part of the process is that may be without its service for a while ("firewall", "remote").
+/// The state of a part of the process that can fail for a while ("firewall", "remote").
 struct part_status {
   std::string part;
-  std::string state;  ///< one word; empty: there is no such part any more
-  std::string detail; ///< for people; may be empty
-  /// The system was asked then and has not answered yet: instead of `detail`.
+  std::string state;  ///< one word; empty: the part is gone
+  std::string detail; ///< in words; may be empty
+  /// In place of `detail`: when the system was asked, without an answer so far.
   std::optional<protocol::time_point> unanswered_since = std::nullopt;
 };
-/// What the system says of the device; process_facts::ask_host sends it.
+/// The system's facts about the device; sent by process_facts::ask_host.
 struct host_answer {
-  std::optional<std::uint64_t> tun_drops; ///< packets its queue had no room for; nothing: not known
+  std::optional<std::uint64_t> tun_drops; ///< packets dropped for a full queue; none: unknown
 };
-/// Does what SIGHUP does; reload_done answers.
+/// Reloads the configuration, like SIGHUP. Answered by reload_done.
 struct ask_reload {
   caf::actor answer_to;
   std::uint64_t question = 0;
 };
+/// The result of a reload; detail: in words.
 struct reload_done {
   std::uint64_t question = 0;
   bool done = false;
   std::string detail;
 };
 
-/// Starts a capture of the packets on the TUN, or ends it; capture_done answers.
+/// Starts a capture of the packets on the TUN, or ends it. Answered by capture_done.
 struct capture_order {
   std::uint64_t question = 0;
   bool start = false;
   std::string path;            ///< absolute
-  std::uint64_t limit_mib = 0; ///< 0: that of --pcap-limit
+  std::uint64_t limit_mib = 0; ///< 0: the value of --pcap-limit
 };
+/// The result of a capture_order; detail: in words.
 struct capture_done {
   std::uint64_t question = 0;
   bool done = false;
   std::string detail;
 };
 
-/// What status tells beside what the shards say; fixed before the actors start.
+/// The facts for status besides those of shards; fixed before the actors start.
 /// Thread: any
 struct process_facts {
   std::string program, version;
@@ -111,43 +115,44 @@ struct process_facts {
   std::chrono::system_clock::time_point started;
   std::string tun;
   std::size_t queues = 1;
-  offload_switches offload; ///< as found possible
-  /// Every option with the value in force; secrets are left out.
+  offload_switches offload; ///< offloads that work here
+  /// Every option with its value in force, except secrets.
   std::vector<std::pair<std::string, std::string>> options;
-  std::vector<const counters*> counts; ///< by shard
-  /// Lines of the log that were lost; may be null.
+  std::vector<const counters*> counts; ///< indexed by shard
+  /// The number of lost lines of the log; may be null.
   std::function<std::uint64_t()> log_dropped;
-  /// Asks the system about the device without blocking, and has host_answer sent to the handle; may be
+  /// Asks the system about the device without blocking; host_answer is sent to the actor. May be
   /// null.
   std::function<void(const caf::actor&)> ask_host;
-  /// How the capture is; null: there can be none.
+  /// The state of the capture; null: captures are not possible.
   std::function<sys::capture_status()> capture;
 };
 
-/// What was gathered for one question.
+/// The answers gathered for one question.
 struct status_snapshot {
   std::size_t shards_asked = 0;
   std::vector<shard_status> shards;
   std::vector<session_status> sessions;
   host_answer host;
-  protocol::duration host_silent{0}; ///< it was asked so long ago, and has not answered
-  protocol::time_point at{};         ///< when it was complete, or given up
-  bool complete() const noexcept;    ///< of the shards
+  protocol::duration host_silent{0}; ///< time since the host was asked without an answer; 0: none
+  protocol::time_point at{};         ///< when it was complete or given up
+  bool complete() const noexcept;    ///< all shards have answered
 };
 
-/// The parts' states, by name.
+/// The states of parts, by name.
 using part_table = std::map<std::string, part_status>;
+/// Updates the table by the news.
 void remember(part_table& parts, const part_status& news);
 
-/// One line of JSON each, without the line's end.
+/// Each gives one line of JSON, without newline.
 std::string status_json(const process_facts& facts, const part_table& parts,
                         const status_snapshot& now);
-/// At most `most` sessions, ordered by number; says when there are more.
+/// At most `most` sessions, ordered by number, with a note if there are more.
 std::string sessions_json(status_snapshot now, std::size_t most);
 std::string counters_json(const process_facts& facts);
 std::string one_member_json(const char* name, const std::string& text);
 
-/// The same for Prometheus.
+/// The state and counters for Prometheus.
 /// Source: Prometheus, "Exposition formats", text format 0.0.4
 std::string metrics_text(const process_facts& facts, const part_table& parts,
                          const status_snapshot& now);

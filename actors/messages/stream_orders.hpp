@@ -5,7 +5,7 @@
 
 namespace tonel::actors {
 
-/// What a session's machine says to one of its streams, as a message.
+/// Sends an order of a session's machine to one of its streams.
 template <class Self>
 void send_order(Self* self, const stream_actor& to, protocol::stream_order what) {
   switch (what) {
@@ -17,7 +17,7 @@ void send_order(Self* self, const stream_actor& to, protocol::stream_order what)
   }
 }
 
-/// Visits a variant by one lambda for each of its kinds.
+/// Visits a variant by a lambda for each of its types.
 template <class... Fs> struct overloaded : Fs... { using Fs::operator()...; };
 template <class... Fs> overloaded(Fs...) -> overloaded<Fs...>;
 

@@ -10,9 +10,9 @@ namespace tonel::actors {
 
 namespace {
 
-// The listener stays readable meanwhile, and the loop would do nothing else.
+// Wait without a free descriptor: the listener stays readable, and the loop would do nothing else.
 constexpr auto no_descriptor_rest = std::chrono::seconds{1};
-// Taken in one wake-up: between two of them those that have asked are read.
+// The most connections to accept in one wake-up, so that clients are read in between.
 constexpr std::size_t most_at_once = 8;
 
 } // namespace
@@ -71,7 +71,7 @@ void connections::make_way() {
     const auto at = oldest_silent();
     if (at == clients_.end()) return;
     const auto id = at->first;
-    read(at); // it may have asked in this very moment
+    read(at); // it may have asked just now
     const auto still = clients_.find(id);
     if (still != clients_.end() && still->second.is_silent()) drop(still);
   }
@@ -100,7 +100,7 @@ void connections::read(client_map::iterator at) {
 }
 
 void connections::serve(client_id id) {
-  if (serving_ == id) return; // answered within the loop below, which goes on by itself
+  if (serving_ == id) return; // called within the loop below, which goes on
   serving_ = id;
   for (auto at = clients_.find(id); at != clients_.end(); at = clients_.find(id)) {
     auto& c = at->second;
@@ -111,7 +111,7 @@ void connections::serve(client_id id) {
       if (c.in.size() >= bounds_.request) drop(at);
       break;
     }
-    at = clients_.find(id); // the answer may have been its last
+    at = clients_.find(id); // the connection may have ended with the answer
     if (at == clients_.end()) break;
     if (at->second.asked) owner_.loop().change(at->second.watch, sys::interest::none);
   }

@@ -14,34 +14,34 @@
 
 namespace tonel::actors {
 
-/// What clients of a listener may make the process hold.
+/// Limits on what clients of a listener can make the process hold.
 struct connection_bounds {
   std::size_t clients = 16;                               ///< more wait in the kernel's queue
-  std::size_t request = std::size_t{16} << 10;            ///< octets that are no whole request yet
+  std::size_t request = std::size_t{16} << 10;            ///< octets of an incomplete request
   protocol::duration patience = std::chrono::seconds{10}; ///< for a request, and for its answer
-  /// With no place left the oldest that has not asked yet makes way for the next.
+  /// If no place is left, the oldest client that has not asked yet is dropped for the next one.
   bool silent_make_way = false;
 };
 
-/// The connections of one listener: each asks, gets its answer, asks again. What comes while an
-/// answer is made or on its way stays in the kernel.
-/// Owns:   the connections; borrows the listener, so that a restarted actor takes the same
+/// The connections of one listener: each client asks, gets an answer, asks again. Requests that
+/// come before the answer was sent stay in the kernel.
+/// Owns:   the connections; shares the listener, so that a restarted actor uses the same
 class connections {
 public:
   using client_id = std::uint64_t;
-  /// Looks for a request at the front of `input`, takes it off and answers, now or later.
-  /// False: there is none yet.
+  /// Removes a request from the front of `input`, and answers it, now or later. False: no whole
+  /// request yet.
   using request_handler = std::function<bool(client_id, std::string& input)>;
-  /// Whether this one may connect.
+  /// Whether this client may connect.
   using admission = std::function<bool(const sys::stream_connection&)>;
 
   connections(reactor_actor& owner, std::shared_ptr<sys::stream_listener> listener,
               connection_bounds bounds, admission admit, request_handler on_request);
 
   void on_ready(const fd_event& event);
-  /// Sends the answer; with `last` the connection ends with it. One that has gone is ignored.
+  /// Sends the answer to a client, unless it has gone. last: then ends the connection
   void answer(client_id client, std::string text, bool last);
-  /// Ends those whose patience is over, and takes new ones again.
+  /// Drops clients whose time is over, and accepts new ones again.
   void on_timer();
   std::optional<protocol::time_point> next_deadline() const;
   std::size_t size() const noexcept { return clients_.size(); }
@@ -52,7 +52,7 @@ private:
     reactor::watch_id watch = 0;
     std::string in, out;
     std::size_t written = 0;
-    bool asked = false; ///< its answer is being made
+    bool asked = false; ///< its answer is being prepared
     bool last = false;
     protocol::time_point deadline{};
     bool is_silent() const noexcept { return !asked && out.empty(); }
@@ -60,14 +60,14 @@ private:
   using client_map = std::map<client_id, client>;
 
   void accept();
-  /// Whether one more may come, if need be in the place of a silent one.
+  /// Whether another client may come, if need be in place of a silent one.
   bool has_room();
-  /// One more than may be is there: the oldest silent one goes.
+  /// Drops the oldest silent client, after one too many was accepted.
   void make_way();
   client_map::iterator oldest_silent();
   void listen(bool on);
   void read(client_map::iterator at);
-  /// Has requests answered as long as there are any and each is answered at once.
+  /// Handles requests as long as there are any, and each is answered at once.
   void serve(client_id id);
   /// False: the client is gone.
   bool flush(client_map::iterator at);
@@ -81,7 +81,7 @@ private:
   request_handler on_request_;
   reactor::watch_id watch_ = 0;
   bool full_ = false;
-  /// There was no descriptor for a connection; until then none is taken.
+  /// Until then no connection is accepted, since there was no descriptor for one.
   std::optional<protocol::time_point> accept_again_;
   client_id serving_ = 0;
   client_id last_id_ = 0;

@@ -17,13 +17,13 @@ namespace {
 using json = nlohmann::json;
 using namespace std::chrono_literals;
 
-// One answer; tonelctl asks again for what comes after.
+// The most sessions in one answer; tonelctl asks again for more.
 constexpr std::size_t most_sessions = 1'000;
-// Names may have to be resolved anew, a disk may be slow.
+// Time for an order: names may have to be resolved, and a disk may be slow.
 constexpr auto order_patience = 8s;
-// As --pcap-limit has it.
+// The range of --pcap-limit.
 constexpr std::uint64_t most_limit_mib = 1'048'576;
-// tonelctl's --watch sleeps less than this between its questions.
+// The patience is longer than tonelctl --watch sleeps between questions.
 constexpr connection_bounds bounds{16, std::size_t{16} << 10, 30s};
 
 bool may_connect(const sys::stream_connection& from) {

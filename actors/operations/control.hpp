@@ -11,8 +11,8 @@ namespace tonel::actors {
 
 struct control_state;
 
-/// Answers tonelctl at a local socket: one JSON object a line asks, one a line answers
-/// (docs/operations.md). Root and the user of this process alone are served.
+/// Answers tonelctl on a local socket: a JSON object on a line for each question and answer
+/// (docs/operations.md). Only serves root and the user of this process.
 caf::behavior control(pinned<control_state>* self, const status_start& start);
 
 struct control_state : status_server {
@@ -36,17 +36,17 @@ private:
   template <class Request> void capture(connections::client_id client, const Request& request);
   void answer(connections::client_id client, std::string line);
 
-  /// Something that others do meanwhile.
+  /// An order that other actors or workers carry out.
   struct order {
     connections::client_id client = 0;
     protocol::time_point deadline;
-    const char* late = ""; ///< what is said at the deadline
+    const char* late = ""; ///< the answer at the deadline
   };
   std::uint64_t give_order(connections::client_id client, const char* late);
   void carried_out(std::uint64_t question, const char* member, bool done,
                    const std::string& detail);
 
-  std::map<std::uint64_t, order> orders; ///< not yet carried out
+  std::map<std::uint64_t, order> orders; ///< not carried out yet
   std::uint64_t last_order = 0;
 };
 

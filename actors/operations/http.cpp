@@ -12,7 +12,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// Whoever connects and says nothing keeps no health check from its answer.
+// A client that connects and sends nothing must not keep a health check from its answer.
 constexpr connection_bounds bounds{32, std::size_t{8} << 10, 5s, true};
 constexpr const char* text_type = "text/plain; charset=utf-8";
 constexpr const char* metrics_type = "text/plain; version=0.0.4; charset=utf-8";
@@ -64,7 +64,7 @@ bool http_state::take(connections::client_id client, std::string& input) {
 std::string http_state::health(const status_snapshot& now, unsigned& status) const {
   status = 503;
   if (!now.complete()) return "a shard does not answer\n";
-  // One tunnel's is no reason to take the others from their clients.
+  // One resolved remote is enough to be healthy: other tunnels must not take it from its clients.
   if (std::none_of(parts.begin(), parts.end(),
                    [](const auto& part) { return part.second.state == "resolved"; }))
     return "no remote's name resolves\n";

@@ -10,7 +10,7 @@ namespace tonel::actors {
 
 struct http_state;
 
-/// Serves /metrics for Prometheus and /healthz for load balancers; one request a connection.
+/// Serves /metrics for Prometheus and /healthz for load balancers; one request for each connection.
 /// Source: RFC 9110, RFC 9112
 caf::behavior http(pinned<http_state>* self, const status_start& start);
 

@@ -15,7 +15,7 @@ http_request parse_http_request(const std::string& input) {
   boost::beast::error_code error;
   parser.put(boost::asio::buffer(input), error);
   if (error == http::error::need_more) return out;
-  // The whole header is there; a body that should follow it is no concern of ours.
+  // The header is complete; a body is not needed.
   if (error && !parser.is_header_done()) {
     out.read = http_request::state::bad;
     return out;

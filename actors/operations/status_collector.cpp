@@ -9,7 +9,7 @@ namespace tonel::actors {
 
 namespace {
 
-// A shard answers between two batches; one that does not within this is stuck or starting again.
+// A shard answers between two batches; if not within this time, it is stuck or restarting.
 constexpr auto patience = std::chrono::seconds{1};
 
 } // namespace
@@ -62,7 +62,7 @@ void status_collector::close(std::uint64_t session, std::function<void(bool)> th
 }
 
 void status_collector::send(question& q) {
-  if (supervisors_.empty()) return; // they are about to be there
+  if (supervisors_.empty()) return; // asked by set_shards()
   q.sent = true;
   for (const auto& s : supervisors_) {
     if (q.session != 0)

@@ -13,25 +13,26 @@
 
 namespace tonel::actors {
 
-/// Asks all shards, and the system if need be, and gathers what they say until all have answered or a
-/// second is over. A question to the system that has not been answered for longer is not waited for,
-/// and no other is put meanwhile.
+/// Asks all shards, and the system if need be, and gathers the answers until all have come or a
+/// second is over. While an earlier question to the system is unanswered for longer, it is neither
+/// waited for nor repeated.
 class status_collector {
 public:
   using done = std::function<void(status_snapshot)>;
 
-  /// Has host_answer sent to the handle.
+  /// Asks the system; host_answer is sent to the actor.
   using host_question = std::function<void(const caf::actor&)>;
 
   status_collector(reactor_actor& owner, std::size_t shards, host_question ask_host = {})
       : owner_(owner), shards_(shards), ask_host_(std::move(ask_host)) {}
-  /// Questions asked before are put to these shards now.
+  /// Sets the shards, and sends them questions asked before.
   void set_shards(const std::vector<caf::actor>& supervisors);
-  /// sessions: at most so many of each shard tell of themselves; after: those of a larger number
+  /// sessions: the most sessions of each shard to list; after: lists only those with a larger
+  ///           number
   void ask(std::size_t sessions, std::uint64_t after, done then);
-  /// No sessions, but what the system says.
+  /// Asks for no sessions, but also asks the system.
   void ask_all(done then);
-  /// then: whether any shard had the session
+  /// Closes a session. then: called with whether a shard had it
   void close(std::uint64_t session, std::function<void(bool)> then);
 
   void take(const shard_status& answer);
@@ -46,7 +47,7 @@ private:
     ask_status text;
     status_snapshot gathered;
     done then;
-    std::uint64_t session = 0; ///< to be closed
+    std::uint64_t session = 0; ///< session to close; 0: none
     std::function<void(bool)> then_closed;
     std::size_t answers = 0;
     bool found = false;
@@ -65,7 +66,7 @@ private:
   reactor_actor& owner_;
   std::size_t shards_;
   host_question ask_host_;
-  std::optional<protocol::time_point> host_asked_; ///< and no answer yet
+  std::optional<protocol::time_point> host_asked_; ///< when; none: no unanswered question
   std::vector<shard_supervisor_actor> supervisors_;
   std::uint64_t last_ = 0;
   question_map open_;

@@ -9,7 +9,7 @@ namespace tonel::actors {
 
 namespace {
 
-/// Two digits are enough, and keep a steady rate from being news each time.
+/// A rate with two digits, so that a steady rate does not change the line each time.
 std::string rate_text(double bits_per_second) {
   static constexpr std::array<const char*, 4> units{"bit/s", "kbit/s", "Mbit/s", "Gbit/s"};
   std::size_t unit = 0;
@@ -34,7 +34,7 @@ std::uint64_t status_line::sum(counter c) const noexcept {
 
 std::string status_line::at(protocol::time_point now) {
   const auto closed = sum(counter::sessions_closed), opened = sum(counter::sessions_opened);
-  // Read one after the other while they change.
+  // Both are read while they change.
   const auto sessions = opened > closed ? opened - closed : 0;
   auto line = std::to_string(sessions) + (sessions == 1 ? " session" : " sessions");
   const auto in = sum(counter::datagram_bytes_out), out = sum(counter::datagram_bytes_in);

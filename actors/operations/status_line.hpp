@@ -10,9 +10,9 @@
 
 namespace tonel::actors {
 
-/// How the tunnels are doing, in one line: sessions, and what passed since the last time.
-/// Shape: "2 sessions", with "; 1.5 Mbit/s in, 320 kbit/s out" where something passed; in is what
-///        came through the tunnel
+/// The status line: the number of sessions, and the rates since the last call.
+/// Shape: "2 sessions", with "; 1.5 Mbit/s in, 320 kbit/s out" if datagrams passed; in: out of the
+///        tunnel
 class status_line {
 public:
   explicit status_line(std::vector<const counters*> shards) : shards_(std::move(shards)) {}

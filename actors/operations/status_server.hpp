@@ -15,21 +15,21 @@
 
 namespace tonel::actors {
 
-/// What control and http are spawned with.
+/// The arguments of control() and http().
 struct status_start {
   std::shared_ptr<const process_facts> facts; ///< outlives the actors
   std::shared_ptr<sys::stream_listener> listener;
   caf::actor root;
-  /// Obeys without blocking, and sends capture_done to the handle; null: nothing can be captured.
+  /// Carries out an order without blocking, and sends capture_done to the actor; null: no captures.
   std::function<void(const capture_order&, const caf::actor&)> capture = nullptr;
 };
 
-/// What the states of control and http have in common: clients of a listener that ask, and what the
-/// shards and parts of the process tell to answer them.
+/// Base of the states of control and http: the clients of a listener, and the state of shards and
+/// parts to answer them.
 struct status_server {
   void serve(reactor_actor& self, const status_start& s, const connection_bounds& bounds,
              connections::admission admit, connections::request_handler on_request);
-  /// The earliest of what clients and shards are waited for.
+  /// The earliest deadline of clients and shards.
   std::optional<protocol::time_point> next_deadline() const;
 
   status_start given;
@@ -38,14 +38,14 @@ struct status_server {
   part_table parts;
 };
 
-/// Handles a message; after each the next deadline may be another.
+/// Handles a message, then arms the timer, since the next deadline may have changed.
 template <class State, class Handler> void and_arm(pinned<State>* self, Handler handle) {
   handle(self->state);
   self->state.arm();
 }
 
-/// The behaviour of both: these handlers, and `more` of one's own. The state has `on_timer()` and
-/// `arm()`, too.
+/// The behaviour of both actors: common handlers, and `more`. The state needs `on_timer()` and
+/// `arm()`.
 template <class Handle, class State, class... More>
 caf::behavior status_behavior(pinned<State>* self, More... more) {
   return behavior_of<Handle, own<fd_event, timer_event>>(

@@ -5,19 +5,21 @@
 
 namespace tonel::actors {
 
-/// How many packets a reader asks for before it goes back to its event loop, which knows as well when
-/// there are none left. A reader that has found packets one at a time stops at the first: the read
-/// that only says "no more" would be one system call in four of a lone datagram's way.
-/// Shape: next() before a pass, found() behind it; every few passes a lone reader looks for more
+/// Decides how many packets a reader asks for before it returns to its event loop, which also
+/// notices when there are no more. A reader that has found packets one at a time stops after the
+/// first, since the read that only tells "no more" is one system call in four on the way of a lone
+/// datagram.
+/// Shape: call next() before a pass and found() after it; every few passes a lone reader looks for
+///        more
 class read_depth {
 public:
-  /// Enough for runs to form, few enough that the shard's other actors, and the cache, get their
-  /// share.
+  /// Enough to form runs, and few enough to be fair to the shard's other actors and to the cache.
   static constexpr std::size_t most = 64;
 
+  /// The number of packets to ask for in the next pass.
   std::size_t next() noexcept;
-  /// Of the last pass; none is a pass that does not count. Several that came as one packet are not one
-  /// that comes alone: behind them more is likely.
+  /// datagrams: found in the last pass; 0: the pass does not count. Several in one packet count
+  ///            as several, since more are likely to follow
   void found(std::size_t datagrams) noexcept;
 
 private:

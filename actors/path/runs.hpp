@@ -9,9 +9,9 @@
 
 namespace tonel::actors {
 
-/// Cuts the datagrams of `in` into runs, order kept: appends their chunks to `out` (a chunk that
-/// belongs to two runs is cut in two) and calls close(first, run) for each run, whose chunks are
-/// [first, out.size()) at that moment.
+/// Cuts the datagrams of `in` into runs, in order: appends their chunks to `out` (a chunk with
+/// datagrams of two runs is cut in two), and calls close(first, run) for each run, whose chunks are
+/// then [first, out.size()).
 template <class Close>
 void plan_runs(std::vector<sys::chunk>&& in, std::size_t capacity, std::vector<sys::chunk>& out,
                Close close) {
@@ -30,7 +30,7 @@ void plan_runs(std::vector<sys::chunk>&& in, std::size_t capacity, std::vector<s
       if (room == 0) {
         finish();
         room = run.room(c.length, c.datagram_size);
-        if (room == 0) break; // larger than any run: the caller has dropped such datagrams before
+        if (room == 0) break; // larger than any run: the caller drops such datagrams before
       }
       if (room >= datagrams) {
         run.take(c.length, c.datagram_size);

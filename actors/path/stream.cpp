@@ -35,7 +35,7 @@ void stream_state::start(stream_start& s) {
   self->monitor(given.session);
   queue = {as<tun_queue_actor>(s.queue), self->loop()};
   sink = {as<sink_actor>(s.sink), self->loop()};
-  // Before the first segment of ours, so that no answer can overtake it.
+  // Sent before our first segment, so that no answer can overtake it.
   self->send(queue.handle(), stream_up{machine().tuple(), caf::actor_cast<caf::actor>(self), true});
   if (given.side == role::client) {
     run(machine().open(self->now()), nullptr);
@@ -54,7 +54,7 @@ void stream_state::set_sink(const sink_actor& to) {
 }
 
 void stream_state::on(from_device& batch) {
-  // Too late: two hellos for one place would have the server end the one that is in use.
+  // Another attempt was first: at a second hello the server would end the stream in use.
   if (race() != nullptr && race()->winner != 0) return reset();
   given.where->spare_chunks.lend(in);
   for (const auto& segment : batch.segments)
@@ -109,7 +109,7 @@ void stream_state::run(const protocol::effects& effects, const inbound_segment* 
                      given.where->drop(segment->packet, d.reason, d.datagrams);
                    },
                    [&](const p::ended& end) {
-                     // One of several attempts that another made needless never was a stream.
+                     // An attempt that another has beaten does not count as a stream.
                      if (race() == nullptr || end.why != p::end_reason::closed_by_us)
                        given.where->stats.add(counter::streams_ended);
                      said_ended = true;
@@ -130,7 +130,7 @@ void stream_state::put(const protocol::send_segment& s) {
   segment.header = s.header;
   if (!s.payload.empty()) {
     auto chunk = given.where->slabs.append(s.payload);
-    if (!chunk.slab) { // repeated by the machine's timer
+    if (!chunk.slab) { // the machine's timer repeats it
       given.where->stats.add(counter::slab_pool_empty);
       return;
     }
@@ -144,8 +144,8 @@ void stream_state::put(const protocol::send_segment& s) {
 }
 
 void stream_state::hold(const inbound_segment& segment) {
-  const auto payload = segment.payload(); // the machine bounds how many
-  // A copy, so that a small segment does not keep a slab from its pool.
+  const auto payload = segment.payload(); // the machine limits their number
+  // Copied, so that a small segment does not hold a slab.
   held.push_back({segment.header, {payload.begin(), payload.end()}});
 }
 
@@ -177,7 +177,7 @@ bool stream_state::fit(sys::chunk& datagrams) {
   const auto limit = machine().max_datagram();
   if (datagrams.datagram_size <= limit) return true;
   const auto count = protocol::datagrams_in(datagrams.length, datagrams.datagram_size);
-  // All but the last are of datagram_size; the last may be one that fits.
+  // All but the last have datagram_size; the last may be small enough.
   const auto last = datagrams.length - (count - 1) * datagrams.datagram_size;
   const bool keep_last = last <= limit;
   given.where->stats.add(protocol::errc::too_large, keep_last ? count - 1 : count);
@@ -227,7 +227,7 @@ void stream_state::on(app_to_wire& batch) {
               segment.datagram_size = size;
               segment.length = run.bytes();
               if (admitted < run.datagrams()) {
-                // Cut behind the last one admitted, wherever in the chunks that is.
+                // Cut after the last admitted datagram, which may be inside a chunk.
                 segment.length = admitted * size;
                 auto left = segment.length;
                 auto end = first;
@@ -241,7 +241,7 @@ void stream_state::on(app_to_wire& batch) {
               segment.header = machine().data_header(segment.length, admitted, false, now);
               out.segments.push_back(segment);
             });
-  // PSH on the last segment of a wake-up alone: on each it would keep GRO from merging.
+  // PSH on the last segment of a wake-up only: on each it would keep GRO from merging.
   if (out.segments.size() == before) return finish();
   const auto& first = out.segments[before];
   const bool several = out.segments.size() > before + 1 || first.length > first.datagram_size;
@@ -268,8 +268,8 @@ void stream_state::on(timer_event) {
   }
   if (given.ends_at && *given.ends_at <= now) {
     given.ends_at.reset();
-    // By RST, not FIN: that would close the session at both ends, while a client answers a RST with
-    // a new stream at once.
+    // By RST, not by FIN, which would close the session at both ends, while a client answers a RST
+    // by a new stream at once.
     if (!said_ended) run(machine().reset(now), nullptr);
   }
   run(machine().on_timer(now));
@@ -280,14 +280,14 @@ void stream_state::note_use(std::uint8_t session_use::*way, std::size_t datagram
 }
 
 void stream_state::close(bool at_exit) {
-  // The process does not wait for late segments of what has ended.
+  // At exit nothing waits for late segments of an ended stream.
   over = over || (at_exit && said_ended);
   run(machine().close(self->now(), at_exit));
 }
 
 void stream_state::session_gone() {
-  // Nobody waits for this stream any more; should the RST be challenged, the acceptor answers that as
-  // it answers all strangers.
+  // The session is gone, so this actor ends at once; if the RST is challenged, the acceptor
+  // answers, as for all segments of no stream.
   over = true;
   reset();
 }
@@ -305,7 +305,7 @@ void stream_state::probe() { run(machine().on_resume(self->now())); }
 void stream_state::finish() {
   auto& spare = given.where->spare_chunks;
   if (!in.empty()) {
-    // Until the answer, which takes no longer than this pass of the shard, they wait here: so none
+    // Datagrams wait here for the sink, which comes within this pass of the shard, so that none
     // overtakes another.
     if (sink) {
       const bool several = in.size() > 1 || in.front().length > in.front().datagram_size;
@@ -323,7 +323,7 @@ void stream_state::finish() {
   given.where->spare_outgoing.take_back(out.segments);
   spare.take_back(out.chunks);
   if (over) {
-    // Or the session would keep this actor's memory for as long as it lives itself.
+    // Otherwise the session would keep this actor's memory as long as it lives itself.
     self->demonitor(given.session);
     self->quit();
     return;

@@ -16,44 +16,43 @@
 
 namespace tonel::actors {
 
-/// What a client's stream knows besides. Apart, since a server has many thousand streams.
+/// Context of a client's stream only. Separate, since a server has many thousand streams.
 struct client_stream_context {
   sys::datagram_path path;                     ///< the application
-  std::optional<protocol::time_point> ages_at; ///< then it says so
-  /// Which of several attempts on as many ports got an answer first, once one has; the others end without
-  /// a word then. Shared by these.
+  std::optional<protocol::time_point> ages_at; ///< when to report `aging`
+  /// Shared by the attempts to open one stream on several ports; holds the first one answered. The
+  /// others then end without sending anything. Null: the only attempt.
   std::shared_ptr<protocol::stream_race> race;
-  port_pool::lease port; ///< that of the tuple
+  port_pool::lease port; ///< local port of the tuple
 };
 
-/// What a stream actor knows for all its life.
+/// What a stream actor keeps as long as it lives.
 struct stream_context {
   shard* where = nullptr;
   tunnel_ptr tunnel;
   role side = role::client;
-  protocol::stream_number number = 0; ///< its session's
+  protocol::stream_number number = 0; ///< its number in the session
   caf::actor session;
-  std::optional<protocol::time_point> ends_at; ///< then it is reset, if it still is there
-  std::shared_ptr<session_use> used;           ///< the session's
+  std::optional<protocol::time_point> ends_at; ///< when to reset it, if it still exists
+  std::shared_ptr<session_use> used;           ///< shared by the session's streams
   std::shared_ptr<client_stream_context> of_client;
   stream_limits::lease place;  ///< server
-  group_registry::lease first; ///< server: of the first of an older client's group
+  group_registry::lease first; ///< server: held by the first stream of a legacy group
 };
 
-/// What a stream actor is spawned with.
+/// The arguments of stream().
 struct stream_start {
   stream_context context;
-  std::optional<protocol::stream>
-      machine;      ///< always set; an optional for want of a stream without a start
-  caf::actor queue; ///< its shard's tun_queue
-  caf::actor sink;  ///< listener or endpoint; null: asked for when datagrams come
-  std::optional<inbound_segment> proof;     ///< server: what opened it
-  std::vector<protocol::held_segment> held; ///< server: what overtook the hello
+  std::optional<protocol::stream> machine;  ///< always set; optional for its default constructor
+  caf::actor queue;                         ///< the shard's tun_queue
+  caf::actor sink;                          ///< listener or endpoint; null: ask when datagrams come
+  std::optional<inbound_segment> proof;     ///< server: the segment that opened it
+  std::vector<protocol::held_segment> held; ///< server: segments that overtook the hello
 };
 
 struct stream_state;
 
-/// The shell around one protocol::stream: runs its effects.
+/// The actor of one stream: the shell around a protocol::stream, whose effects it runs.
 caf::behavior stream(pinned<stream_state>* self, stream_start start);
 
 struct stream_state : inlets<from_device, app_to_wire> {
@@ -74,34 +73,36 @@ struct stream_state : inlets<from_device, app_to_wire> {
 
 private:
   protocol::stream& machine() noexcept { return *connection; }
-  /// The attempts that it is one of; null: none besides.
+  /// The attempts that it is one of; null: the only attempt.
   const protocol::stream_race* race() const noexcept {
     return given.of_client ? given.of_client->race.get() : nullptr;
   }
-  /// Runs the effects of an event that was not a segment, then sends and arms.
+  /// Runs the effects of an event without segment, then finish().
   void run(const protocol::effects& effects);
   void run(const protocol::effects& effects, const inbound_segment* in);
   void take(const inbound_segment& in);
   void hold(const inbound_segment& in);
   void replay();
-  /// The session, of an effect that is its business.
+  /// Reports an effect to the session, if it concerns the session.
   void tell(const protocol::effect& e);
   void tell(protocol::stream_report::kind what);
   void put(const protocol::send_segment& out);
-  /// Encrypts or decrypts in place: the octets of a chunk belong to the batch that carries it.
+  /// Lets tests provoke a fault at this place.
   void provoke(const char* place, const sys::chunk& datagrams) const;
+  /// Encrypts or decrypts in place, since the octets of a chunk belong to the batch that carries
+  /// it.
   void cipher(const sys::chunk& datagrams) const;
-  /// Drops what exceeds the largest datagram; false: nothing is left.
+  /// Drops datagrams that are too large; false: none is left.
   bool fit(sys::chunk& datagrams);
-  /// That so many datagrams have passed.
+  /// Notes that datagrams have passed.
   void note_use(std::uint8_t session_use::*way, std::size_t datagrams);
-  /// Sends what the event made, and arms the timer.
+  /// Sends the segments and datagrams of the event, and arms the timer.
   void finish();
 
-  // There is one of this for each of many thousand streams: what is not needed is not kept.
+  // Kept small: there are many thousand streams.
   pinned<stream_state>* self;
   stream_context given;
-  std::optional<protocol::stream> connection; ///< set from start() on
+  std::optional<protocol::stream> connection; ///< empty until start()
   outlet<to_device, tun_queue_actor> queue;
   outlet<wire_to_app, sink_actor> sink;
   to_device out;

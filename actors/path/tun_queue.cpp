@@ -20,14 +20,14 @@ using namespace std::chrono_literals;
 
 namespace {
 
-// What opens or joins a session and comes before that can be made or found.
+// The most segments that open or join a session before it can be made or found.
 constexpr std::size_t max_waiting = 64;
 constexpr auto adoption_time = 3s;
-// A client joins its group right behind the segment that opens it, which may be in another queue, or
-// late. Far below the 3 s for which it waits.
+// How long a join waits for its group: a client joins right after the segment that opens the group,
+// which may be in another queue, or late. Far less than the 3 s that the client waits.
 constexpr auto join_time = 200ms;
 
-// So late is what a new connection needs, if more come than the shard can make.
+// New connections are not answered while the shard is behind by more than this.
 constexpr auto syn_patience = std::chrono::milliseconds{5};
 
 } // namespace
@@ -82,7 +82,7 @@ void tun_queue_state::read() {
   packets.clear();
   const auto state = where->tun.read(where->slabs, packets, depth.next());
   if (!state) throw std::runtime_error(state.error().to_string());
-  // Before anything of this wake-up is given back: the first slab to return calls the reader again.
+  // Before slabs of this wake-up return: the first one to return starts the reader again.
   if (*state == sys::read_state::no_slab) {
     where->stats.add(counter::slab_pool_empty);
     where->gate.pause(watch);
@@ -194,7 +194,7 @@ void tun_queue_state::too_big(const protocol::packet_too_big& icmp, const sys::c
 
 void tun_queue_state::stray(const protocol::segment_repr& header, sys::chunk&& packet) {
   if (header.flags == protocol::flag::syn && self->loop().behind() > syn_patience) {
-    // What its answer would draw costs a hundred times as much; it comes again in a moment.
+    // The connection that an answer brings costs a hundred times as much; the SYN will be repeated.
     where->drop(packet, counter::syns_deferred);
     return;
   }
@@ -228,16 +228,16 @@ void tun_queue_state::answer(protocol::stray_answer&& what, inbound_segment&& in
 }
 
 void tun_queue_state::adopt(acceptance&& accepted, inbound_segment&& proof) {
-  if (supervisors.empty()) { // the shards are not all up yet, a matter of milliseconds
+  if (supervisors.empty()) { // not all shards are up yet, for some milliseconds
     if (early.size() < max_waiting) early.push_back({std::move(accepted), std::move(proof)});
     return;
   }
   const auto tunnel = served.find(proof.header.tuple.local.port);
-  if (tunnel == served.end()) return; // not served any more
+  if (tunnel == served.end()) return; // the port is not served any more
   route r;
   r.since = self->now();
   r.waiting = true;
-  // What a RST would have to say, should the stream be refused.
+  // For a RST, if the stream is refused.
   r.snd_nxt = proof.header.ack;
   r.rcv_nxt = proof.header.end();
   const auto tuple = proof.header.tuple;
@@ -252,7 +252,7 @@ void tun_queue_state::adopt(acceptance&& accepted, inbound_segment&& proof) {
     request.answers = place.answers;
     shard = group_registry::shard_of(place.owner);
   } else {
-    // The session's shard follows from its id alone, so that no registry is needed.
+    // The session's shard follows from its id, so that no registry is needed.
     std::uint64_t id = 0;
     const auto& hello = std::get<protocol::accept_stream>(request.accepted).hello;
     std::memcpy(&id, hello.session.data(), sizeof id);
@@ -281,14 +281,14 @@ void tun_queue_state::add_stream(const stream_up& up) {
   if (r.waiting) --adopting;
   r.waiting = false;
   r.local = up.local;
-  if (r.id != up.stream.id()) { // it may be told twice, of which one DOWN is enough
+  if (r.id != up.stream.id()) { // stream_up may come twice; one monitor is enough
     if (r.id != 0) tuples.erase(r.id);
     r.stream = {as<stream_actor>(up.stream), self->loop()};
     r.id = up.stream.id();
     tuples[r.id] = up.tuple;
     self->monitor(up.stream);
   }
-  // What came behind the hello, or before it where another queue has read that.
+  // Segments that came after the hello, or before it, if another queue has read the hello.
   from_device waited;
   for (auto& held : acceptor->release(up.tuple)) {
     inbound_segment segment{held.segment, where->slabs.append(held.payload)};
@@ -325,11 +325,11 @@ void tun_queue_state::stream_gone(const caf::down_msg& down) {
   const bool failed = down.reason && r.written && down.reason != caf::exit_reason::user_shutdown;
   if (failed && r.local) {
     where->stats.add(counter::streams_failed);
-    // In the stream's name, at once: the client replaces it within a round trip. A client's own
-    // stream is replaced by its session, whose hello takes the old one's place.
+    // A RST at once, so that the client replaces the stream within a round trip. A client's stream
+    // is replaced by its session, whose new hello ends the old stream.
     if (where->process.settings.side == role::server) reset(tuple, r);
   }
-  // What is on its way to the stream in this wake-up is lost with it.
+  // Segments of this wake-up for the stream are lost with it.
   touched.erase(std::remove(touched.begin(), touched.end(), &found->second), touched.end());
   routes->erase(found);
   last_route = nullptr;
@@ -348,13 +348,13 @@ void tun_queue_state::reset(const protocol::four_tuple& tuple, const route& r) {
 void tun_queue_state::write(to_device& batch) {
   if (batch.segments.empty()) return;
   const auto& last = batch.segments.back();
-  // A probe of the older dialects says nothing of where its stream stands.
+  // A legacy probe does not have its stream's sequence numbers.
   const bool probe =
       last.length == 0 && last.header.flags == protocol::flag::ack && last.header.ack.raw == 0;
   if (auto* r = probe ? nullptr : route_of(last.header.tuple); r != nullptr) {
     const bool fin = (last.header.flags & protocol::flag::fin) != 0;
     const auto end = last.header.seq + last.length + (fin ? 1u : 0u);
-    // Keepalives and repeats lie before it.
+    // Keepalives and repeats lie before snd_nxt.
     if (!r->written || end > r->snd_nxt) r->snd_nxt = end;
     r->rcv_nxt = last.header.ack;
     r->written = true;
@@ -374,7 +374,8 @@ void tun_queue_state::reply(const protocol::segment_header& header, protocol::by
   out.header = header;
   if (!payload.empty()) {
     auto chunk = where->slabs.append(payload);
-    if (!chunk.slab) return where->stats.add(counter::slab_pool_empty); // asked for again
+    if (!chunk.slab)
+      return where->stats.add(counter::slab_pool_empty); // it will be asked for again
     out.first = static_cast<std::uint32_t>(replies.chunks.size());
     out.count = 1;
     out.length = out.datagram_size = chunk.length;
@@ -406,7 +407,8 @@ void tun_queue_state::on_timer() {
         ++it;
       }
     }
-    // Those that came since the first: in time enough, and without a scan for each.
+    // One sweep for all routes that came since the first: early enough, and without a scan for
+    // each.
     deadlines.set(timer::sweep, now + adoption_time);
     last_route = nullptr;
   }
@@ -426,7 +428,7 @@ void tun_queue_state::set_peers(peers_changed& peers) {
     queues.push_back(as<tun_queue_actor>(q));
   for (const auto& s : peers.supervisors)
     supervisors.push_back(as<shard_supervisor_actor>(s));
-  // A queue that was started again knows no stream of ours.
+  // A restarted queue of another shard does not know our streams.
   for (const auto& [tuple, r] : *routes) {
     if (!r.stream || !r.local) continue;
     for (std::size_t i = 0; i < queues.size(); ++i)
@@ -438,7 +440,7 @@ void tun_queue_state::set_peers(peers_changed& peers) {
     const auto found = routes->find(each.proof.header.tuple);
     if (found == routes->end())
       adopt(std::move(each.accepted), std::move(each.proof));
-    else if (!found->second.stream) // what followed it, before the stream was known of
+    else if (!found->second.stream) // segments after it, before the stream was known
       hold(each.proof);
   }
 }

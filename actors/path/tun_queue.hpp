@@ -21,7 +21,8 @@ namespace tonel::actors {
 
 struct tun_queue_state;
 
-/// Reads and writes one queue of the TUN device.
+/// The actor of one queue of the TUN device: reads packets and routes them to streams, writes
+/// segments, and answers segments of no stream.
 caf::behavior tun_queue(pinned<tun_queue_state>* self, shard* where);
 
 struct tun_queue_state : inlets<to_device> {
@@ -45,63 +46,63 @@ private:
     outlet<from_device, stream_actor> stream; ///< null while waiting
     caf::actor_id id = 0;
     bool local = true;
-    bool waiting = false;               ///< adopted; the acceptor holds what comes meanwhile
-    bool written = false;               ///< something of it has gone out
-    protocol::seq_num snd_nxt, rcv_nxt; ///< for a RST in its name, should it fail or be refused
+    bool waiting = false;               ///< adopted; the acceptor holds its segments meanwhile
+    bool written = false;               ///< a segment of it was written
+    protocol::seq_num snd_nxt, rcv_nxt; ///< for a RST, if it fails or is refused
     protocol::time_point since{};
-    std::vector<inbound_segment> inbound; ///< of this wake-up
+    std::vector<inbound_segment> inbound; ///< segments of this wake-up
     bool queued = false;                  ///< listed in `touched`
   };
   struct served_tunnel {
     tunnel_ptr settings;
-    bool told_of_older = false; ///< that one of them came
+    bool told_of_older = false; ///< a legacy client was logged
   };
   using route_map = std::unordered_map<protocol::four_tuple, route, protocol::address_hash>;
 
   protocol::served_ports serve();
   void take(sys::received_packet& packet);
   void sort(const protocol::packet_repr& parsed, sys::chunk&& packet);
-  /// Goes on with the whole packet, if this was what it lacked.
+  /// Takes a fragment, and goes on with the whole packet if it was the last one.
   void take_fragment(const sys::chunk& packet);
-  /// Of a stream, or of what may become one.
+  /// Whether the tuple is that of a stream, or may become one.
   bool is_wanted(const protocol::four_tuple& tuple);
-  /// What overtakes its stream: a copy, since that may take a while, and slabs are few.
+  /// Holds a copy of a segment that overtakes its stream; a copy, since slabs are few.
   void hold(const inbound_segment& in);
   void stray(const protocol::segment_repr& header, sys::chunk&& packet);
   void too_big(const protocol::packet_too_big& icmp, const sys::chunk& packet);
   void answer(protocol::stray_answer&& what, inbound_segment&& in);
   void adopt(acceptance&& accepted, inbound_segment&& proof);
-  /// Tells how to serve an older client that came to a port which doesn't.
+  /// Logs, once, how to serve legacy clients at this port.
   void note_older(const protocol::segment_repr& syn);
   void reply(const protocol::segment_header& header, protocol::byte_view payload = {});
-  /// RST in the name of the tuple's stream.
+  /// Sends a RST for the tuple's stream.
   void reset(const protocol::four_tuple& tuple, const route& r);
   void flush_replies();
   void arm();
-  /// Remembers the last one, since batches follow each other; null: none.
+  /// The route of a tuple; null: none. Remembers the last one, since many segments of one follow.
   route* route_of(const protocol::four_tuple& tuple);
 
   pinned<tun_queue_state>* self;
   shard* where = nullptr;
   reactor::watch_id watch = 0;
   std::unique_ptr<protocol::acceptor> acceptor;
-  std::unordered_map<std::uint16_t, served_tunnel> served; ///< server: by the port
+  std::unordered_map<std::uint16_t, served_tunnel> served; ///< server: indexed by port
   std::unique_ptr<route_map> routes;
   std::unordered_map<caf::actor_id, protocol::four_tuple> tuples;
-  std::size_t adopting = 0; ///< routes that wait
-  /// What opens a stream and came before the shards knew of each other.
+  std::size_t adopting = 0; ///< number of waiting routes
+  /// A segment that opens a stream, and came before the shards knew each other.
   struct early_stream {
     acceptance accepted;
     inbound_segment proof;
   };
   std::vector<early_stream> early;
-  /// What this queue waits for.
+  /// The timers of this queue.
   enum class timer : std::uint8_t { acceptor, sweep, count };
   protocol::deadlines<timer> deadlines;
   protocol::reassembler fragments;
   bool told_fragments = false;
   read_depth depth;
-  std::size_t read_datagrams = 0; ///< of this pass
+  std::size_t read_datagrams = 0; ///< read in this pass
   std::vector<route*> touched;
   protocol::four_tuple last_tuple;
   route* last_route = nullptr;

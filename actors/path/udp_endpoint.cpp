@@ -46,12 +46,12 @@ void udp_endpoint_state::start(shard* s, const upstream_sockets& sockets_of_sess
 void udp_endpoint_state::on(const fd_event& ready) {
   const auto which = std::find(watches.begin(), watches.end(), ready.watch) - watches.begin();
   auto& socket = sockets.at(static_cast<std::size_t>(which));
-  // Shared by the endpoints of the shard: each uses it within one call alone.
+  // Shared by the endpoints of the shard, each of which uses it within one call only.
   static thread_local std::vector<sys::received_datagrams> received;
   received.clear();
   const auto state = socket->receive(where->slabs, received, max_datagrams);
   if (!state) throw std::runtime_error(state.error().to_string());
-  // Before anything of this wake-up is given back: the first slab to return calls the reader again.
+  // Before slabs of this wake-up return: the first one to return starts the reader again.
   if (*state == sys::read_state::no_slab) {
     where->stats.add(counter::slab_pool_empty);
     where->gate.pause(ready.watch);
@@ -65,7 +65,7 @@ void udp_endpoint_state::on(const fd_event& ready) {
     self->loop().found(count);
     stats.add(counter::datagram_bytes_in, r.bytes.length);
     if (streams.empty())
-      stats.add(protocol::errc::not_open, count); // between two streams of the session
+      stats.add(protocol::errc::not_open, count); // the session has no stream now
     else
       batch.chunks.push_back(std::move(r.bytes));
   }

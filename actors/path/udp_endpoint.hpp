@@ -15,8 +15,8 @@ namespace tonel::actors {
 
 struct udp_endpoint_state;
 
-/// The server's UDP sockets of one session: streams -> upstream, run by run to one after the other,
-/// and back from any.
+/// The actor of one session's UDP sockets at the server: sends datagrams of streams to the
+/// upstream, the runs by each socket in turn, and reads replies from all sockets.
 caf::behavior udp_endpoint(pinned<udp_endpoint_state>* self, shard* where,
                            const upstream_sockets& sockets, const caf::actor& session);
 

@@ -15,22 +15,23 @@ namespace tonel::actors {
 
 namespace {
 
-// Datagrams read in one wake-up; merged ones count each.
+// The most datagrams to read in one wake-up; merged ones count each.
 constexpr std::size_t max_datagrams = 512;
-// What a datagram that waits costs beside its octets; without it, empty ones would cost nothing.
+// Octets that a waiting datagram counts besides its own, so that empty ones are limited, too.
 constexpr std::size_t bookkeeping = 64;
-// Sessions that are begun in one wake-up: the work in them is not to keep the others' datagrams. Where
-// nothing else wakes the shard, a tick of the timers does; and for each that is open two more are begun.
+// The most sessions to begin in one wake-up, so that the work for them does not delay other
+// datagrams. A tick of the timers wakes the shard for more; and for each session that opens two
+// more begin.
 constexpr std::size_t begun_in_a_pass = 8;
 constexpr std::size_t begun_in_a_tick = 96;
 constexpr std::size_t begun_for_one_open = 2;
 constexpr auto tick = std::chrono::milliseconds{10};
-// None is begun while the shard has been behind for longer.
+// No session is begun while the shard is behind by more than this.
 constexpr auto most_behind = std::chrono::milliseconds{2};
-// Nor for a datagram that has waited longer: who asked has given up when the answer comes, and there are
-// younger ones.
+// No session is begun for a datagram that has waited longer: its sender will have given up when the
+// answer comes, and there are younger ones.
 constexpr auto begin_within = std::chrono::milliseconds{200};
-// With so many sessions on their way, one whose datagrams have all waited too long goes before it is open.
+// With this many sessions opening, those whose datagrams have all waited too long are given up.
 constexpr std::size_t many_opening = 256;
 
 } // namespace
@@ -55,7 +56,7 @@ void udp_listener_state::start(const udp_listener_start& s) {
 
 udp_listener_state::~udp_listener_state() {
   if (!peers) return;
-  // The other tunnels' share grows by what this one had.
+  // Other tunnels may use the octets that waited here.
   for (const auto& [path, p] : *peers) {
     given.bounds->pending_total -= p.pending_bytes;
     where->stats.add(counter::pending_dropped, p.pending.size());
@@ -66,7 +67,7 @@ void udp_listener_state::read() {
   received.clear();
   const auto state = given.socket->receive(where->slabs, received, max_datagrams);
   if (!state) throw std::runtime_error(state.error().to_string());
-  // Before anything of this wake-up is given back: the first slab to return calls the reader again.
+  // Before slabs of this wake-up return: the first one to return starts the reader again.
   if (*state == sys::read_state::no_slab) {
     where->stats.add(counter::slab_pool_empty);
     where->gate.pause(watch);
@@ -88,7 +89,7 @@ void udp_listener_state::take(sys::received_datagrams& datagrams) {
   where->stats.add(counter::datagrams_in, count);
   self->loop().found(count);
   where->stats.add(counter::datagram_bytes_in, datagrams.bytes.length);
-  // A burst is mostly of one peer, and so are two.
+  // Most bursts, and even two in a row, are of one peer.
   auto* entry = last_entry != nullptr && last_entry->first == datagrams.path ? last_entry : nullptr;
   if (entry == nullptr) {
     auto found = peers->find(datagrams.path);
@@ -128,7 +129,7 @@ session_limits::place udp_listener_state::place_for(const protocol::ip_address& 
     where->limit_reached(refusal::ports, application, false);
     return {};
   }
-  // What has ended keeps its port for some seconds, so room is made before none is left.
+  // Ended streams keep their ports for some seconds, so room is made before none is left.
   if (where->ports.below(4)) displace(!where->ports.below(16));
   auto place = sessions.admit(application, self->now());
   if (place) return place;
@@ -150,7 +151,7 @@ udp_listener_state::peer_map::iterator udp_listener_state::admit(const sys::data
 void udp_listener_state::open_some(std::size_t most) {
   const auto now = self->now();
   if (self->loop().behind() > most_behind) most = 0;
-  // The newest first: where not all can be had, those that are begun have not waited for long.
+  // The newest first: if not all can be made, those that are have not waited long.
   for (; most > 0 && !unopened.empty(); --most) {
     const auto path = unopened.back();
     unopened.pop_back();
@@ -191,7 +192,7 @@ void udp_listener_state::waiting_line::pop_front() {
   if (gone_ == all_.size()) {
     all_ = {};
     gone_ = 0;
-  } else if (gone_ * 2 >= all_.size()) { // where the line never ends
+  } else if (gone_ * 2 >= all_.size()) { // for a line that never becomes empty
     all_.erase(all_.begin(), all_.begin() + static_cast<std::ptrdiff_t>(gone_));
     gone_ = 0;
   }
@@ -234,7 +235,7 @@ void udp_listener_state::hold(peer_entry& entry, const sys::chunk& datagrams) {
 
 void udp_listener_state::forward(peer& p) {
   if (p.inbound.empty()) return;
-  // A whole batch to one stream: runs stay whole and in order.
+  // The whole batch goes to one stream, so that runs stay whole and in order.
   auto& to = p.streams[p.next++ % p.streams.size()];
   app_to_wire batch{std::exchange(p.inbound, {})};
   to.put(*self, batch);
@@ -278,7 +279,8 @@ void udp_listener_state::session(const session_changed& changed) {
   if (changed.session) {
     p.session = as<client_session_actor>(changed.session);
     p.session_id = changed.session.id();
-  } else if (p.session_id == changed.ended) { // and not a younger one's, even if it has no id yet
+  } else if (p.session_id ==
+             changed.ended) { // not a younger session, even if its id is unknown yet
     give_up(found);
   }
 }

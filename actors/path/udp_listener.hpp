@@ -21,16 +21,16 @@ namespace tonel::actors {
 
 struct udp_listener_state;
 
-/// What the listeners of a shard's tunnels have to share.
+/// The limits that the listeners of a shard share.
 /// Thread: the shard's
 struct admission {
   explicit admission(const session_limits& limits) : sessions(limits) {}
   session_limits sessions;
-  leave_order order{role::client}; ///< of those that have a place and do not close
-  std::size_t pending_total = 0;   ///< octets that wait for their sessions
+  leave_order order{role::client}; ///< of sessions that have a place and do not close
+  std::size_t pending_total = 0;   ///< octets of datagrams that wait for their sessions
 };
 
-/// What a listener is spawned with.
+/// The arguments of udp_listener().
 struct udp_listener_start {
   shard* where = nullptr;
   tunnel_ptr tunnel;
@@ -39,7 +39,8 @@ struct udp_listener_start {
   caf::actor supervisor;
 };
 
-/// The client's UDP socket of one tunnel: application -> session, and back.
+/// The actor of a client's UDP socket of one tunnel: routes datagrams between applications and
+/// sessions.
 caf::behavior udp_listener(pinned<udp_listener_state>* self, const udp_listener_start& start);
 
 struct udp_listener_state : inlets<wire_to_app> {
@@ -65,12 +66,12 @@ private:
       return hash(p.peer) ^ (hash(p.local) * 0x9e3779b97f4a7c15u);
     }
   };
-  /// A datagram that waits for its session to open: a copy.
+  /// A datagram, copied, that waits for its session to open.
   struct waiting {
     protocol::time_point since;
     std::vector<std::uint8_t> octets;
   };
-  /// What waits, the oldest first. Empty for nearly all peers, so it must cost nothing then.
+  /// The waiting datagrams, oldest first. Empty for nearly all peers, and then without cost.
   class waiting_line {
   public:
     bool empty() const noexcept { return size() == 0; }
@@ -81,8 +82,9 @@ private:
 
   private:
     std::vector<waiting> all_;
-    std::size_t gone_ = 0; ///< of the front
+    std::size_t gone_ = 0; ///< entries gone from the front
   };
+  /// An application and its session.
   struct peer {
     client_session_actor session;
     caf::actor_id session_id = 0;
@@ -90,13 +92,13 @@ private:
     std::size_t next = 0; ///< the stream that the next batch goes to
     session_limits::place place;
     bool asked = false; ///< the session knows that datagrams wait
-    bool older = false; ///< an older dialect is spoken to the server
-    bool early = false; ///< some went before the server's first word: no more until that
+    bool older = false; ///< the dialect is legacy
+    bool early = false; ///< early datagrams were sent; no more before the server's first segment
     waiting_line pending;
     std::size_t pending_bytes = 0;
-    std::vector<sys::chunk> inbound; ///< of this wake-up
+    std::vector<sys::chunk> inbound; ///< datagrams of this wake-up
     bool queued = false;
-    /// What comes now has to wait, or would overtake what does.
+    /// Whether datagrams have to wait, or else would overtake waiting ones.
     bool holds() const noexcept { return streams.empty() || !pending.empty(); }
   };
   using peer_map = std::unordered_map<sys::datagram_path, peer, path_hash>;
@@ -105,19 +107,19 @@ private:
   void take(sys::received_datagrams& datagrams);
   peer_map::iterator admit(const sys::datagram_path& path);
   session_limits::place place_for(const protocol::ip_address& application);
-  /// Has the session end that is worth least; false: there is none.
+  /// Ends the session that is worth least; false: there is none.
   bool displace(bool one_shot_alone);
   void hold(peer_entry& entry, const sys::chunk& datagrams);
-  /// Has sessions made for those that wait for one, the newest first, as many as fit.
+  /// Asks for sessions for waiting applications, the newest first, `most` at most.
   void open_some(std::size_t most);
-  /// Forgets the application, and what of it waits.
+  /// Forgets the application and its waiting datagrams.
   void give_up(peer_map::iterator entry);
   void arm();
   void forward(peer& p);
   void flush_pending(peer_entry& entry, std::size_t room);
   void drop_oldest(peer& p);
   void forget_oldest(peer& p);
-  /// When the peer's oldest has waited too long.
+  /// When the peer's oldest datagram has waited too long.
   protocol::time_point due_time(const peer& p) const noexcept;
 
   pinned<udp_listener_state>* self;
@@ -128,11 +130,10 @@ private:
   std::unique_ptr<peer_map> peers;
   std::vector<sys::received_datagrams> received;
   std::vector<peer_entry*> touched;
-  peer_entry* last_entry = nullptr; ///< that datagrams came from
+  peer_entry* last_entry = nullptr; ///< source of the last datagrams
   std::vector<sys::outgoing_run> runs;
-  std::deque<sys::datagram_path>
-      unopened; ///< their sessions are not asked for yet; the oldest first
-  /// Those for which datagrams wait, by due_time().
+  std::deque<sys::datagram_path> unopened; ///< sessions not asked for yet, oldest first
+  /// Peers with waiting datagrams, by due_time().
   std::set<std::pair<protocol::time_point, peer_entry*>> due;
 };
 

@@ -9,10 +9,10 @@ namespace tonel::actors {
 
 namespace {
 
-// What one UDP message over IPv4 can carry: 65,535 less the IP and UDP headers.
+// Octets of the largest UDP message over IPv4: 65,535 less the IP and UDP headers.
 constexpr std::size_t max_udp_payload = 65'507;
 
-/// Cuts the batch into runs, has them sent by send(chunks), and counts.
+/// Cuts the batch into runs, sends them by send(chunks), and counts.
 template <class Send>
 void send_runs(shard& where, wire_to_app& batch, std::vector<sys::outgoing_run>& runs, Send send) {
   runs.clear();

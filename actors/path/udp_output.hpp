@@ -8,11 +8,12 @@
 
 namespace tonel::actors {
 
-/// Sends a batch as runs, and counts. `runs` is scratch space of the caller's.
+/// Sends a batch as runs, and counts. runs: scratch space of the caller
 void send_datagrams(shard& where, sys::datagram_socket& socket, wire_to_app& batch,
                     std::vector<sys::outgoing_run>& runs);
 
-/// The same over several sockets: run by run in turn, from number `next` on, which is advanced.
+/// Sends a batch by several sockets: each run by the next one in turn, from number `next` on, which
+/// is advanced.
 void send_datagrams(shard& where, const upstream_sockets& sockets, std::size_t& next,
                     wire_to_app& batch, std::vector<sys::outgoing_run>& runs);
 

@@ -9,7 +9,7 @@
 
 namespace tonel::actors {
 
-/// Own messages of an actor: what its reactor, its children or its workers tell it, and nobody else.
+/// The messages that only an actor's own reactor, children or workers send to it.
 template <class... Messages> struct own {};
 
 namespace behavior_check {
@@ -23,7 +23,7 @@ struct handled<Result (Lambda::*)(Message) const> {
   using type = std::decay_t<Message>;
 };
 
-/// How many handlers of a list take Message.
+/// The number of handlers that take Message.
 template <class Message, class... Handlers>
 constexpr int count = (0 + ... + int{std::is_same_v<Message, typename handled<Handlers>::type>});
 
@@ -52,9 +52,9 @@ template <class... Messages> struct owned<own<Messages...>> {
 
 } // namespace behavior_check
 
-/// The behaviour of an actor whose handle is Handle: one handler for each message of that and for each of
-/// Own, and none besides. CAF's own typed behaviours can't be had with a reactor's events, so that
-/// handlers are checked here.
+/// Makes the behaviour of an actor with this Handle: one handler for each message of Handle and
+/// Own, and no others. CAF's typed behaviours do not permit a reactor's events, so the handlers are
+/// checked here.
 /// Shape: a handler is a lambda with one parameter
 template <class Handle, class Own, class... Handlers>
 caf::behavior behavior_of(Handlers... handlers) {

@@ -4,10 +4,10 @@ namespace tonel::actors {
 
 namespace {
 
-// Of a new sample in the average.
+// The weight of a new sample in the average.
 constexpr float weight = 0.125f;
-// How much more a rest has to find: its timer costs about as much as a pass without one. Less delays
-// a light session beside a full one for nothing; at 4, bursts of 4 are read one by one.
+// The factor by which a rest has to find more: its timer costs about as much as a pass. A lower one
+// delays a light session beside a full one for nothing; with 4, bursts of 4 are read one by one.
 constexpr float worth = 2;
 
 } // namespace
@@ -20,7 +20,7 @@ void coalescing::estimate::add(std::size_t datagrams) noexcept {
 
 protocol::duration coalescing::after_pass(std::size_t found) noexcept {
   if (most_ == protocol::duration::zero()) return most_;
-  // A pass without datagrams was somebody else's: a timer's, a message's.
+  // A pass without datagrams had another cause: a timer or a message.
   if (awaited_ != nullptr && found > 0) awaited_->add(found);
   awaited_ = nullptr;
   auto& h = habits_[resting_ ? 1 : 0];

@@ -9,24 +9,23 @@
 
 namespace tonel::actors {
 
-/// Whether a loop rests before it reads again. A reader that wakes at the first datagram of a burst
-/// cuts it into short runs, and short runs are what costs; but a rest is a timer and a wake-up of its
-/// own, and one that finds no more than a wait would have found is a loss. So both ways are tried, and
-/// the one that finds more at a time is taken; now and then the other one, to see whether that still
-/// holds. What follows a wait and what follows a rest are judged apart: inside a burst and behind it
-/// differ. A lone datagram is never delayed.
-/// Shape: after_pass() says what to do before the next wait; a rest in which nothing came is reported
-///        by rested_in_vain(), and a plain wait follows
+/// Decides whether a loop rests before it reads again. A reader that wakes at the first datagram of
+/// a burst cuts the burst into short, expensive runs; but a rest costs a timer and a wake-up, and
+/// is a loss if it finds no more datagrams than a wait. So both are tried, the one that finds more
+/// datagrams at a time is used, and the other is tried again now and then. The passes after a wait
+/// and those after a rest are judged separately, since inside a burst and after it they differ. A
+/// lone datagram is never delayed.
+/// Shape: call after_pass() after each pass; after a rest in which nothing came, rested_in_vain()
 class coalescing {
 public:
-  /// Zero: never rest.
+  /// most: the longest rest; zero: never rest
   void set_most(protocol::duration most) noexcept { most_ = most; }
-  /// The readers have found so many datagrams since the last call. Gives how long to rest now.
+  /// found: datagrams that readers have found since the last call. Gives how long to rest now.
   protocol::duration after_pass(std::size_t found) noexcept;
   void rested_in_vain() noexcept;
 
 private:
-  /// Datagrams that one way of going on finds in the next pass, averaged.
+  /// The average number of datagrams that the next pass finds, after a rest or after a wait.
   struct estimate {
     float found = 0;
     bool known = false;
@@ -42,8 +41,8 @@ private:
 
   protocol::duration most_{};
   std::array<habit, 2> habits_; ///< after a wait, and after a rest
-  estimate* awaited_ = nullptr; ///< what the next pass is a sample of
-  bool resting_ = false;        ///< the last answer was a rest, and it was not in vain
+  estimate* awaited_ = nullptr; ///< the estimate that the next pass updates
+  bool resting_ = false;        ///< the last pass followed a rest that was not in vain
 };
 
 } // namespace tonel::actors

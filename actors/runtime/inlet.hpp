@@ -7,23 +7,23 @@
 #include <typeinfo>
 #include <utility>
 
-// How a batch gets from one actor to the next: the sender's outlet calls the receiver's inlet
+// The way of a batch from one actor to the next: the sender's outlet calls the receiver's inlet
 // (docs/design.md, "How a batch passes an actor").
 namespace tonel::actors {
 
-/// Where batches of one kind enter an actor. Its state is the inlet: whoever reads `put(batch)` finds
-/// the receiver among the overriders of `on`.
+/// The entry of an actor for batches of one kind, implemented by the actor's state. The receivers
+/// of `put(batch)` are the overriders of `on`.
 template <class Batch> class inlet {
 public:
   virtual ~inlet() = default;
-  /// What it leaves of the batch is of no use to the sender, but the memory of that may be used again.
+  /// Handles a batch. Its content then has no meaning, but the sender may use its memory again.
   virtual void on(Batch& batch) = 0;
 };
 
-/// Base of an actor's state: an inlet for each kind of batch that the actor takes.
+/// Base of an actor's state, with an inlet for each kind of batch that the actor takes.
 template <class... Batches> class inlets : public inlet<Batches>... {
 public:
-  /// The inlet for that kind, as inlet<Batch>*; null: it takes none.
+  /// The inlet for this kind of batch, as inlet<Batch>*; null: the actor does not take it.
   void* find_inlet(const std::type_info& batch) noexcept {
     void* found = nullptr;
     static_cast<void>(
@@ -33,13 +33,13 @@ public:
   }
 };
 
-/// Where an actor puts batches of one kind: the way to one receiver.
-/// Shape:  Handle: the receiver's typed handle, which has to take Batch
+/// The exit of an actor for batches of one kind to one receiver.
+/// Shape:  Handle: the receiver's typed handle, which lists Batch
 /// Thread: the holder's reactor
 template <class Batch, class Handle> class outlet {
 public:
   outlet() = default;
-  /// loop: the holder's. If the receiver lives on it too, its inlet is found once, here.
+  /// loop: the holder's. If the receiver is on the same loop, its inlet is found here, once.
   outlet(Handle to, const reactor& loop) : to_(std::move(to)) {
     if (auto* actor = to_ ? receiver() : nullptr; actor != nullptr && &actor->loop() == &loop)
       inlet_ = static_cast<inlet<Batch>*>(actor->find_inlet(typeid(Batch)));
@@ -48,9 +48,9 @@ public:
   const Handle& handle() const noexcept { return to_; }
   explicit operator bool() const noexcept { return bool{to_}; }
 
-  /// An idle receiver on the same reactor takes the batch within this call, which costs a third of a
-  /// message, and leaves the memory of its vectors. Otherwise the batch is sent as a message. What
-  /// comes back to `from` meanwhile waits in the mailbox of that.
+  /// An idle receiver on the same reactor handles the batch within this call, which costs a third
+  /// of a message, and leaves the memory of its vectors. Otherwise the batch is sent as a message.
+  /// Batches that come back to `from` meanwhile wait in its mailbox.
   void put(reactor_actor& from, Batch& batch) const {
     if (inlet_ == nullptr || !from.loop().is_idle(*receiver()))
       from.send(to_, std::move(batch));
@@ -64,7 +64,7 @@ private:
   }
 
   Handle to_;
-  inlet<Batch>* inlet_ = nullptr; ///< alive as long as the handle
+  inlet<Batch>* inlet_ = nullptr; ///< valid as long as the handle
 };
 
 } // namespace tonel::actors

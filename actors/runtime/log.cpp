@@ -34,11 +34,11 @@ namespace {
 namespace blog = boost::log;
 using severity = boost::log::trivial::severity_level;
 
-// Of a kind: as many at once as a start with a hundred tunnels has reason for, then one in ten
-// seconds, which is about a megabyte a day.
+// Limits for lines of one kind: at once as many as a start with a hundred tunnels may need, then
+// one in ten seconds, which is about a megabyte a day.
 constexpr std::uint32_t lines_at_once = 200;
 constexpr std::chrono::seconds line_each{10};
-// For whoever reads the log, when the process ends or goes into the background.
+// How long a reader of the log is waited for when the process ends or goes into the background.
 constexpr std::chrono::seconds reader_patience{2};
 
 severity severity_of(log_level level) {
@@ -71,7 +71,7 @@ std::string escaped(std::string_view text) {
   return out;
 }
 
-/// Of sd-daemon.h, which are those of syslog.
+/// The priority, as in sd-daemon.h and syslog.
 int priority_of(severity level) {
   switch (level) {
   case blog::trivial::error:
@@ -89,12 +89,12 @@ std::string& component() {
   return name;
 }
 
-// Attributes of a record.
+// Names of a record's attributes.
 constexpr const char* time_name = "TimeStamp";
 constexpr const char* component_name = "Component";
 constexpr const char* suppressed_name = "Suppressed";
 
-/// What a line says.
+/// The parts of a line.
 struct line_parts {
   boost::posix_time::ptime time;
   severity level = blog::trivial::info;
@@ -104,7 +104,7 @@ struct line_parts {
 
 std::string time_text(const boost::posix_time::ptime& at) {
   auto text = boost::posix_time::to_iso_extended_string(at);
-  if (text.find('.') == std::string::npos) text += ".000000"; // which it leaves out
+  if (text.find('.') == std::string::npos) text += ".000000"; // Boost leaves zeros out
   return text + 'Z';
 }
 
@@ -124,11 +124,11 @@ std::string json_line(const line_parts& parts) {
   line["component"] = parts.component;
   line["message"] = parts.message;
   if (parts.suppressed > 0) line["suppressed"] = parts.suppressed;
-  // Text from elsewhere need not be UTF-8; JSON has to be.
+  // Text from elsewhere may not be UTF-8, but JSON has to be.
   return line.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
 }
 
-/// Gives lines to the writer, and so never waits for whoever reads the log.
+/// Passes lines to the writer, and so never waits for a reader of the log.
 class line_backend : public blog::sinks::basic_formatted_sink_backend<char> {
 public:
   explicit line_backend(sys::line_writer& writer) : writer_(writer) {}
@@ -139,11 +139,11 @@ private:
 };
 using line_sink = blog::sinks::synchronous_sink<line_backend>;
 
-/// The one sink of the process. Without it Boost.Log would write to stdout, so that the first line
-/// makes it.
+/// The only sink of the process, made at the first line, since Boost.Log writes to stdout without
+/// one.
 class log_output {
 public:
-  /// Never destroyed: the writer's thread may outlive main(), where it waits for a reader.
+  /// Never destroyed: the writer's thread may outlive main(), if it waits for a reader.
   static log_output& instance() {
     static auto& one = *new log_output;
     return one;

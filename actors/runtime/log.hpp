@@ -14,7 +14,7 @@
 
 namespace tonel::actors {
 
-/// Each level shows itself and those before it.
+/// Each level also shows lines of the levels before it.
 enum class log_level : std::uint8_t { off, error, warn, info, debug, trace };
 
 namespace detail {
@@ -38,7 +38,7 @@ template <class T> void append_log_part(std::string& out, const T& part) {
   } else if constexpr (has_to_string<T>::value) {
     out += part.to_string();
   } else {
-    out += to_string(part); // found beside the type
+    out += to_string(part); // found by argument-dependent lookup
   }
 }
 
@@ -49,25 +49,25 @@ inline bool log_enabled(log_level level) noexcept {
   return level != log_level::off && level <= detail::log_threshold.load(std::memory_order_relaxed);
 }
 
-/// How lines look.
+/// The format of lines.
 enum class log_format : std::uint8_t {
   text, ///< time (ISO 8601, UTC), level, message
-  json, ///< one object a line: time, level, component, message, and suppressed where lines were
+  json, ///< an object on each line: time, level, component, message; suppressed, if lines were
 };
 
-/// Where lines go, and how they look.
+/// The output and format of the log.
 struct log_settings {
   log_level level = log_level::info;
   log_format format = log_format::text;
   std::string path; ///< empty: stderr
-  /// stderr is systemd's journal: each line begins with its priority ("<4>"), and a text has neither
-  /// time nor level, which the journal shows itself.
+  /// stderr is systemd's journal: each line begins with its priority ("<4>"); text lines then have
+  /// neither time nor level, which the journal adds.
   bool journal = false;
-  /// False: all lines of a kind are written, however many.
+  /// False: no limit on lines of one kind.
   bool limited = true;
 };
 
-/// The beginning of a line, and the place in the code that logs it, found out by itself.
+/// The first part of a line, with the place in the code that logs it, added by the compiler.
 struct log_text {
   template <class T, class = std::enable_if_t<std::is_convertible_v<const T&, std::string_view>>>
   log_text(const T& beginning, const char* file = __builtin_FILE(), // NOLINT: meant to convert
@@ -78,25 +78,26 @@ struct log_text {
   log_place place;
 };
 
-/// Writes one line, unless too many came from that place of late; the next that is written then says
-/// how many were left out. Without a place it is always written: for lists that someone asked for. Control characters in the text are escaped, since part of it comes from the
-/// network and from file names.
+/// Writes a line, unless too many came from its place of late; the next line from there then tells
+/// the number of suppressed ones. A line without a place is always written, for lists that a user
+/// asked for. Control characters in the text are escaped, since parts of it come from the network
+/// and from file names.
 /// Thread: any
 void log_line(log_level level, log_place place, std::string_view text);
 
-/// Sets the log up anew; until it is called: info, text, stderr.
-/// Errors: the system's reason why the file cannot be opened; logging then stays as it was
-/// Thread: before the others are started
+/// Sets up the log; before this call: info, text, stderr.
+/// Errors: the system's message, if the file cannot be opened; the log then stays as it was
+/// Thread: one, before others exist
 std::optional<std::string> open_log(const log_settings& wanted);
 
-/// Opens the log's file again before the next line is written, which a program that keeps old ones has
-/// moved away; nothing where there is none. If it cannot be opened, the old one goes on and says so.
+/// Opens the log file again before the next line, after a program such as logrotate has moved it;
+/// no effect without a file. If it cannot be opened, the old file is kept, and a line says so.
 /// Thread: any
 void reopen_log();
 
-/// While this lives, a thread of its own writes the lines: whoever reads them may be slow or gone, and
-/// no event loop waits for that. Lines that have no room meanwhile are lost, and a line says how many.
-/// Made after the last fork; the end writes what waits, but gives up after 2 s.
+/// Lets a thread of its own write the lines as long as it lives, so that no event loop waits for a
+/// slow reader. Lines without room are lost, and a line tells their number. Make it after the last
+/// fork; the destructor writes waiting lines, for 2 s at most.
 struct log_thread {
   log_thread();
   ~log_thread();
@@ -104,22 +105,24 @@ struct log_thread {
   log_thread& operator=(const log_thread&) = delete;
 };
 
-/// Waits until what was logged is written, for 2 s at most.
+/// Waits until all lines so far are written, for 2 s at most.
 void flush_log();
 
-/// Lines that were lost since the start, as nobody took them or the file was full.
+/// The number of lines lost since the start, for a slow reader or a full disk.
 /// Thread: any
 std::uint64_t log_lines_lost();
 
-/// Commands to be copied into a shell: on stderr as they are, in a file a line of the log each.
+/// Logs commands to copy into a shell: on stderr as they are, in a file as a line of the log each.
 void log_commands(const std::vector<std::string>& commands);
+/// False: the log goes to stderr.
 bool log_goes_to_a_file();
 
-/// What lines of this thread belong to from now on, for the json format: "shard-0", "control".
+/// Sets the component of this thread's lines, for the json format: "shard-0", "control".
 /// Owns: a copy
 void set_log_component(std::string_view name);
 
-/// Joins the parts (text, numbers, anything with a to_string) to one line, if the level is shown.
+/// Logs the joined parts (text, numbers, anything with a to_string) as a line, if the level is
+/// shown.
 template <class... Parts>
 void log_parts(log_level level, const log_text& first, const Parts&... parts) {
   if (!log_enabled(level)) return;

@@ -16,7 +16,7 @@ std::optional<std::uint64_t> log_limit::admit(log_place place, time_point now) {
   if (gained > 0) {
     const auto room = static_cast<std::int64_t>(at_once_ - b.left);
     b.left += static_cast<std::uint32_t>(std::min<std::int64_t>(room, gained));
-    // The rest of the time counts towards the next one.
+    // The rest of the time counts for the next token.
     b.since += gained * each_;
   }
   if (b.left == 0) {

@@ -9,15 +9,15 @@
 
 namespace tonel::actors {
 
-/// Where in the code a line is logged: the kind of message that it is. None: not limited.
+/// The place in the code that logs a line, which stands for its kind. Null: not limited.
 struct log_place {
   const char* file = nullptr;
   unsigned line = 0;
 };
 
-/// How many lines of each kind may be written, so that nobody who makes us log something fills a disk:
-/// some at once, then a few a minute.
-/// Shape:  a token bucket for each place in the code, of which there are some dozens
+/// Limits the lines of each kind, so that nobody can fill a disk by causing lines: some at once,
+/// then a few a minute.
+/// Shape:  a token bucket for each place in the code; there are some dozens
 /// Thread: one at a time
 class log_limit {
 public:
@@ -25,8 +25,8 @@ public:
 
   log_limit(std::uint32_t at_once, std::chrono::milliseconds each) noexcept
       : at_once_(at_once), each_(each) {}
-  /// How many lines of the kind were left out since the last one that was written, if one may be
-  /// written now; else nothing, and this one is counted.
+  /// Whether to write a line of this kind: gives the number of lines suppressed since the last one;
+  /// none: suppress this one, too.
   std::optional<std::uint64_t> admit(log_place place, time_point now);
 
 private:

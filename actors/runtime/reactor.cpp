@@ -15,9 +15,9 @@ namespace tonel::actors {
 
 namespace {
 
-// Messages one actor handles before the next has its turn; and how often actors, and timers, have
-// theirs before the descriptors do: large enough to amortise, small enough to stay fair. When
-// thousands of sessions end at one moment, the others' datagrams do not wait for all of them.
+// The messages that one actor handles before the next has its turn; and the rounds of actors and
+// timers before the descriptors' turn: large enough to amortise, small enough to stay fair. When
+// thousands of sessions end at once, other sessions' datagrams must not wait for all of them.
 constexpr std::size_t max_throughput = 64;
 constexpr int max_rounds = 8;
 constexpr std::size_t max_turns = 64;
@@ -29,7 +29,7 @@ reactor::reactor(caf::actor_system& system, std::unique_ptr<sys::event_loop> loo
 
 reactor::~reactor() {
   stop();
-  if (current() == this) current() = nullptr; // the next reactor may lie at this address
+  if (current() == this) current() = nullptr; // the next reactor may have this address
   take_inbox();
   for (auto* job : jobs_)
     caf::intrusive_ptr_release(job);
@@ -61,7 +61,7 @@ void reactor::start(const std::string& name) {
   thread_ = std::thread{[this, name] {
     sys::name_thread(name);
     set_log_component(name);
-    // The default of 50 us would add itself to each rest.
+    // The default of 50 us would be added to each rest.
     sys::set_timer_slack(std::chrono::nanoseconds{1});
     while (!stop_)
       run_once(protocol::duration{-1});
@@ -108,7 +108,7 @@ void reactor::fire_timers() {
   while (next_expired_ < end) {
     const auto token = expired_[next_expired_++];
     auto* s = find(token);
-    // Its owner may have ended, or armed it anew, since it fell due.
+    // Its owner may have ended or armed it again since it was due.
     if (s != nullptr && std::exchange(s->due, false)) deliver(token, timer_event{});
   }
 }
@@ -130,7 +130,7 @@ void reactor::run_once(protocol::duration limit) {
     }
   }
   if (count == 0) {
-    // What was queued meanwhile has called wake(), so that this wait does not last.
+    // A message queued meanwhile has called wake(), which ends this wait at once.
     const auto wait_for = is_done() && !has_inbox_ && !stop_ ? limit : protocol::duration::zero();
     count = loop_->wait(ready_.data(), ready_.size(), wait_for);
   }
@@ -142,7 +142,7 @@ void reactor::run_once(protocol::duration limit) {
   for (std::size_t i = 0; i < count; ++i)
     deliver(ready_[i].token,
             fd_event{ready_[i].token, ready_[i].readable, ready_[i].writable, ready_[i].failed});
-  // Or another reactor at this address would be taken for the one that this thread runs.
+  // Otherwise another reactor at this address would be taken for the one of this thread.
   current() = nullptr;
 }
 
@@ -153,7 +153,7 @@ bool reactor::is_idle(reactor_actor& actor) const noexcept {
 
 template <class Event> void reactor::deliver(std::uint64_t token, const Event& event) {
   auto* s = find(token);
-  if (s == nullptr) return; // its owner went away within this very pass
+  if (s == nullptr) return; // the owner has ended within this pass
   // The owner may end in its handler and release the slot.
   const auto guard = s->owner_ref;
   hand(*s->owner, event);
@@ -190,7 +190,7 @@ void reactor::release(std::uint64_t token) noexcept {
   s->due = false;
   s->fd = -1;
   free_slots_.push_back(static_cast<std::uint32_t>(token));
-  // Last, and from locals: destroying what is kept, or the actor, may come back here.
+  // Last, and by locals: destroying `keep` or the actor may call this function again.
   const auto keep = std::move(s->keep);
   const auto owner = std::move(s->owner_ref);
 }
@@ -210,8 +210,8 @@ reactor::watch_id reactor::watch(int fd, sys::interest what, reactor_actor* owne
 }
 
 void reactor::change(watch_id watch, sys::interest what) noexcept {
-  // Called where a slab returns, which must not throw; it fails for a closed descriptor alone, and
-  // those are kept open by their watch.
+  // Called when a slab returns, so it must not throw; it only fails for a closed descriptor, and a
+  // watch keeps its descriptor open.
   if (auto* s = find(watch)) static_cast<void>(loop_->change(s->fd, what, watch));
 }
 

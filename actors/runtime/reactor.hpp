@@ -28,23 +28,23 @@
 
 namespace tonel::actors {
 
-/// A watched descriptor is ready. Delivered to its owner alone, never sent.
+/// A watched descriptor is ready. Only delivered to its owner, never sent.
 struct fd_event {
   std::uint64_t watch = 0;
   bool readable = false;
   bool writable = false;
   bool failed = false;
 };
-/// The actor's timer has expired. Delivered to its owner alone, never sent.
+/// The actor's timer has expired. Only delivered to its owner, never sent.
 struct timer_event {};
 
 class reactor_actor;
 
 /// An event loop that is a CAF execution unit: actors spawned on it run on its thread, their
 /// mailboxes are drained between two waits, and readiness of a descriptor is delivered to its owner
-/// as a message, so that an exception ends that actor and nothing else.
-/// Owns:   a reference to each actor with a watch or timer, until it is gone
-/// Thread: one (start(), or the caller of run_once()); exec_later() and stop() from any
+/// as a message, so that an exception only ends that actor.
+/// Owns:   a reference to each actor with a watch or timer, until that is released
+/// Thread: one (that of start(), or the caller of run_once()); exec_later() and stop() any
 class reactor : public caf::execution_unit {
 public:
   using watch_id = std::uint64_t;
@@ -54,55 +54,55 @@ public:
   reactor(const reactor&) = delete;
   reactor& operator=(const reactor&) = delete;
 
-  /// Takes over the caller's reference to job.
+  /// Runs a job (an actor with messages) on this loop; takes over the caller's reference.
   void exec_later(caf::resumable* job) override;
 
-  /// The thread has that name, in the log and for the system's tools (15 characters at most).
+  /// Starts the thread. name: in the log, and for tools such as ps (15 characters at most)
   void start(const std::string& name);
-  /// Ends the thread. Call after await_all_actors_done(): no actor of this reactor is left then.
+  /// Ends the thread. Call it after await_all_actors_done(), when no actor of this reactor is left.
   void stop();
-  /// One pass: what is queued, then descriptors and timers, waiting for at most `limit` (negative: no
-  /// limit) if nothing is queued. Tests call it instead of start().
+  /// Makes one pass: queued messages, then descriptors and timers; waits at most `limit` (negative:
+  /// no limit) if nothing is queued. Tests call it instead of start().
   void run_once(protocol::duration limit);
-  /// No actor of this reactor has messages or a timer due whose turn was put off to the next pass.
+  /// Whether no message or timer has been put off to the next pass.
   bool is_done() const noexcept { return jobs_.empty() && next_expired_ == expired_.size(); }
 
-  /// Called between passes, on the loop's thread (slabs that other threads gave back).
+  /// hook: called between passes, on the loop's thread (to collect slabs)
   void set_between_passes(std::function<void()> hook) { between_passes_ = std::move(hook); }
-  /// Called once after each resume from suspend, on the loop's thread.
+  /// hook: called after each resume from suspend, on the loop's thread
   void set_on_resume(std::function<void()> hook) { on_resume_ = std::move(hook); }
-  /// How long at most to rest after a pass whose readers found several datagrams, so that the next
-  /// finds more of them together (as a NIC's rx-usecs does); zero: never.
+  /// most: the longest rest after a pass whose readers found several datagrams, so that the next
+  ///       finds more of them together (as rx-usecs of network cards does); zero: never
   void set_coalescing(protocol::duration most) noexcept { coalescing_.set_most(most); }
-  /// For readers: so many datagrams were found in this pass.
+  /// For readers: adds datagrams found in this pass.
   void found(std::size_t datagrams) noexcept { found_ += datagrams; }
-  /// Makes a sleeping loop pass once. Any thread.
+  /// Makes a sleeping loop pass once. Thread: any
   void nudge() noexcept;
 
   protocol::time_point now() const noexcept { return loop_->now(); }
-  /// For how long some messages or timers have always had to wait for the next pass: more comes than is
-  /// done. Whoever can refuse work does it then.
+  /// For how long messages or timers have always had to wait for the next pass, since more come
+  /// than are done. Actors that can refuse work do so then.
   protocol::duration behind() const noexcept { return loop_->now() - caught_up_; }
   bool is_current() const noexcept { return current() == this; }
-  /// The actor that handles a message on this thread at the moment.
+  /// The actor that handles a message on this thread now.
   static reactor_actor& running() noexcept { return *current()->running_.back(); }
 
-  // For reactor_actor, on the loop's thread. `keep` lives as long as the watch: the descriptor's
-  // owner, so that its number is not given away while it is watched.
+  // For reactor_actor, on the loop's thread. keep: an owner of the descriptor, kept as long as the
+  // watch, so that its number is not used again while it is watched.
   watch_id watch(int fd, sys::interest what, reactor_actor* owner,
                  std::shared_ptr<void> keep = nullptr);
   void change(watch_id watch, sys::interest what) noexcept;
   void forget(watch_id watch) noexcept;
   sys::timer_wheel::timer_id create_timer(reactor_actor* owner);
   sys::timer_wheel& timers() noexcept { return loop_->timers(); }
-  /// Nothing: disarmed. Either way one that is due and has not had its turn is forgotten.
+  /// at: none disarms the timer. A due timer whose turn has not come is forgotten in any case.
   void arm_timer(sys::timer_wheel::timer_id timer, std::optional<protocol::time_point> at);
   void destroy_timer(sys::timer_wheel::timer_id timer) noexcept;
 
-  /// Whether the actor, one of this reactor's, is at rest with an empty mailbox: a message that it is
-  /// handed now overtakes nothing.
+  /// Whether an actor of this reactor is at rest with an empty mailbox, so that a direct call
+  /// overtakes no message.
   bool is_idle(reactor_actor& actor) const noexcept;
-  /// For reactor_actor: whose messages are handled until this goes.
+  /// For reactor_actor: makes `actor` the running() one as long as it lives.
   class running_scope {
   public:
     running_scope(reactor& on, reactor_actor& actor) : on_(on) { on_.running_.push_back(&actor); }
@@ -114,7 +114,7 @@ public:
     reactor& on_;
   };
 
-  /// Spawns a function-based pinned actor on this reactor. Any thread.
+  /// Spawns a function-based pinned actor on this reactor. Thread: any
   template <class Function, class... Ts> caf::actor spawn(Function function, Ts&&... xs) {
     caf::actor_config config{this};
     return system().spawn_functor<caf::no_spawn_options>(std::true_type{}, config, function,
@@ -122,7 +122,7 @@ public:
   }
 
 private:
-  // What a token of the event loop stands for: generation << 32 | index.
+  // The watch or timer of a token of the event loop: generation << 32 | index.
   struct slot {
     caf::strong_actor_ptr owner_ref;
     reactor_actor* owner = nullptr;
@@ -136,7 +136,7 @@ private:
   slot* find(std::uint64_t token) noexcept;
   void release(std::uint64_t token) noexcept;
   template <class Event> void deliver(std::uint64_t token, const Event& event);
-  /// Has the owner of a descriptor or timer, which is at rest, handle its event before this returns.
+  /// Lets an actor at rest handle the event of its descriptor or timer within this call.
   template <class Event> void hand(reactor_actor& actor, const Event& event);
   void run_jobs();
   void fire_timers();
@@ -147,10 +147,10 @@ private:
   std::function<void()> between_passes_;
   std::function<void()> on_resume_;
   coalescing coalescing_;
-  std::vector<reactor_actor*> running_; ///< handling messages, the innermost last
+  std::vector<reactor_actor*> running_; ///< actors that handle messages, the innermost last
   std::size_t found_ = 0;
   protocol::time_point caught_up_{};
-  std::array<sys::ready_event, 64> ready_{}; ///< of this pass
+  std::array<sys::ready_event, 64> ready_{}; ///< events of this pass
   std::thread thread_;
   std::atomic<bool> stop_{false};
   std::atomic<bool> has_inbox_{false};
@@ -159,9 +159,9 @@ private:
   std::deque<caf::resumable*> jobs_;
   std::deque<slot> slots_;
   std::vector<std::uint32_t> free_slots_;
-  std::vector<std::uint64_t> timer_tokens_; // by timer id
-  std::vector<std::uint64_t> expired_;      ///< tokens of timers that are due
-  std::size_t next_expired_ = 0;            ///< those before it have had their turn
+  std::vector<std::uint64_t> timer_tokens_; ///< indexed by timer id
+  std::vector<std::uint64_t> expired_;      ///< tokens of due timers
+  std::size_t next_expired_ = 0;            ///< index of the next one whose turn it is
 };
 
 } // namespace tonel::actors

@@ -13,7 +13,7 @@ reactor_actor::reactor_actor(caf::actor_config& config)
     : caf::event_based_actor(config), loop_(dynamic_cast<reactor&>(*config.host)) {
   set_exception_handler(
       [this](caf::scheduled_actor*, std::exception_ptr& thrown) { return fault(thrown); });
-  // CAF's default prints to stdout; a message that nobody handles is a bug, worth a line in debug.
+  // CAF's default prints to stdout; a message without handler is a bug, worth a line in debug.
   set_default_handler([](caf::scheduled_actor* self, caf::message_view& view) {
     log_debug("the ", self->name(), " actor does not take ", view.content().stringify());
     return caf::result<caf::message>{caf::sec::unexpected_message};
@@ -54,8 +54,8 @@ caf::resumable::resume_result reactor_actor::resume(caf::execution_unit* unit,
 }
 
 bool reactor_actor::cleanup(caf::error&& reason, caf::execution_unit* unit) {
-  // The reactor's references to this actor go here, on its thread, and may be the last ones. An actor
-  // that is destroyed without having run has none, and no reference may be made of it any more.
+  // Releases the reactor's references to this actor, on its thread; they may be the last ones. An
+  // actor destroyed without having run has none, and no reference to it may be made any more.
   caf::strong_actor_ptr guard;
   if (!watches_.empty() || timer_) guard.reset(ctrl());
   for (const auto id : watches_)

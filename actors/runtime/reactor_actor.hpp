@@ -18,22 +18,22 @@
 
 namespace tonel::actors {
 
-/// Base of every actor of ours: runs on the reactor that it was spawned on, whoever sends to it.
+/// Base of all our actors: runs on the reactor that it was spawned on, whoever sends to it.
 class reactor_actor : public caf::event_based_actor {
 public:
   explicit reactor_actor(caf::actor_config& config);
   ~reactor_actor() override;
 
   using caf::event_based_actor::enqueue;
-  /// Resumed by its own reactor, not by the sender's execution unit.
+  /// Queues a message; the actor's own reactor runs it, not the sender's execution unit.
   void enqueue(caf::mailbox_element_ptr element, caf::execution_unit* sender_unit) override;
-  /// As CAF's own brokers say it: bound to one thread.
+  /// Bound to one thread, like CAF's brokers.
   subtype_t subtype() const override { return caf::resumable::io_actor; }
   resume_result resume(caf::execution_unit* unit, std::size_t max_throughput) override;
   bool cleanup(caf::error&& reason, caf::execution_unit* unit) override;
 
-  /// What an exception in a handler ends this actor with, logged. Supervisors call `before` first, to
-  /// take their children along.
+  /// before: called when an exception in a handler ends this actor, so that a supervisor ends its
+  ///         children
   void on_fault(std::function<void()> before);
 
   reactor& loop() noexcept { return loop_; }
@@ -42,27 +42,28 @@ public:
   /// Delivers fd_event to this actor until it ends.
   reactor::watch_id watch(int fd, std::shared_ptr<void> keep = nullptr);
   void unwatch(reactor::watch_id watch) noexcept;
-  /// Delivers timer_event at `at`; one timer an actor, armed again it moves. Nothing: disarmed.
+  /// Delivers timer_event at `at`. An actor has one timer, which this moves; none: disarms it.
   void arm(std::optional<protocol::time_point> at);
 
-  /// Where batches of that kind enter, as inlet<Batch>* (actors/inlet.hpp); null: through the mailbox.
+  /// The inlet for batches of this kind, as inlet<Batch>* (inlet.hpp); null: they come by the
+  /// mailbox.
   virtual void* find_inlet(const std::type_info& batch) noexcept;
 
-  /// Runs a handler at once, as if a message had come to this actor, which is at rest; what it throws
-  /// ends this actor.
+  /// Runs a handler at once, as if a message had come. Only call it for an actor at rest; an
+  /// exception of the handler ends this actor.
   template <class Handler> void take_now(Handler handler) {
     const reactor::running_scope scope{loop_, *this};
     context(&loop_);
     try {
       handler();
-    } catch (...) { // as CAF does with what the handlers of a behaviour throw
+    } catch (...) { // as CAF does for handlers of a behaviour
       quit(fault(std::current_exception()));
     }
     finalize();
   }
 
-  /// The loop's events, for states that have a handler of their own (`on`, see pinned). False: it is
-  /// to be looked for in the behaviour.
+  /// Events of the loop, for states with a handler of their own (`on`, see pinned). False: use the
+  /// behaviour's handler.
   virtual bool take(const fd_event& event);
   virtual bool take(timer_event event);
 
@@ -77,7 +78,7 @@ private:
 };
 
 template <class Event> void reactor::hand(reactor_actor& actor, const Event& event) {
-  bool taken = true; // what throws has ended the actor
+  bool taken = true; // stays true if the handler throws, which ends the actor
   actor.take_now([&] { taken = actor.take(event); });
   if (taken) return;
   const running_scope scope{*this, actor};
@@ -92,7 +93,7 @@ struct has_handler<State, Message,
                    std::void_t<decltype(std::declval<State&>().on(std::declval<Message&>()))>>
     : std::true_type {};
 
-/// Calls the `on` of a state, and shows its inlets.
+/// Passes events to the `on` of a state, and finds its inlets.
 template <class State> class state_actor : public reactor_actor {
 public:
   using reactor_actor::reactor_actor;
@@ -104,8 +105,8 @@ private:
   template <class Event> bool give(Event& event);
 };
 
-/// An actor with state on a reactor: `behavior f(pinned<f_state>* self, ...)`. A state whose actor gets
-/// events often has an `on(event)` for them; one that takes batches derives from inlets<...>.
+/// An actor with state on a reactor: `behavior f(pinned<f_state>* self, ...)`. The state has an
+/// `on(event)` if the actor gets many events, and derives from inlets<...> if it takes batches.
 template <class State> using pinned = caf::stateful_actor<State, state_actor<State>>;
 
 template <class State>
@@ -132,8 +133,8 @@ void* state_actor<State>::find_inlet([[maybe_unused]] const std::type_info& batc
     return nullptr;
 }
 
-/// The state of the actor whose handler this is, for behaviours without captures: one serves all
-/// actors of a kind, where there are thousands, and stays in the cache.
+/// The state of the running actor, for behaviours without captures: one behaviour serves all actors
+/// of a kind, perhaps thousands, and stays in the cache.
 template <class State> State& state_of_handler() noexcept {
   return static_cast<pinned<State>&>(reactor::running()).state;
 }

@@ -16,9 +16,9 @@ namespace {
 
 using caf_clock = caf::detail::thread_safe_actor_clock;
 
-/// Each actor that ends has the clock cancel its timeouts. CAF's takes a lock for that, wakes its thread,
-/// and has the actor's wait when 64 such wishes have come together; with some thousand sessions a second
-/// that was a sixth of all time. Where no timeout has ever been set there is nothing to cancel.
+/// A clock that ignores cancellations as long as no timeout was ever set. Each ending actor cancels
+/// its timeouts; for that CAF's clock takes a lock, wakes its thread, and blocks after 64
+/// cancellations, which took a sixth of all time with some thousand sessions a second.
 class lazy_clock final : public caf_clock {
 public:
   explicit lazy_clock(caf_clock& real) : real_(real) {}
@@ -62,7 +62,7 @@ private:
   }
 
   caf_clock& real_;
-  // An actor sets its timeouts before it cancels them, on one thread.
+  // No race: an actor sets and cancels its timeouts on one thread.
   std::atomic<bool> is_used_{false};
 };
 
@@ -84,7 +84,7 @@ private:
 
 void use_idle_scheduler(caf::actor_system_config& config) {
   config.load<idle_scheduler>();
-  // Its default would be as many threads as there are processors, each of which polls.
+  // The default is a thread for each processor, all of which poll.
   config.set("scheduler.max-threads", std::size_t{1});
 }
 

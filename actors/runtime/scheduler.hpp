@@ -6,9 +6,9 @@ class actor_system_config;
 
 namespace tonel::actors {
 
-/// CAF's own scheduler as this program needs it: hardly. All of its actors run on reactors, which have
-/// their timers, too; so one worker is enough, which sleeps, and an actor that ends wakes no clock.
-/// Timeouts of CAF work all the same; once one has been set, ends cost what they cost elsewhere.
+/// Sets up CAF's scheduler for a program that hardly needs it: all actors and timers are on
+/// reactors, so one sleeping worker is enough, and the end of an actor wakes no clock. CAF's
+/// timeouts still work; once one was set, ends of actors cost as much as usual.
 void use_idle_scheduler(caf::actor_system_config& config);
 
 } // namespace tonel::actors

@@ -6,16 +6,16 @@
 
 namespace tonel::actors {
 
-/// Memory for what each wake-up gathers and passes on: lent to a vector that is filled, taken back when
-/// that has been handled. So a wake-up allocates nothing, and no session keeps memory of its own.
-/// Shape: at most four vectors, empty, each as large as a wake-up has needed
+/// Memory for the batches of a wake-up: lent to a vector to fill, taken back once that was handled.
+/// So a wake-up allocates nothing, and no session keeps memory of its own.
+/// Shape: at most four empty vectors, each as large as a wake-up has needed
 template <class T> class spare_vectors {
 public:
-  /// To one that is empty and has none.
+  /// Lends memory to an empty vector that has none.
   void lend(std::vector<T>& to) noexcept {
     if (count_ > 0 && to.capacity() == 0) to.swap(kept_[--count_]);
   }
-  /// Its content goes.
+  /// Clears the vector and takes its memory back.
   void take_back(std::vector<T>& from) noexcept {
     from.clear();
     if (from.capacity() == 0) return;

@@ -8,7 +8,7 @@ namespace tonel::actors {
 namespace {
 
 constexpr std::size_t source_share = 16;
-// Where few sessions may be, some must do for the applications of one host.
+// The least share, for the applications of one host, if few sessions are permitted in all.
 constexpr std::size_t least_per_source = 64;
 
 } // namespace

@@ -11,38 +11,38 @@
 
 namespace tonel::actors {
 
-/// What a shard counts beside the causes of protocol::errc.
+/// The counters of a shard besides the causes of protocol::errc.
 enum class counter : std::uint8_t {
-  tun_packets_in,     ///< packets read, merged ones counted once
-  tun_packets_joined, ///< from IP fragments
+  tun_packets_in,     ///< packets read; merged ones count once
+  tun_packets_joined, ///< packets put together from IP fragments
   tun_segments_in,    ///< TCP segments in them
-  tun_bytes_in,       ///< octets of IP
-  tun_segments_out,   ///< super-segments counted once
-  tun_write_dropped,  ///< refused by the device or its queue full
-  datagrams_in,       ///< from applications or upstreams
+  tun_bytes_in,       ///< octets of IP packets read
+  tun_segments_out,   ///< segments written; super-segments count once
+  tun_write_dropped,  ///< segments refused by the device, or its queue was full
+  datagrams_in,       ///< from applications or the upstream
   datagram_bytes_in,
-  datagrams_out, ///< to applications or upstreams
+  datagrams_out, ///< to applications or the upstream
   datagram_bytes_out,
-  udp_send_dropped,   ///< socket buffer full or too large
-  udp_send_refused,   ///< ECONNREFUSED and its like
-  pending_dropped,    ///< waited for a session to open: too many, too old
-  session_refused,    ///< a limit on sessions or streams, or no descriptor or port left
-  sessions_displaced, ///< ended for want of places, so that others could come
-  syns_deferred,      ///< not answered, since there was too much to do
+  udp_send_dropped,   ///< datagrams: socket buffer full, or too large
+  udp_send_refused,   ///< datagrams: ECONNREFUSED and the like
+  pending_dropped,    ///< datagrams that waited for a session: too many, or too old
+  session_refused,    ///< sessions or streams refused: a limit, or no descriptor or port left
+  sessions_displaced, ///< sessions ended to make place for others
+  syns_deferred,      ///< SYNs not answered, since the shard was behind
   sessions_opened,
   sessions_closed,
-  sessions_moved, ///< of the server: a hello came from another address than those before
+  sessions_moved, ///< server: a hello came from another address than earlier ones
   streams_opened,
   streams_ended,
-  streams_failed,  ///< ended by a fault of ours
-  slab_pool_empty, ///< a reader had to wait for slabs
+  streams_failed,  ///< ended by a fault of the program
+  slab_pool_empty, ///< times that a reader had to wait for slabs
   count_,
 };
 inline constexpr std::size_t counter_count = static_cast<std::size_t>(counter::count_);
 const char* to_string(counter c) noexcept;
 
 /// The counters of one shard.
-/// Thread: written by the shard's thread alone; read by any
+/// Thread: the shard's writes; any reads
 class counters {
 public:
   void add(counter c, std::uint64_t n = 1) noexcept { bump(own_[static_cast<std::size_t>(c)], n); }
@@ -65,7 +65,7 @@ private:
   std::array<std::atomic<std::uint64_t>, protocol::errc_count> dropped_{};
 };
 
-/// Lines of the log that were lost: a counter of the process, not of a shard.
+/// Name of the counter of lost log lines, which belongs to the process, not to a shard.
 inline constexpr const char* log_dropped_name = "log_dropped";
 
 /// "name value" for each counter that is not zero, summed over the shards.

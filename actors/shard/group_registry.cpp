@@ -46,7 +46,7 @@ std::optional<protocol::group_place> group_registry::open(const protocol::four_t
              " sessions of older clients, as many as an address may have; new ones are refused "
              "(said once a minute)");
   if (owner == 0) return std::nullopt;
-  // Made outside of the lock, which their ends take.
+  // Made outside the lock, since their ends take the lock.
   const auto leave = [this, tuple, token](const std::uint64_t* p) {
     const std::lock_guard lock{mutex_};
     groups_.remove(tuple.remote.address, token, *p);

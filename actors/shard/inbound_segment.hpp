@@ -6,7 +6,7 @@
 
 namespace tonel::actors {
 
-/// One received packet of a stream: its parsed header, and the whole packet.
+/// One received packet of a stream: its parsed header and the whole packet.
 struct inbound_segment {
   protocol::segment_repr header;
   sys::chunk packet;

@@ -7,11 +7,11 @@ namespace tonel::actors {
 
 namespace {
 
-// Looks for one that is wanted. If all were in vain, the next to ask goes on from there.
+// The most looks in one call. If all are in vain, the next call goes on from there.
 constexpr int looks_at_most = 64;
 
-// So long a source's own session is not held to be without an answer, if others have had theirs: it is
-// the one that the upstream is about to answer.
+// Within this time a session of a source with answered sessions is not considered unanswered: the
+// upstream may be about to answer it.
 constexpr auto answer_time = std::chrono::seconds{1};
 
 } // namespace

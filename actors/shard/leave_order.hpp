@@ -17,18 +17,18 @@
 
 namespace tonel::actors {
 
-/// What a session was good for; its streams write it.
+/// The use of a session so far; written by its streams.
 /// Thread: the shard's
 struct session_use {
   using list = std::vector<std::uint64_t>;
 
-  protocol::time_point last{}; ///< when a datagram last passed
+  protocol::time_point last{}; ///< time of the last datagram
   std::uint8_t sent = 0;       ///< datagrams into the tunnel; 2: two or more
-  std::uint8_t got = 0;        ///< and out of it
+  std::uint8_t got = 0;        ///< datagrams out of it; 2: two or more
   std::uint64_t session = 0;
-  std::shared_ptr<list> answered; ///< where it says that datagrams have passed both ways
+  std::shared_ptr<list> answered; ///< takes `session` once datagrams have passed both ways
 
-  /// So many datagrams have passed this way.
+  /// Notes datagrams that have passed this way.
   void note(std::uint8_t session_use::*way, std::size_t datagrams, protocol::time_point now) {
     last = now;
     auto& count = this->*way;
@@ -38,38 +38,39 @@ struct session_use {
   }
 };
 
-/// Tells which session goes first when places run short. At the server those that have not carried
-/// datagrams both ways, the oldest first: anyone can open them. Then those of one question and one
-/// answer, then the others, the longest silent first. At the client, where nobody but its own
-/// applications opens sessions, one without an answer goes last: it may be about to come.
-/// Shape:  a session says when it has been answered; of what it does then nothing is told, so it stands
-///         where it was last seen, and is looked at again when it is in front
-/// Units:  add, remove and first take O(log n) for each session that was answered since the last call,
-///         and a bounded number of looks
+/// The order in which sessions end when places run short. At a server first those that have not
+/// carried datagrams both ways, the oldest first, since anyone can open them; then those with one
+/// question and one answer; then the others, the longest silent first. At a client, where only its
+/// own applications open sessions, those without an answer come last, since it may be about to
+/// come.
+/// Shape:  a session tells when it was answered, but nothing later: so it stays where it was last
+///         seen, and is looked at again when it comes to the front
+/// Units:  add, remove and first take O(log n) for each session answered since the last call, and a
+///         limited number of looks
 /// Thread: the shard's
 class leave_order {
 public:
   using id = std::uint64_t;
   enum class merit : std::uint8_t {
-    unproven, ///< no datagram, or none in one direction
-    one_shot, ///< one each way
-    proven,
+    unproven, ///< no datagrams, or only in one direction
+    one_shot, ///< one datagram each way
+    proven,   ///< more than that
   };
   struct candidate {
     id session = 0;
     merit worth = merit::unproven;
-    protocol::time_point since{}; ///< silent; unproven: there
+    protocol::time_point since{}; ///< of its last datagram; unproven: of its start
   };
 
   explicit leave_order(role side) noexcept : side_(side) {}
-  /// source: whom first_of() asks for; none: nobody does
+  /// source: for first_of(); unspecified: not needed
   void add(id session, const protocol::ip_address& source, std::shared_ptr<session_use> use,
            protocol::time_point now);
   void remove(id session) noexcept;
   std::size_t size() const noexcept { return entries_.size(); }
-  /// Of all.
+  /// The first of all sessions; none: there are none.
   std::optional<candidate> first();
-  /// Of one source.
+  /// The first session of a source; none: there are none.
   std::optional<candidate> first_of(const protocol::ip_address& source, protocol::time_point now);
 
 private:
@@ -86,10 +87,11 @@ private:
   static merit merit_of(const session_use& use) noexcept;
   candidate candidate_of(const entry_map::value_type& each) const noexcept;
   std::uint8_t rank_of(merit worth) const noexcept;
-  /// Puts it where it belongs now; false: there it was.
+  /// Moves an entry to its present place; false: it was there already.
   bool look(entry_map::value_type& each);
+  /// Looks at the sessions that were answered since the last call.
   void hear();
-  /// The first from this rank on.
+  /// The first entry from this rank on.
   std::optional<candidate> front(line& all, merit from);
 
   role side_;

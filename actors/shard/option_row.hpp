@@ -5,7 +5,7 @@
 
 namespace tonel::actors {
 
-/// Which end of the tunnel this process is.
+/// The end of the tunnel that this process is.
 enum class role : std::uint8_t { client, server };
 
 /// A text that may differ between tonelc and tonels.
@@ -18,14 +18,14 @@ struct by_role {
   constexpr std::string_view of(role side) const { return side == role::client ? client : server; }
 };
 
-/// What an option is said of.
+/// What an option applies to.
 enum class option_scope : std::uint8_t {
   process,
-  tunnel,       ///< may stand in a [tunnel.NAME] section
-  command_line, ///< makes no sense in a file: --help, --config and their like
+  tunnel,       ///< permitted in a [tunnel.NAME] section
+  command_line, ///< makes no sense in a file: --help, --config and the like
 };
 
-/// The headings of --help, in their order.
+/// The headings of --help, in order.
 enum class option_heading : std::uint8_t {
   tunnel,
   device,
@@ -37,25 +37,25 @@ enum class option_heading : std::uint8_t {
   other,
 };
 
-/// Which programs an option is for. The other one takes and judges it, and does no more, so that both
-/// sides can share their options.
+/// The programs that use an option. The other program only checks it, so that both sides can share
+/// their options.
 enum class used_by : std::uint8_t { both, client, server };
 
-/// What one option is called, takes and means: the parser, the check of the values, --help, the man
-/// pages, completions and the documentation's lists all have it from here.
-/// Shape: a value for tables; each of the member functions gives a row with one thing more
+/// The name, values and meaning of one option, for the parser, the check of values, --help, man
+/// pages, completions and the lists in the documentation.
+/// Shape: a value for tables; each member function gives a row with one property more
 struct option_row {
-  const char* name = ""; ///< without the dashes
-  by_role argument;      ///< what stands for the value in --help; empty: takes none
-  by_role preset;        ///< the value when not given, as it would be typed; empty: none
-  by_role text;
-  char letter = 0;                   ///< 0: has no short form
+  const char* name = "";             ///< without the dashes
+  by_role argument;                  ///< placeholder of the value in --help; empty: no value
+  by_role preset;                    ///< the default, as typed; empty: none
+  by_role text;                      ///< the meaning
+  char letter = 0;                   ///< short form; 0: none
   std::uint64_t least = 0, most = 0; ///< range of a number; most 0: not a number
-  const char* choices = "";          ///< words that it takes, or offers, each followed by a blank
+  const char* choices = "";          ///< permitted or suggested words, each followed by a blank
   option_heading group = option_heading::tunnel;
   option_scope scope = option_scope::process;
   used_by programs = used_by::both;
-  bool secret = false; ///< never shown, nor told by an error
+  bool secret = false; ///< the value is never shown, not even in errors
 
   constexpr option_row() = default;
   constexpr option_row(const char* called, by_role takes, by_role otherwise, by_role means)

@@ -60,7 +60,7 @@ session_limits::place session_limits::admit(const protocol::ip_address& source,
   if (sessions_ - leaving_ >= bounds_.sessions) return place{refusal::all};
   if (opening_ >= bounds_.opening) return place{refusal::opening};
   if (!sources_->take(source, bounds_.per_source)) return place{refusal::source};
-  // Last, so that a source that has too many uses up nothing of the others'.
+  // Last, so that a source with too many does not use up the rate of others.
   if (!new_.take(now)) {
     sources_->give_back(source);
     return place{refusal::rate};

@@ -13,19 +13,20 @@
 
 namespace tonel::actors {
 
-/// Whom an address is counted with: an IPv6 host has a whole /64 to choose from.
+/// The source that an address counts for: an IPv4 address, or an IPv6 /64, all of which one host
+/// can use.
 inline protocol::ip_address source_of(const protocol::ip_address& address) noexcept {
   return address.is_v6() ? address.network(64) : address;
 }
 
-/// How many each source has in the whole process. Chance deals out its sessions to the shards, so
-/// that with a share of the bound for each shard some would be refused long before it is reached.
-/// Shape:  a source is an IPv4 address or an IPv6 /64; a /48, of which sites have 65,536 of these, may
-///         have four times as many as each
+/// Counts sessions or streams of each source in the whole process. A limit for each shard would not
+/// do, since chance spreads a source's sessions over shards.
+/// Shape:  see source_of(); an IPv6 /48, a site with 65,536 sources, may have four times a source's
+///         number
 /// Thread: any
 class source_counts {
 public:
-  /// One more of this source; false: it has `most` already.
+  /// Counts one more of this source; false: it has `most` already.
   bool take(const protocol::ip_address& address, std::size_t most);
   void give_back(const protocol::ip_address& address) noexcept;
 
@@ -37,21 +38,21 @@ private:
   count_map counts_, sites_;
 };
 
-/// Which bound keeps another from being.
+/// The limit that forbids another session or stream.
 enum class refusal : std::uint8_t {
   none,
-  all,     ///< there are as many as may be
-  source,  ///< of this source
-  opening, ///< too many are not open yet
-  rate,    ///< too many came within this second
-  ports,   ///< client: no TCP port is left
+  all,     ///< the number in all
+  source,  ///< the number of this source
+  opening, ///< the number of those that are not open yet
+  rate,    ///< the number within a second
+  ports,   ///< client: no TCP port is free
   load,    ///< client: more come than the shard can open
 };
 inline constexpr std::size_t refusals = 7;
 
-/// Counts a shard's sessions and says whether one more may be.
-/// Shape:  bounds are the shard's share, but for per_source, which is the process'
-/// Owns:   nothing; `sources` outlives it, and it its places
+/// Limits a shard's sessions.
+/// Shape:  bounds are the shard's share, except per_source, which is for the process
+/// Owns:   nothing; `sources` outlives it, and it outlives its places
 class session_limits {
 public:
   struct bounds {
@@ -63,7 +64,7 @@ public:
   session_limits(const bounds& b, source_counts& sources)
       : bounds_(b), sources_(&sources), new_(b.per_second) {}
 
-  /// What one session takes up until this is destroyed; or nothing.
+  /// The place of one session, given up when destroyed; or no place.
   class place {
   public:
     place() = default;
@@ -74,9 +75,9 @@ public:
     }
     ~place();
     explicit operator bool() const noexcept { return limits_ != nullptr; }
-    /// Of none: why.
+    /// Why there is no place.
     refusal why() const noexcept { return why_; }
-    /// It is none of those that are opening any more.
+    /// The session does not count as opening any more.
     void opened() noexcept;
     bool has_opened() const noexcept { return opened_; }
 
@@ -92,10 +93,10 @@ public:
     refusal why_ = refusal::none;
   };
 
-  /// A place for a session of this source; none: refused.
+  /// Takes a place for a session of this source; no place: refused, see why().
   [[nodiscard]] place admit(const protocol::ip_address& source, protocol::time_point now);
   std::size_t opening() const noexcept { return opening_; }
-  /// One of those that have a place has been told to go: another may come before it is gone.
+  /// A session with a place was told to end: another may take a place before it has ended.
   void expect_leave() noexcept { ++leaving_; }
 
 private:
@@ -107,25 +108,24 @@ private:
   std::size_t leaving_ = 0;
 };
 
-/// Counts a shard's streams (server) and says whether one more may be: bounds on sessions say nothing
-/// of how many streams a peer's have.
-/// Shape:  where n sessions may be, so may 4 n + 1,024 streams: few peers may have hundreds each, and
-///         as many again while these are replaced; many peers on average 4
+/// Limits a server's streams in a shard, since limits on sessions do not limit the streams of each.
+/// Shape:  for n sessions 4 n + 1,024 streams: few clients may have hundreds each, and as many
+///         again while these are replaced; many clients on average 4
 /// Thread: the shard's; outlives its leases
 class stream_limits {
 public:
   class place;
-  /// What a stream takes up until the last copy is gone.
+  /// The place of one stream, given up with the last copy.
   using lease = std::shared_ptr<const place>;
 
-  /// b: those of the shard's sessions
+  /// b: the limits of the shard's sessions
   stream_limits(const session_limits::bounds& b, source_counts& sources)
       : most_(most(b.sessions)), per_source_(most(b.per_source)), sources_(sources),
         new_(static_cast<std::uint32_t>(most(b.per_second))) {}
 
-  /// For a stream of this source; null: refused.
+  /// Takes a place for a stream of this source; null: refused, see why().
   [[nodiscard]] lease admit(const protocol::ip_address& source, protocol::time_point now);
-  /// Why one was refused last.
+  /// Why the last stream was refused.
   refusal why() const noexcept { return why_; }
   static constexpr std::size_t most(std::size_t sessions) noexcept { return 4 * sessions + 1'024; }
 

@@ -11,16 +11,16 @@ namespace tonel::actors {
 namespace {
 
 constexpr std::uint32_t max_challenges = 1'000; // a second
-// A server that is slow for its load must not get the SYNs of all its clients twice, and four times.
+// A server that is slow under load must not get every client's SYN two or four times.
 constexpr std::uint32_t max_rivals = 200; // a second
-// To end a session takes each end some 25 us of processor time, and its FIN is one packet in a queue
-// with the others' datagrams: where thousands fall silent together, that is an eighth of the time. The
-// timers' ticks make it 50 sessions every 10 ms.
+// Ending a session takes some 25 us of processor time at each end, and its FIN shares a queue with
+// datagrams of others: if thousands fall silent together, that is an eighth of the time. With the
+// ticks of timers it is 50 sessions every 10 ms.
 constexpr auto ending_interval = std::chrono::microseconds{200};
 constexpr std::size_t first_port = 32'768;
 constexpr auto limit_silence = std::chrono::minutes{1};
 
-/// Nobody outside knows it, and each shard has another.
+/// A seed that is secret, and differs between shards.
 std::uint64_t own_seed(const process_context& context, std::size_t number) {
   const std::array<std::uint8_t, 1> input{static_cast<std::uint8_t>(number)};
   return protocol::siphash24(context.cookie_secret, input);
@@ -36,7 +36,7 @@ void reader_gate::pause(reactor::watch_id watch) {
 void reader_gate::resume() {
   const auto watches = std::move(paused_);
   paused_.clear();
-  // One whose actor has ended meanwhile is unknown to the reactor, which ignores it.
+  // The reactor ignores watches of actors that have ended meanwhile.
   for (const auto watch : watches)
     loop_.change(watch, sys::interest::readable);
 }

@@ -30,31 +30,31 @@
 
 namespace tonel::actors {
 
-/// The UDP sockets of one session at the server, each with a source port of its own; one or more.
+/// The UDP sockets of one session at the server, one or more, each with its own source port.
 using upstream_sockets = std::vector<std::shared_ptr<sys::datagram_socket>>;
 
-/// What all shards share; fixed before the first actor is spawned.
+/// The context that all shards share; fixed before the first actor is spawned.
 struct process_context {
   config settings;
   protocol::address_hash hash;
   std::array<std::uint8_t, 16> cookie_secret{};
   std::size_t shards = 1;
-  /// Client: what its remotes speak.
+  /// Client: what is known of remotes.
   std::unique_ptr<shared_remotes> remotes = std::make_unique<shared_remotes>();
-  /// Sessions, and the server's streams, by the address of their peer or application.
+  /// Counts of sessions, and of the server's streams, by source.
   std::unique_ptr<source_counts> sources = std::make_unique<source_counts>();
   std::unique_ptr<source_counts> stream_sources = std::make_unique<source_counts>();
-  /// Random octets (getrandom); an argument, so that tests decide.
+  /// Fills with random octets (host::random).
   std::function<void(protocol::byte_span)> random;
-  /// A UDP socket connected to the upstream (server).
+  /// Server: opens a UDP socket connected to the upstream.
   std::function<sys::result<std::shared_ptr<sys::datagram_socket>>(const protocol::endpoint&)>
       open_upstream;
-  /// The groups of older clients, of all shards (server).
+  /// Server: the legacy groups of all shards.
   std::shared_ptr<group_registries> groups;
   fault_provoker provoke;
 };
 
-/// Stops readers while a shard has no slab free, and lets them go on together.
+/// Pauses readers while a shard has no free slab, and resumes them together.
 class reader_gate {
 public:
   explicit reader_gate(reactor& loop) noexcept : loop_(loop) {}
@@ -66,28 +66,29 @@ private:
   std::vector<reactor::watch_id> paused_;
 };
 
-/// The TCP ports of a client's own connections, so that no two of a shard share one: with random ones
-/// alone, two of 200 sessions would. What comes back rests: the server, and trackers, remember a
-/// connection for some seconds after its end.
-/// Shape:  Linux' default range for such ports, in as many equal parts as there are shards: in turn,
-///         one of two shards would have no port but odd ones, which may share a path
-/// Thread: the shard's; outlives its leases
+/// The TCP ports for a client's streams, so that no two streams of a shard share one; with random
+/// ports, two of 200 sessions would. A returned port rests for some seconds, since server and
+/// trackers remember its connection.
+/// Shape:  Linux' default range of local ports, in an equal part for each shard; not in turn, since
+///         one of two shards would only have odd ports, which may share a path
+/// Owns:   nothing; outlives its leases
+/// Thread: the shard's
 class port_pool {
 public:
-  /// How many there are, of all shards together: a client has no more connections at a time.
+  /// The number of ports of all shards together: the most streams of a client.
   static constexpr std::size_t in_all = 60'999 - 32'768 + 1;
 
-  /// A port in use; free again with the last copy.
+  /// A port in use, returned with the last copy.
   using lease = protocol::port_lease;
 
   port_pool(std::size_t shard, std::size_t shards);
-  /// How many are not leased.
+  /// The number of ports that are not leased.
   std::size_t free() const noexcept { return free_ + resting_.size(); }
-  /// Less than one of so many is.
+  /// Whether less than one `part`-th of all ports is free.
   bool below(std::size_t part) const noexcept { return free() * part < taken_.size(); }
-  /// The first free one from a random start; null when none is.
+  /// Leases the first free port from a random start; null: none is free.
   lease take(std::uint32_t random);
-  /// Most of them are free.
+  /// Whether more than half of the ports are free.
   bool has_plenty() const noexcept { return free_ + resting_.size() > taken_.size() / 2; }
 
 private:
@@ -95,10 +96,12 @@ private:
   bool wake_oldest();
   std::vector<bool> taken_; ///< leased, or at rest
   std::size_t free_;
-  std::deque<std::size_t> resting_; ///< three quarters of all at most, the oldest first
+  std::deque<std::size_t> resting_; ///< at most three quarters of all, the oldest first
 };
 
-/// What the actors of one shard borrow. Owned by the assembly; outlives every actor.
+/// The objects that the actors of one shard share.
+/// Owns:   nothing of `process`, loop, pool and device; the assembly owns it, and it outlives every
+///         actor
 /// Thread: the shard's
 struct shard {
   shard(std::size_t number, const process_context& context, reactor& r, sys::slab_pool& p,
@@ -110,7 +113,7 @@ struct shard {
   sys::slab_pool& pool;
   sys::slab_writer slabs;
   sys::packet_device& tun;
-  std::vector<shard_tunnel> tunnels; ///< listening sockets among them: not the actors'
+  std::vector<shard_tunnel> tunnels; ///< with the listening sockets, which outlive actors
   counters stats;
   reader_gate gate;
   spare_vectors<sys::chunk> spare_chunks;
@@ -118,12 +121,12 @@ struct shard {
   spare_vectors<inbound_segment> spare_inbound;
   port_pool ports;                        ///< client
   stream_limits streams;                  ///< server
-  protocol::random_rate_limit challenges; ///< challenge ACKs of all streams together (RFC 5961 §7)
-  protocol::rate_limit rivals; ///< client: attempts beside another that has no answer yet
-  protocol::turns endings;     ///< of idle sessions
-  protocol::syn_cookie cookie; ///< server: as the acceptors of all queues have it
+  protocol::random_rate_limit challenges; ///< challenge ACKs of all streams (RFC 5961 §7)
+  protocol::rate_limit rivals;            ///< client: attempts beside an unanswered one
+  protocol::turns endings;                ///< spreads the ends of idle sessions
+  protocol::syn_cookie cookie;            ///< server: the same as in the acceptors of all queues
 
-  /// A packet from the TUN that is not taken, n datagrams in it.
+  /// Counts a dropped packet of the TUN, with n datagrams.
   void drop(const sys::chunk& packet, protocol::errc why, std::uint64_t n = 1) noexcept {
     stats.add(why, n);
     tun.dropped(packet, protocol::to_string(why));
@@ -134,19 +137,20 @@ struct shard {
   }
   /// The tunnel's entry, or null.
   shard_tunnel* find(const tunnel_ptr& tunnel) noexcept;
-  /// An even share of a bound on the whole process, at least 1.
+  /// This shard's even share of a limit on the process, at least 1.
   std::size_t share(std::size_t whole) const noexcept;
-  /// Client: a TCP port for a connection; null when none is free, which is logged once.
+  /// Client: leases a TCP port for a stream; null: none is free, which is logged once.
   port_pool::lease take_port();
-  /// Of its sessions. opening: those of a client
+  /// The limits on its sessions. `opening` is for clients
   session_limits::bounds session_bounds() const noexcept;
-  /// Server: what bounds streams. By default a source may have a quarter of all: those of sessions that
-  /// have ended answer late segments for some seconds, and a busy client has many of these.
+  /// Server: the limits on its streams. By default a source may have a quarter of all, since
+  /// streams of ended sessions answer late segments for some seconds, and a busy client has many.
   session_limits::bounds stream_bounds() const noexcept;
-  /// Logs that a bound keeps another session, of this address, from being; once a minute for each
-  /// bound. displaced: one of less worth has made way
+  /// Logs that a limit forbids another session, of this address; once a minute for each limit.
+  /// displaced: a session that is worth less has ended for it
   void limit_reached(refusal why, const protocol::ip_address& address, bool displaced);
-  /// Server: all sockets of one session; none where one could not be had, which is logged once.
+  /// Server: opens all sockets of one session; empty: one could not be opened, which is logged
+  /// once.
   upstream_sockets open_upstreams(const tunnel_config& tunnel, const protocol::endpoint& upstream);
   template <class Integer> Integer random() const {
     std::array<std::uint8_t, sizeof(Integer)> octets{};
@@ -159,7 +163,7 @@ struct shard {
 
 private:
   bool told_no_socket_ = false, told_no_port_ = false;
-  /// By reason, and whether others made way.
+  /// Indexed by refusal, and by `displaced`.
   std::array<std::array<std::optional<protocol::time_point>, 2>, refusals> told_limit_;
 };
 

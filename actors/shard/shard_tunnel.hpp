@@ -9,11 +9,11 @@
 
 namespace tonel::actors {
 
-/// A tunnel as one shard has it.
+/// A tunnel in one shard.
 struct shard_tunnel {
   tunnel_ptr settings;
   std::shared_ptr<sys::datagram_socket> listener; ///< client: this shard's
-  std::optional<protocol::endpoint> remote;       ///< nothing: not resolved yet
+  std::optional<protocol::endpoint> remote;       ///< none: not resolved yet
 };
 
 } // namespace tonel::actors

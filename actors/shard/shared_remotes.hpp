@@ -7,7 +7,7 @@
 
 namespace tonel::actors {
 
-/// What this process has learnt of the dialects that remotes speak, for the sessions of all shards.
+/// The dialects of remotes, as learnt by this process, for the sessions of all shards.
 /// Thread: any
 class shared_remotes final : public protocol::remote_knowledge {
 public:

@@ -14,19 +14,19 @@
 
 namespace tonel::actors {
 
-/// Which dialect a client speaks: `automatic` tries the native one and falls back to what it finds.
+/// The dialect of a client; `automatic` tries native, and falls back to the dialect that it finds.
 enum class wire_choice : std::uint8_t { automatic, native, tonel, phantun };
 
-/// A remote that may still have to be resolved.
+/// A remote before its name is resolved.
 struct host_port {
   std::string host; ///< name or literal address, brackets removed
   std::uint16_t port = 0;
 };
 
-/// One tunnel: what is listened on, where it goes, and how it behaves. Each member has a row below,
-/// which is all that there is to an option of a tunnel beside its use.
+/// One tunnel: its local address, its remote and its options. Each member has a row below, which is
+/// all that an option of a tunnel needs besides its use.
 struct tunnel_config {
-  std::string name;             ///< of its section; empty: the only one
+  std::string name;             ///< name of its section; empty: the only tunnel
   protocol::endpoint local_udp; ///< client: the UDP address that applications send to
   std::uint16_t local_port = 0; ///< server: the TCP port that clients connect to
   host_port remote;             ///< client: the server's TCP port; server: the upstream's UDP port
@@ -34,27 +34,27 @@ struct tunnel_config {
   wire_choice wire = wire_choice::automatic; ///< client
   std::size_t streams = 1;                   ///< client: streams a session, 1..255
   std::size_t upstream_ports = 1;            ///< server: UDP source ports a session, 1..255
-  bool accept_native = true;                 ///< server: serves clients of this program
-  bool accept_legacy = false;                ///< server: serves those of tonel 0.6.1 and phantun
-  /// A stream lives no longer; 0: as long as it works.
+  bool accept_native = true;                 ///< server: serves native clients
+  bool accept_legacy = false;                ///< server: serves tonel 0.6.1 and phantun clients
+  /// The longest life of a stream; 0: no limit.
   std::chrono::seconds deadline{0};
-  /// The first segment of each stream's direction, ahead of what the program says itself; none: none.
+  /// The first segment of each direction of a stream, ahead of all others; null: none.
   std::shared_ptr<const std::vector<std::uint8_t>> handshake_packet;
-  /// Applied to datagrams alone, never to what a stream says of itself; none: they go as they are.
+  /// Changes datagrams only, never control; null: datagrams are sent as they are.
   std::shared_ptr<const protocol::xor_cipher> cipher;
 };
 
-/// The address of a tunnel on this host: another member for either program.
+/// Stands for the tunnel's local address, a different member for each program.
 struct local_members {
   friend constexpr bool operator!=(local_members, local_members) { return false; }
 };
-/// Whom a server serves: two members.
+/// Stands for the two members that say which clients a server serves.
 struct accept_members {
   friend constexpr bool operator!=(accept_members, accept_members) { return false; }
 };
 
-/// The member that a row is about; of its type are reading, showing and comparing. With a row whose
-/// argument is a PATH the value is what the file holds.
+/// The member of a row; its type decides how it is read, shown and compared. If the row's argument
+/// is a PATH, the value is the content of the file.
 using tunnel_member =
     std::variant<local_members, accept_members, host_port tunnel_config::*,
                  std::chrono::seconds tunnel_config::*, std::size_t tunnel_config::*,
@@ -62,12 +62,13 @@ using tunnel_member =
                  std::shared_ptr<const std::vector<std::uint8_t>> tunnel_config::*,
                  std::shared_ptr<const protocol::xor_cipher> tunnel_config::*>;
 
+/// An option of a tunnel, with the member that holds its value.
 struct tunnel_row {
   option_row option;
   tunnel_member member;
 };
 
-/// Every option of a tunnel, in the order in which they are read, and listed.
+/// Every option of a tunnel, in the order of reading and listing.
 inline constexpr tunnel_row tunnel_rows[] = {
     {option_row{"local",
                 {"IP:PORT", "PORT"},
@@ -172,14 +173,14 @@ inline constexpr tunnel_row tunnel_rows[] = {
      &tunnel_config::cipher},
 };
 
-/// Whether a reload would change nothing about it: every row counts, and the name.
+/// Whether two tunnels are equal for a reload: in name and in every row.
 bool same(const tunnel_config& a, const tunnel_config& b);
 
-/// A tunnel at work; never changed. Who it is, the address of its settings tells: a reload puts others
-/// in the place of those that it changes.
+/// A running tunnel. Its settings never change, and their address identifies it: a reload replaces
+/// the tunnels that it changes.
 using tunnel_ptr = std::shared_ptr<const tunnel_config>;
 
-/// "tunnel NAME: " for the log, or nothing where there is only one.
+/// "tunnel NAME: " for the log; empty for an only tunnel.
 inline std::string label(const tunnel_config& tunnel) {
   return tunnel.name.empty() ? std::string{} : "tunnel " + tunnel.name + ": ";
 }

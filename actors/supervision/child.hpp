@@ -12,43 +12,43 @@
 
 namespace tonel::actors {
 
-/// How a child is made to end.
+/// How to end a child.
 enum class ending : std::uint8_t {
-  asked,  ///< it winds down by itself
-  killed, ///< at once
+  asked,  ///< it is asked to end by itself
+  killed, ///< it ends at once
 };
 
-/// What the end of a child means for others, unless it was asked to end.
+/// What the end of a child means for others, unless its supervisor has ended it.
 /// Source: OTP supervisors' strategies one_for_one and rest_for_one
 enum class restart_rule : std::uint8_t {
-  alone,     ///< it is started again, and the others go on
-  with_rest, ///< those of later stages are ended, and started again with it
+  alone,     ///< it is started again; the others go on
+  with_rest, ///< children of later stages are ended, and started again with it
 };
 
-/// How often children that end are started again, and after how long. Those that share one use it up
-/// together.
+/// How often and after which wait ended children are started again. Children that share a plan use
+/// it up together.
 struct restart_plan {
-  std::optional<restart_budget> budget; ///< none: however often they end
+  std::optional<restart_budget> budget; ///< none: no limit
   backoff wait;
-  /// After a life of so long the waits begin anew; none: they never do.
+  /// The life after which waits begin anew; none: they never do.
   std::optional<protocol::duration> steady_after = std::nullopt;
 };
 
-/// What a supervisor knows of one of its children.
-/// Shape: an actor; or, where `gone` is set, a group whose members come and go by themselves
+/// The description of a child for its supervisor.
+/// Shape: an actor; or, if `gone` is set, a group whose members come and go by themselves
 struct child {
   std::string name; ///< for the log
-  /// Those of an earlier stage are started first and ended last; those of one stage together.
+  /// Earlier stages start first and end last; children of one stage start and end together.
   std::size_t stage = 0;
-  /// Starts it and gives the number by which its end will be told (caf::actor_id; 0 for a group).
-  /// again: it has been started before
+  /// Starts the child; gives the number for supervisor::on_down() (caf::actor_id; 0 for a group).
+  /// again: it was started before
   std::function<std::uint64_t(bool again)> start;
   std::function<void(ending how)> stop;
-  /// No member of the group is left; null: the child is an actor.
+  /// Whether no member of the group is left; null: the child is an actor.
   std::function<bool()> gone = nullptr;
   restart_rule rule = restart_rule::alone;
-  std::shared_ptr<restart_plan> plan = nullptr; ///< null: it is never started again
-  /// For so long it may wind down before it is killed; none: as long as it takes.
+  std::shared_ptr<restart_plan> plan = nullptr; ///< null: never started again
+  /// The time to end by itself before it is killed; none: no limit.
   std::optional<protocol::duration> stop_after = std::nullopt;
 };
 

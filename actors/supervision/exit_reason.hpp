@@ -6,7 +6,7 @@
 
 namespace tonel::actors {
 
-/// What an actor is sent that is to end so.
+/// The exit reason to send to an actor, to end it this way.
 inline caf::exit_reason reason_of(ending how) noexcept {
   return how == ending::asked ? caf::exit_reason::user_shutdown : caf::exit_reason::kill;
 }

@@ -8,7 +8,7 @@
 
 namespace tonel::actors {
 
-/// Why a supervisor ended itself.
+/// Why a supervisor has ended itself.
 enum class ec : std::uint8_t {
   none,
   restart_limit, ///< a child failed more often than its budget permits

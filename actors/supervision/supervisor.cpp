@@ -43,7 +43,7 @@ supervisor::outcome supervisor::on_down(std::uint64_t number, protocol::time_poi
     return out;
   }
   auto* plan = found->what.plan.get();
-  // What fails while others are cleared away is started again with them.
+  // A child that fails while others are cleared is started again with them.
   if (was == state::ending || !at_work() || plan == nullptr) {
     advance(now);
     return out;
@@ -73,7 +73,7 @@ void supervisor::end(entry& e, ending how, protocol::time_point now) {
 }
 
 bool supervisor::clear(std::size_t first, ending how, protocol::time_point now) {
-  std::optional<std::size_t> busy; // the last stage of which something is left
+  std::optional<std::size_t> busy; // the last stage with a child left
   for (auto e = children_.rbegin(); e != children_.rend() && e->what.stage >= first; ++e) {
     if (busy && e->what.stage != *busy) break;
     e->restart_at.reset();
