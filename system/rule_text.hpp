@@ -33,7 +33,7 @@ struct rule_plan {
 };
 
 /// owned: the kernel removes the table with its process, and others cannot change it; shared:
-///        neither.
+/// neither.
 enum class table_kind : std::uint8_t { shared, owned };
 
 /// The nftables statements for a plan: make a table of our own, and fill it anew. They can be run

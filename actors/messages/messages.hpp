@@ -134,7 +134,7 @@ struct stop_shard {};
 
 /// Set firewall rules for these and no others: at a client the remotes of all tunnels (unspecified
 /// address: not resolved yet), at a server their TCP ports. Answered by rules_status once the rules
-///          have been tried, and again at every change.
+/// have been tried, and again at every change.
 struct ensure_rules {
   std::vector<protocol::endpoint> remotes = {};
   std::vector<std::uint16_t> ports = {};

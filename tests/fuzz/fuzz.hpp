@@ -10,10 +10,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
 
 namespace tonel::fuzz {
 
-/// Inputs that the target takes as good, to start from.
+/// Valid inputs for the target, to start from.
 std::vector<std::vector<std::uint8_t>> seeds();
 
-/// An invariant of the target; also in release builds.
+/// Checks an invariant of the target, also in release builds.
 inline void check(bool holds, const char* what) {
   if (holds) return;
   std::fprintf(stderr, "does not hold: %s\n", what);

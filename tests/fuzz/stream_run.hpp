@@ -8,12 +8,12 @@
 #include <utility>
 #include <vector>
 
-// What the fuzzers of streams, of one dialect or another, have in common.
+// Common parts of the fuzzers of streams of all dialects.
 namespace tonel::fuzz {
 
 using octets = std::vector<std::uint8_t>;
 
-/// Octets to take from; zeros when they have run out.
+/// The octets of the input; zeros after its end.
 class reader {
 public:
   reader(const std::uint8_t* data, std::size_t size) : bytes_(data, size) {}
@@ -36,12 +36,12 @@ inline protocol::four_tuple tuple() {
   return {{ip_address::v4(198, 51, 100, 7), 40'000}, {ip_address::v4(192, 0, 2, 1), 443}};
 }
 
-/// One stream to which an input happens, and what holds for streams of any dialect.
+/// A stream driven by an input, with checks for streams of any dialect.
 class stream_run {
 public:
   virtual ~stream_run() = default;
 
-  /// Takes one event from the input: first the time before it passes.
+  /// Takes one event from the input, after letting its time pass.
   void step() {
     using namespace std::chrono_literals;
     const auto what = in_.octet();
@@ -54,7 +54,7 @@ public:
     on_event(what & 15, (what & 16) != 0);
   }
 
-  /// Time alone ends whatever has an end.
+  /// Lets time pass until the stream has ended.
   void finish() {
     for (int timers = 0; stream_.deadline() && timers < 200; ++timers) {
       now_ = std::max(now_, *stream_.deadline());
@@ -74,10 +74,10 @@ protected:
   virtual void on_event(int kind, bool option) = 0;
   virtual void sent(const protocol::send_segment& s) = 0;
 
-  /// Looks at what the stream did when it got a segment with so much payload.
+  /// Checks the effects of a segment with this much payload.
   virtual void examine(const protocol::effects& list, std::size_t payload) {
     using namespace protocol;
-    // One more than fits is dropped where asserts are off.
+    // Without asserts an effect too many is dropped.
     check(list.size() <= effects::capacity, "effects fit");
     for (const auto& e : list) {
       if (const auto* s = std::get_if<send_segment>(&e)) {
@@ -95,7 +95,7 @@ protected:
     }
   }
 
-  /// Sends as many of the datagrams as are admitted.
+  /// Sends as many datagrams as are admitted.
   std::optional<sent_data> send(std::uint32_t size, std::uint32_t count) {
     const auto admitted = stream_.admit(size, count, now_);
     check(admitted <= count, "no more is admitted than was asked for");
@@ -118,7 +118,7 @@ private:
   bool forgotten_ = false;
 };
 
-/// A whole input: one octet of options, then events.
+/// Runs a whole input: an octet of options, then events.
 template <class Run> int run_input(const std::uint8_t* data, std::size_t size) {
   reader in{data, size};
   Run run{in, in.octet()};

@@ -21,28 +21,28 @@ struct packet {
   }
 };
 
-/// A firewall that follows connections as Linux does and calls what does not fit INVALID: state by
-/// flags, sequence numbers against the windows seen, the windows of SYNs unscaled, and no picking up
-/// in the middle (nf_conntrack_tcp_loose = 0).
-/// Source: G. van Rooij, "Real Stateful TCP Packet Filtering in IP Filter" (2001), whose four bounds
-///         Linux applies; the states are those of /proc/net/nf_conntrack
+/// A firewall that tracks connections like Linux, and calls packets that do not fit INVALID: it
+/// follows the state by flags, and sequence numbers by the windows seen, those of SYNs unscaled; it
+/// picks up no connection in the middle (nf_conntrack_tcp_loose = 0).
+/// Source: G. van Rooij, "Real Stateful TCP Packet Filtering in IP Filter" (2001), whose four
+///         bounds Linux applies; the states are those of /proc/net/nf_conntrack
 class conntrack {
 public:
-  /// What lies below the windows is passed on and changes nothing, as with Linux 6.1 and later.
+  /// Packets below the windows pass and change nothing, as with Linux 6.1 and later.
   void ignore_delayed() { ignore_delayed_ = true; }
-  /// Empty: valid. Otherwise why the packet is INVALID.
+  /// The reason why the packet is INVALID; empty: it is valid.
   std::string see(const packet& p);
-  /// True where data was seen that no ACK of exactly its end has followed: such an entry lives for
-  /// minutes, not days.
+  /// Whether data was seen whose end no ACK has named exactly: such an entry lives for minutes, not
+  /// days.
   bool unacknowledged(std::uint16_t client_port) const;
   bool closed(std::uint16_t client_port) const;
 
 private:
   enum class state { none, syn_sent, syn_recv, established, closing, time_wait, close };
   struct side {
-    std::uint32_t end = 0;        ///< highest end sent
-    std::uint32_t max_end = 0;    ///< highest end that the other side allows
-    std::uint32_t max_window = 0; ///< largest window announced, scaled
+    std::uint32_t end = 0;        ///< the highest end sent
+    std::uint32_t max_end = 0;    ///< the highest end that the other side permits
+    std::uint32_t max_window = 0; ///< the largest window announced, scaled
     std::uint32_t max_ack = 0;
     std::uint8_t scale = 0;
     bool seen = false;

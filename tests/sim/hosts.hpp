@@ -10,7 +10,7 @@
 
 namespace tonel::sim {
 
-/// Datagrams that know what they are: number, size and contents can be checked where they arrive.
+/// Makes datagrams whose number, size and content can be checked at their arrival.
 class traffic {
 public:
   /// The next datagram's octets; size 0 or at least 8.
@@ -18,11 +18,11 @@ public:
   void arrived(protocol::byte_view one);
 
   std::uint64_t made = 0;     ///< by the application
-  std::uint64_t sent = 0;     ///< handed to the network
-  std::uint64_t received = 0; ///< copies included
+  std::uint64_t sent = 0;     ///< passed to the network
+  std::uint64_t received = 0; ///< with copies
   std::uint64_t altered = 0;
-  std::uint64_t reordered = 0; ///< after a later one
-  std::uint64_t repeated = 0;  ///< more than once
+  std::uint64_t reordered = 0; ///< received after a later one
+  std::uint64_t repeated = 0;  ///< received more than once
 
 private:
   std::vector<std::uint32_t> sizes_;
@@ -30,7 +30,7 @@ private:
   std::uint64_t latest_ = 0;
 };
 
-/// One application of a client.
+/// A client with one application.
 class client_host final : public client_shell {
 public:
   client_host(std::uint64_t seed, network& net, traffic& out, traffic& in,
@@ -49,22 +49,22 @@ private:
 
   traffic& out_;
   traffic& in_;
-  std::deque<datagram> queue_; ///< until a stream is announced
-  bool early_ = false;         ///< what may go before the server has spoken is gone
+  std::deque<datagram> queue_; ///< datagrams held until streams are announced
+  bool early_ = false; ///< early datagrams were sent; no more before the server's first segment
 };
 
-/// A server, and its upstream, which knows what all clients send.
+/// A server and its upstream, which knows the datagrams of all clients.
 class server_host final : public server_shell {
 public:
   server_host(std::uint64_t seed, network& net, traffic& out, traffic& in);
 
   /// What arrived at one instant; `merge` does as GRO does.
   void receive(const std::vector<packet>& packets, bool merge, time_point now);
-  /// The upstream sends to one of its peers, the youngest that it can reach.
+  /// The upstream sends to the youngest session that it can reach.
   void submit(std::size_t size, std::uint32_t count, time_point now);
-  /// To all of them, one each.
+  /// The upstream sends a datagram to each session.
   void submit_to_all(std::size_t size, time_point now);
-  /// The upstream knows a peer, and what it sends to it goes somewhere.
+  /// Whether the upstream knows a session that has a stream.
   bool is_reachable() const;
 
 private:

@@ -11,8 +11,8 @@
 #include <string>
 #include <vector>
 
-// One client and one server, of which one or both are ours, behind strict connection tracking that drops
-// what it calls INVALID.
+// One client and one server, of which one or both are ours, behind strict connection tracking that
+// drops INVALID packets.
 namespace tonel::sim {
 
 using protocol::endpoint;
@@ -31,7 +31,7 @@ inline const endpoint at_server{ip_address::v4(192, 0, 2, 1), 443};
 
 inline datagram text(const std::string& s) { return {s.begin(), s.end()}; }
 
-/// What one application gets; every datagram of a test is different.
+/// The datagrams of one application; all datagrams of a test differ.
 struct inbox {
   std::vector<std::string> got;
   std::uint64_t octets = 0, empty = 0;
@@ -52,7 +52,7 @@ inline path_options strict(double loss = 0) {
   return out;
 }
 
-/// The world of one client and one server, of which one or both are ours.
+/// One client and one server, of which one or both are ours, with the network between them.
 class world {
 public:
   explicit world(std::uint64_t seed = 1, const path_options& path = strict()) : net(seed, path) {}
@@ -117,7 +117,7 @@ public:
     }
   }
 
-  /// Datagrams both ways for some time.
+  /// Sends datagrams both ways for some time.
   void talk(int count, duration gap = 50ms) {
     for (int i = 0; i < count; ++i) {
       up("up " + std::to_string(said_));

@@ -19,8 +19,8 @@
 #include <utility>
 #include <vector>
 
-// The shells around our machines, streams' and sessions', as the actors are in the programs: no rule of
-// what to open, to replace or to close is here.
+// The shells around the machines of streams and sessions, like the actors of the programs. They
+// have no rules about what to open, replace or close.
 namespace tonel::sim {
 
 using datagram = std::vector<std::uint8_t>;
@@ -28,7 +28,7 @@ using session_key = std::uint64_t;
 
 protocol::segment_repr as_received(const packet& p);
 
-/// Streams by the client's port, with their effects run and what they report given to their sessions.
+/// The shells of streams, by the client's port: run effects, and pass reports to sessions.
 class stream_shell {
 public:
   virtual ~stream_shell() = default;
@@ -58,7 +58,7 @@ protected:
     std::shared_ptr<protocol::stream_race> race;
     std::optional<time_point> ages_at, ends_at;
     std::vector<protocol::held_segment> held;
-    std::vector<datagram> waiting; ///< server: for the socket to the upstream
+    std::vector<datagram> waiting; ///< server: datagrams that wait for the socket to the upstream
     bool ended = false;
     bool forgotten = false;
   };
@@ -73,11 +73,11 @@ protected:
   void give(entry& e, const protocol::segment_repr& in, protocol::byte_view payload,
             time_point now);
   void tell(session_key session, const protocol::tell_stream& order, time_point now);
-  /// What a session is to hear after this.
+  /// Keeps a report for the session of a stream.
   void report(const entry& e, protocol::stream_report::kind what, time_point now);
-  /// Tells sessions what their streams have reported and which of them are gone, until there is no more.
+  /// Passes reports and ends of streams to sessions, until there are no more.
   void settle(time_point now);
-  /// One run of datagrams of this size; how many of them were taken.
+  /// Sends a run of datagrams of this size; gives the number admitted.
   std::uint32_t send(entry& e, protocol::byte_view payload, std::uint32_t size, std::uint32_t count,
                      time_point now);
   void refuse(const protocol::segment_repr& in, time_point now);
@@ -98,40 +98,40 @@ protected:
   std::array<std::uint64_t, protocol::errc_count> drops_{};
 };
 
-/// One application's sessions at a client, one after the other.
+/// The sessions of one application at a client, one after the other.
 class client_shell : public stream_shell, private protocol::client_resources {
 public:
-  /// us: the port counts up from here
+  /// us: ports count up from here
   client_shell(network& net, std::uint64_t seed, const protocol::client_session_config& config,
                const protocol::endpoint& us, const protocol::endpoint& them);
   void on_timer(time_point now) override;
   std::optional<time_point> deadline() const override;
-  /// As the first datagram does.
+  /// Opens a session, as the first datagram does.
   void connect(time_point now);
   void close(time_point now);
-  /// The remote's name has another address from now on.
+  /// Changes the remote's address.
   void resolve(const protocol::endpoint& them, time_point now);
 
-  /// Datagrams may be sent.
+  /// Whether datagrams may be sent.
   bool alive() const;
   std::uint16_t current_port() const;
   protocol::profile wire() const;
   std::size_t announced() const { return announced_.size(); }
-  /// Streams that got an answer to their SYN; attempts that did not are none.
+  /// The number of streams whose SYN was answered.
   std::uint32_t handshakes() const { return handshakes_; }
   std::uint32_t attempts() const { return attempts_; }
-  /// Of all streams, how often the peer's hello was read.
+  /// The number of hellos received by all streams.
   std::uint32_t greetings() const { return greetings_; }
   std::uint32_t sessions() const { return sessions_made_; }
   const std::vector<protocol::session_remark>& remarks() const { return remarks_; }
 
 protected:
-  /// The stream that the next datagrams go to; null: they are to be held, and are announced.
+  /// The stream for the next datagrams; null: hold them.
   entry* stream_for_sending(time_point now);
   void note_use(time_point now) { last_ = now; }
-  /// Octets of what is held that may go now; 0: all.
+  /// The octets of held datagrams that may be sent now; 0: all.
   std::size_t room() const { return room_; }
-  /// What is held may go.
+  /// Called when held datagrams may be sent.
   virtual void flush(time_point now) = 0;
 
 private:
@@ -153,11 +153,11 @@ private:
 
   protocol::client_session_config config_;
   protocol::endpoint us_, them_;
-  protocol::acceptor acceptor_{protocol::acceptor_config{}}; ///< refuses strangers
+  protocol::acceptor acceptor_{protocol::acceptor_config{}}; ///< refuses segments of no stream
   protocol::remote_dialects known_;
   protocol::turns turns_{std::chrono::milliseconds{5}};
   std::map<session_key, std::unique_ptr<protocol::client_session>> sessions_;
-  session_key current_ = 0; ///< the session that datagrams are for; 0: none yet
+  session_key current_ = 0; ///< the session for datagrams; 0: none yet
   std::vector<protocol::stream_number> announced_;
   std::size_t room_ = 0, turn_ = 0;
   time_point last_{};
@@ -166,24 +166,24 @@ private:
   std::vector<protocol::session_remark> remarks_;
 };
 
-/// A server of one port, for clients of all dialects.
+/// A server on one port, for clients of all dialects.
 class server_shell : public stream_shell {
 public:
   server_shell(network& net, std::uint64_t seed, std::uint16_t port, bool legacy);
-  std::chrono::seconds idle_timeout{180}; ///< of sessions that come from now on
-  /// Loses everything, its secret too, as a process that was killed.
+  std::chrono::seconds idle_timeout{180}; ///< of later sessions
+  /// Loses everything, even its secret, like a killed process.
   void restart();
-  /// The process is gone, or back: without it the host answers all by RST.
+  /// Stops or starts the process: without it the host answers everything by RST.
   void set_refusing(bool on);
   void on_timer(time_point now) override;
   std::optional<time_point> deadline() const override;
 
-  /// Streams that were taken.
+  /// The number of streams admitted.
   std::uint32_t accepted() const { return accepted_; }
-  /// Sessions that ever had a datagram: each has a port at the upstream.
+  /// The number of sessions that ever had a datagram, each with a port at the upstream.
   std::uint64_t upstream_ports() const { return upstream_ports_; }
   std::size_t live_sessions() const;
-  /// Some session has a stream.
+  /// Whether some session has a stream.
   bool alive() const;
   std::size_t of_profile(protocol::profile p) const;
 
@@ -195,13 +195,13 @@ protected:
     bool has_upstream = false, retired = false;
     std::size_t turn = 0;
     protocol::session_id id{};
-    std::uint16_t token = 0; ///< of an older client's group
+    std::uint16_t token = 0; ///< of a legacy group
     protocol::ip_address address;
     std::shared_ptr<protocol::answer_limit> answers;
   };
   /// A datagram for the upstream.
   virtual void to_upstream(session_key from, protocol::byte_view one) = 0;
-  /// The stream of that session that the next datagrams go to; null: none does.
+  /// The stream of this session for the next datagrams; null: none.
   entry* stream_for_sending(session_key of);
   const std::map<session_key, std::unique_ptr<session>>& sessions() const { return sessions_; }
 
@@ -213,7 +213,7 @@ private:
              const protocol::accept_legacy& made, time_point now);
   session_key session_of(const protocol::accept_stream& made);
   session_key session_of(const protocol::segment_repr& in, const protocol::accept_legacy& made);
-  /// The segment that it may be about, and what the acceptor made of it.
+  /// The segment that opens a stream, and the acceptor's result.
   struct request {
     const protocol::segment_repr& in;
     protocol::byte_view payload;

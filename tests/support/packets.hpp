@@ -6,8 +6,8 @@
 #include <cstdint>
 #include <vector>
 
-// Packets octet by octet, for tests, fuzzing and benchmarks. Deliberately not made with the code
-// under test: checksums are the plain loop of RFC 1071 §4.1.
+// Makes packets octet by octet, for tests, fuzzing and benchmarks. Deliberately independent of the
+// code under test: checksums are the plain loop of RFC 1071 §4.1.
 namespace tonel::test {
 
 using octets = std::vector<std::uint8_t>;
@@ -38,10 +38,10 @@ inline std::uint16_t plain_sum(const octets& b) {
 
 struct extension {
   std::uint8_t type = 0;
-  octets rest; ///< after the next-header octet
+  octets rest; ///< all after the next-header octet
 };
 
-/// An IP packet with anything in it; right but for what a test makes wrong.
+/// An IP packet with any content; correct except for what a test makes wrong.
 struct ip_packet {
   bool v6 = false;
   octets source; ///< empty: 192.0.2.1 or 2001:db8::1
@@ -52,7 +52,7 @@ struct ip_packet {
   octets options;
   std::vector<extension> extensions;
   octets content;
-  int checksum_at = -1; ///< in content; sum of pseudo header and content, ICMPv4 without the former
+  int checksum_at = -1; ///< offset in content; the sum has a pseudo header, except for ICMPv4
   bool pseudo = true;
 
   octets from() const { return address(source, 1); }
@@ -122,7 +122,7 @@ struct tcp_fields {
   std::uint16_t window = 65'535;
   octets options;
   octets payload;
-  int data_offset = -1; ///< in words; -1: the right one
+  int data_offset = -1; ///< words; -1: the right one
 };
 
 inline ip_packet tcp_packet(const tcp_fields& f, bool v6 = false) {

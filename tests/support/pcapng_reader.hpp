@@ -11,8 +11,8 @@
 
 namespace tonel::tests {
 
-/// Reads what stands in a pcapng file, by the draft alone (draft-ietf-opsawg-pcapng §3, §4), so that it
-/// shares no mistake with who writes it.
+/// Reads a pcapng file by the draft only (draft-ietf-opsawg-pcapng §3, §4), so that it shares no
+/// mistake with the writer.
 /// Errors: std::runtime_error: no pcapng
 class pcapng_reader {
 public:
@@ -47,7 +47,7 @@ public:
 
   std::size_t size() const { return file_.size(); }
   unsigned link_type = 0;
-  option_map section, interface, statistics; ///< statistics empty: there is no such block
+  option_map section, interface, statistics; ///< statistics: empty without such a block
   std::vector<packet> packets;
 
   static std::uint64_t number(const std::string& value) {

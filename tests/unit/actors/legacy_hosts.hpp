@@ -12,7 +12,7 @@
 #include <utility>
 #include <vector>
 
-// Hosts of older clients in the world of the actors.
+// Legacy clients on hosts in the world of actors.
 namespace tonel::test {
 
 inline const protocol::endpoint legacy_target{protocol::ip_address::v4(192, 168, 201, 2), 443};
@@ -21,7 +21,7 @@ inline protocol::ip_address legacy_address(std::uint8_t last) {
   return protocol::ip_address::v4(198, 51, 100, last);
 }
 
-/// As the host that it was sent to reads it, merged segments apart again.
+/// Splits a written (super-)segment into the segments that its receiver reads.
 inline std::vector<std::pair<protocol::segment_repr, datagram>>
 as_received(const host::segment& s) {
   std::vector<std::pair<protocol::segment_repr, datagram>> out;
@@ -41,7 +41,7 @@ as_received(const host::segment& s) {
   return out;
 }
 
-/// One client of tonel 0.6.1 or phantun with one application.
+/// A client of tonel 0.6.1 or phantun with one application.
 class older_client final : public host {
 public:
   struct options {
@@ -65,7 +65,7 @@ public:
     program.submit({text.begin(), text.end()}, world_.now);
     world_.run();
   }
-  /// tonel's client never sends the datagram that opens its connections.
+  /// Opens connections with a datagram that tonel's client never sends.
   void open() {
     app_sends("never sent");
     world_.pass(std::chrono::milliseconds{300});
@@ -102,10 +102,10 @@ public:
   legacy_client program;
   std::vector<std::string> got;
   int resets = 0;
-  bool alive = true; ///< false: the host is gone without a word
+  bool alive = true; ///< false: the host has vanished
 };
 
-/// Segments by hand.
+/// A client whose segments a test makes by hand.
 class raw_host final : public host {
 public:
   raw_host(world& w, std::uint8_t address) : world_(w), address_(legacy_address(address)) {
@@ -125,7 +125,7 @@ public:
     world_.send({h, {payload.begin(), payload.end()}, static_cast<std::uint32_t>(payload.size())});
     world_.run();
   }
-  /// SYN and third ACK; the token that came in between, 0 where the SYN was refused.
+  /// Sends SYN and third ACK; gives the token of the SYN-ACK, or 0 if the SYN was refused.
   std::uint16_t open(std::uint16_t port, std::uint32_t syn = 0) {
     got.clear();
     send(port, protocol::flag::syn, syn, 0);

@@ -22,8 +22,8 @@
 #include <utility>
 #include <vector>
 
-// A whole client and a whole server in memory, on one thread and in virtual time: every reactor is
-// stepped in turn until nothing is left to do, then time jumps to the next deadline.
+// A whole client and a whole server in memory, on one thread and in virtual time: each reactor
+// makes passes until none has anything to do, then time jumps to the next deadline.
 namespace tonel::test {
 
 using actors::counter;
@@ -47,7 +47,7 @@ public:
 
   /// The last wait found nothing to do.
   bool idle() const noexcept { return idle_; }
-  /// Somebody has queued something since the last wait.
+  /// A message was queued since the last wait.
   bool woken() const noexcept { return woken_; }
   bool watches(int fd) const { return watched_.count(fd) != 0; }
 
@@ -60,7 +60,7 @@ private:
   bool idle_ = false;
 };
 
-/// A memory socket whose next receive or send can be made to fail.
+/// A socket in memory whose next receive or send can be made to fail.
 class socket final : public sys::datagram_socket {
 public:
   sys::memory_datagram_socket memory;
@@ -75,24 +75,24 @@ public:
                        const std::vector<sys::chunk>& chunks) override;
   std::uint64_t receive_errors() const noexcept override { return 0; }
 
-  /// What was sent, cut into datagrams.
+  /// The sent datagrams.
   std::vector<std::string> texts() const;
 };
 
 class world;
 
-/// One process, assembled on a host in memory.
+/// A process, assembled on a host in memory.
 class process {
 public:
   process(world& w, const actors::config& settings, std::size_t slabs, protocol::duration watchdog);
 
   void start();
   void signal(int number);
-  /// SIGHUP, and what the files say then.
+  /// SIGHUP, with the tunnels that the files have then.
   void reload(const actors::reload_result& found);
   const actors::tunnel_ptr& tunnel() const { return tunnel_; }
   void host_answers();
-  /// No actor is left.
+  /// Whether no actor is left.
   bool ended() { return actors_running() == 0; }
   std::size_t actors_running() { return assembly_->actors_running(); }
   std::uint64_t count(counter c) const;
@@ -101,42 +101,42 @@ public:
   sys::slab_pool& pool(std::size_t i) { return shard(i).pool; }
   virtual_loop& loop(std::size_t i) { return *loops_[i]; }
   actors::counter_list counters() const { return assembly_->counts(); }
-  /// Server: of older clients.
+  /// Server: the legacy groups.
   const actors::group_registry& groups() const { return assembly_->context().groups->of_port(443); }
 
-  /// What the application at 10.0.0.1:port sends to 10.0.0.2, on that shard's socket.
+  /// The application at 10.0.0.1:port sends a datagram to 10.0.0.2, on the socket of a shard.
   void app_sends(std::uint16_t port, const std::string& text, std::size_t shard = 0);
-  /// A run of datagrams of one size.
+  /// The same with a run of datagrams of one size.
   void app_sends_run(std::uint16_t port, const std::string& text, std::uint32_t size,
                      std::size_t shard = 0);
   static sys::datagram_path app(std::uint16_t port);
-  /// Datagrams that this application got.
+  /// The datagrams that this application has received.
   std::vector<std::string> app_got(std::uint16_t port) const;
 
   std::vector<std::unique_ptr<sys::memory_packet_device>> tuns;
-  /// Nothing is written to the file before its end.
+  /// The capture's file is only written at its end.
   sys::packet_capture capture{{"world", "tun", std::chrono::hours{1}}};
   std::vector<std::shared_ptr<socket>> listeners; ///< client, in order of opening
   bool listen_fails = false;
   std::vector<std::shared_ptr<socket>> upstreams; ///< server, in order of opening
   std::function<sys::result<std::shared_ptr<sys::datagram_socket>>()> instead_of_upstream;
-  /// Where the next fault is to be of an actor that sees no datagrams; those that do, and the upstreams'
-  /// sockets, fail at one that reads "tonel-fault:PLACE", of the place "endpoint" for a socket.
+  /// The place of the next fault of an actor without datagrams. Other actors, and the sockets to
+  /// the upstream (place "endpoint"), fail at a datagram that reads "tonel-fault:PLACE".
   std::string fault_place;
   std::function<std::vector<actors::service>(actors::reactor&)> services;
-  bool with_rules = false; ///< there is a firewall actor, on a host where all works
-  std::vector<sys::rule_request> rules_made; ///< what it asked of that host
-  /// Rules and the files of a reload are asked for without an answer, until host_answers().
+  bool with_rules = false;                   ///< with a firewall actor, on a host without failures
+  std::vector<sys::rule_request> rules_made; ///< requests to that host
+  /// Questions about rules and files of a reload are not answered until host_answers().
   bool host_hangs = false;
-  int resolve_failures = 0; ///< the next so many fail
+  int resolve_failures = 0; ///< number of failures to come
   int resolve_calls = 0;
   int reports = 0;
   bool report_throws = false;
-  int reopened = 0; ///< the log's file
+  int reopened = 0; ///< times that the log file was opened again
   sys::memory_service_manager service;
-  std::optional<std::size_t> stuck; ///< this loop does not go round; the last is the control loop
+  std::optional<std::size_t> stuck; ///< this loop makes no passes; the last is the control loop
   std::atomic<int> exit_code{-1};
-  bool connected = true; ///< false: what it writes is lost and nothing reaches it
+  bool connected = true; ///< false: the network loses all its packets, both ways
 
 private:
   friend class world;
@@ -151,11 +151,11 @@ private:
   world& world_;
   actors::config settings_;
   std::size_t slabs_;
-  actors::tunnel_ptr tunnel_; ///< the first
+  actors::tunnel_ptr tunnel_; ///< the first tunnel
   actors::reload_result next_reload_;
   std::vector<std::function<void()>> unanswered_;
   actors::firewall_start firewall_;
-  std::vector<virtual_loop*> loops_; ///< of the shards, then the control loop's
+  std::vector<virtual_loop*> loops_; ///< of the shards, then of the control loop
   std::unique_ptr<sys::readiness> signal_ready_;
   std::vector<int> signals_;
   std::mt19937_64 random_;
@@ -163,7 +163,7 @@ private:
   std::vector<actors::reactor*> reactors_; ///< its loops
 };
 
-/// A packet that went from one process to the other.
+/// A packet from one process to the other.
 struct traced {
   bool from_client = false;
   protocol::segment_header header;
@@ -173,7 +173,7 @@ struct traced {
   bool has(std::uint8_t flags) const { return (header.flags & flags) == flags; }
 };
 
-/// A program that is not ours at the server's place.
+/// Another program in place of the server.
 class stand_in {
 public:
   virtual ~stand_in() = default;
@@ -190,23 +190,23 @@ struct world_options {
   std::size_t streams = 1;
   actors::wire_choice wire = actors::wire_choice::automatic;
   std::size_t upstream_ports = 1;
-  std::chrono::seconds client_deadline{0}, server_deadline{0}; ///< of a stream; 0: none
-  std::string client_packet, server_packet; ///< ahead of each stream's direction; empty: none
-  std::string key;                          ///< of both; empty: none
+  std::chrono::seconds client_deadline{0}, server_deadline{0}; ///< --deadline; 0: none
+  std::string client_packet, server_packet;                    ///< handshake packets; empty: none
+  std::string key; ///< XOR key of both ends; empty: none
   bool accept_native = true, accept_legacy = true;
   actors::limits client_bounds;
   actors::limits server_bounds;
   std::chrono::seconds idle_timeout{180};
   std::chrono::seconds keepalive{20};
-  protocol::duration watchdog{};   ///< the service manager's, of the client; zero: none
-  int client_resolve_failures = 0; ///< the first so many tries fail
-  bool client_rules = false;       ///< it has a firewall actor
+  protocol::duration watchdog{};   ///< interval of the client's service manager; zero: none
+  int client_resolve_failures = 0; ///< number of failures at first
+  bool client_rules = false;       ///< the client has a firewall actor
   bool client_host_hangs = false;
-  /// The client's, spawned on the reactor that is given.
+  /// The client's services, spawned on the given reactor.
   std::function<std::vector<actors::service>(actors::reactor&)> client_services;
 };
 
-/// Another host of the network, with an address of its own.
+/// Another host on the network, with its own address.
 class host {
 public:
   using segment = sys::memory_packet_device::written_segment;
@@ -221,39 +221,40 @@ public:
   explicit world(const world_options& options = {});
   ~world();
 
-  /// Steps all reactors until none has anything to do.
+  /// Lets all reactors make passes until none has anything to do.
   void run();
   /// Lets time pass, deadline by deadline.
   void pass(protocol::duration d);
-  /// Lets time pass until `done` says so; false: it does not within `limit`.
+  /// Lets time pass until `done` is true; false: not within `limit`.
   bool until(const std::function<bool()>& done, protocol::duration limit);
 
-  /// The process stops as it does at SIGTERM, but nobody hears of it; then a new one is there.
+  /// Replaces a process by a new one. It stops as at SIGTERM, but the network loses its last
+  /// packets.
   void restart_server();
   void restart_client();
 
   process& client() { return *client_; }
   process& server() { return *server_; }
-  /// The texts that each upstream socket got, all sockets in order of opening.
+  /// The texts that each socket to the upstream has sent, in order of opening.
   std::vector<std::string> upstream_got() const;
-  /// One datagram there and back through a working tunnel.
+  /// Sends a datagram there and back through a working tunnel.
   void echo(std::uint16_t port, const std::string& text);
   std::vector<traced> sent_with(std::uint8_t flags, bool from_client) const;
-  /// What the server writes to this address goes there.
+  /// Delivers the server's packets to this address to the host.
   void attach(const protocol::ip_address& address, host& h) { hosts_.push_back({address, &h}); }
   void detach(const host& h);
-  /// From an attached host to the server.
+  /// A packet from an attached host to the server.
   void send(const host::segment& s);
 
   protocol::time_point now{std::chrono::seconds{1'000}};
   std::vector<traced> trace;
   /// True: the packet is lost.
   std::function<bool(const traced&)> lose;
-  /// Gets what the client sends, if set.
+  /// If set, receives the client's packets in place of the server.
   stand_in* instead_of_server = nullptr;
-  /// From there to the client.
+  /// A packet from there to the client.
   void answer(const protocol::segment_header& header, const octets& payload);
-  /// The queue that a packet arrives on; by default that of the tuple's last writer.
+  /// The queue that a packet arrives on; by default the queue that last wrote to the tuple.
   std::function<std::size_t(const traced&)> queue_of;
 
 private:
@@ -269,12 +270,12 @@ private:
   std::unique_ptr<process> make_server();
 
   world_options options_;
-  std::map<std::pair<bool, std::string>, std::size_t> last_writer_; ///< per end and tuple
+  std::map<std::pair<bool, std::string>, std::size_t> last_writer_; ///< indexed by end and tuple
   std::vector<std::pair<protocol::ip_address, host*>> hosts_;
   std::unique_ptr<process> client_, server_;
 };
 
-/// What was logged since this object was made.
+/// Keeps the lines logged since it was made.
 class log_tail {
 public:
   log_tail();

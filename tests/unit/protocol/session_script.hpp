@@ -14,7 +14,7 @@
 #include <utility>
 #include <variant>
 
-// A session's machine with its reports and effects in words, so that a test reads as what happens.
+// A session's machine with reports and effects as words, so that tests are easy to read.
 namespace tonel::test {
 
 namespace session_script {
@@ -68,7 +68,7 @@ inline stream_report ended(stream_number stream, end_reason why, bool recent = f
   return out;
 }
 
-/// Effects that both machines have.
+/// The words for effects of both machines.
 struct writer {
   std::ostringstream& out;
   void operator()(const tell_stream& order) const {
@@ -100,7 +100,7 @@ struct writer {
   void operator()(const release_upstream&) const { out << "release upstream"; }
 };
 
-/// Time passes for a machine, and all that falls due is done; words(effects) says what.
+/// Lets time pass for a machine, with all its deadlines; gives the effects by words(effects).
 template <class Machine, class Words>
 std::string let_pass(Machine& machine, time_point& now, duration time, Words words) {
   const auto end = now + time;
@@ -113,7 +113,7 @@ std::string let_pass(Machine& machine, time_point& now, duration time, Words wor
   now = end;
   return out;
 }
-/// When its timer is due, from now; nothing: none is armed.
+/// The time from now until its timer is due; none: not armed.
 template <class Machine> std::optional<duration> due_in(const Machine& machine, time_point now) {
   if (!machine.deadline()) return std::nullopt;
   return *machine.deadline() - now;
@@ -121,7 +121,7 @@ template <class Machine> std::optional<duration> due_in(const Machine& machine, 
 
 } // namespace session_script
 
-/// A server's session, and the hellos of its client.
+/// A server's session, with the hellos of its client.
 class server_script {
 public:
   explicit server_script(std::uint8_t streams = 1, std::chrono::seconds deadline = {})
@@ -133,7 +133,7 @@ public:
     config.proof.emplace(hello(0).hello);
     machine_.emplace(std::move(config));
   }
-  /// Of an older client.
+  /// The session of a legacy client.
   static server_script older() {
     protocol::server_session_config config;
     config.legacy = true;
@@ -150,7 +150,7 @@ public:
   std::optional<protocol::session_remark> said;
   bool has_place = true;
 
-  /// As the acceptor gives it.
+  /// A stream as the acceptor gives it.
   protocol::accept_stream hello(std::uint8_t index) {
     using namespace protocol;
     const auto claim = client.next();
@@ -165,12 +165,12 @@ public:
     out.hello = *parse_hello(encode_hello(h, claim.secret));
     return out;
   }
-  /// A stream of this index comes, from a port of its own.
+  /// A stream with this index comes, from its own port.
   std::string join(std::uint8_t index, std::uint8_t host = 9) { return adopt(hello(index), host); }
   std::string adopt(const protocol::accept_stream& what, std::uint8_t host = 9) {
     return words(machine_->adopt(what, {tuple(host, ++port_), has_place, false}, now));
   }
-  /// The segment of the last one once more.
+  /// The segment of the last stream comes again.
   std::string again(const protocol::accept_stream& what) {
     return words(machine_->adopt(what, {tuple(9, port_), has_place, false}, now));
   }
@@ -224,28 +224,28 @@ private:
   std::optional<protocol::server_session> machine_;
 };
 
-/// A client's session, and all that it asks for.
+/// A client's session, with its resources.
 class client_script final : public protocol::client_resources {
 public:
   explicit client_script(const protocol::client_session_config& config = {}) : config_(config) {}
   explicit client_script(std::size_t streams) { config_.streams = streams; }
-  client_script(const client_script&) = delete; // its machine knows where it is
+  client_script(const client_script&) = delete; // the machine has a reference to it
   client_script& operator=(const client_script&) = delete;
 
-  // The world, as a test sets it.
+  // The resources, as a test sets them.
   protocol::remote_dialects known;
   bool ports = true, races = true;
   protocol::time_point last = session_script::start;
   protocol::turns turn{std::chrono::milliseconds{5}};
   std::uint64_t claims_drawn = 0;
-  protocol::open_stream opened_last; ///< the last stream that was asked for
+  protocol::open_stream opened_last; ///< the last open_stream
   std::optional<protocol::session_remark> said;
 
   std::string start(const std::optional<protocol::endpoint>& to = session_script::remote) {
     machine_ = std::make_unique<protocol::client_session>(config_, *this);
     return words(machine_->start(to, now));
   }
-  /// All its streams are opened by a native handshake.
+  /// Opens all its streams by native handshakes.
   void stand() {
     known.saw_native(session_script::remote);
     start();
@@ -258,7 +258,7 @@ public:
   std::string report(session_script::kind what, protocol::stream_number stream) {
     return report(session_script::report(what, stream));
   }
-  /// Both of an ordinary handshake.
+  /// The two reports of an ordinary handshake.
   std::string greet(protocol::stream_number stream) {
     const auto first = report(session_script::kind::opened, stream);
     const auto then = report(session_script::kind::greeted, stream);
@@ -272,12 +272,12 @@ public:
   std::string resolve(const protocol::endpoint& to) { return words(machine_->resolved(to, now)); }
   std::string probe() { return words(machine_->probe(now)); }
   std::string close(bool at_exit = false) { return words(machine_->close(at_exit, now)); }
-  /// Time passes, and all that falls due is done.
+  /// Lets time pass, with all deadlines.
   std::string after(protocol::duration time) {
     return session_script::let_pass(*machine_, now, time,
                                     [this](const auto& effects) { return words(effects); });
   }
-  /// When the timer is due, from now; nothing: none is armed.
+  /// The time from now until the timer is due; none: not armed.
   std::optional<protocol::duration> due() const { return session_script::due_in(*machine_, now); }
   protocol::client_session& machine() { return *machine_; }
 

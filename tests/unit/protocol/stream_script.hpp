@@ -9,12 +9,12 @@
 #include <string>
 #include <vector>
 
-// Runs a stream through a table of events and compares what it does, in the short notation of
-// packet traces: "PA 1:49(100)" is PSH and ACK, seq 1, ack 49, 100 octets of payload. Sequence
-// numbers count from each end's initial one, so that a table holds wherever they start.
+// Runs a stream through a table of events and compares its effects, in the short notation of packet
+// traces: "PA 1:49(100)" is PSH and ACK, seq 1, ack 49, 100 octets of payload. Sequence numbers
+// count from each end's initial one, so that a table holds wherever they start.
 namespace tonel::test {
 
-/// One row: at this time this happens, and this is what the stream does.
+/// One row: a time, an event, and the effects of the stream.
 /// Shape: events
 ///   open                       the client's start
 ///   in FLAGS SEQ:ACK(LEN)      a segment of zeros; "/N" behind it: merged from segments of N; " =":
@@ -38,7 +38,7 @@ struct row {
 struct script_setup {
   bool client = true;
   std::uint32_t iss = 1'000; ///< of the stream under test
-  std::uint32_t irs = 5'000; ///< of its peer
+  std::uint32_t irs = 5'000; ///< of the peer
   std::chrono::seconds keepalive{0};
   std::chrono::seconds idle_timeout{0};
   bool last_port = false;
@@ -50,7 +50,7 @@ struct script_setup {
   std::uint16_t peer_window = 64'240;
   bool v6 = false;
   std::shared_ptr<protocol::fellows> fellows = nullptr;
-  // Older dialects. A client's iss is its join token then.
+  // Legacy dialects. A client's iss is then its join token.
   protocol::profile wire = protocol::profile::native;
   bool detect_legacy = false;
   const protocol::syn_cookie* cookie = nullptr;
@@ -66,14 +66,14 @@ public:
   protocol::stream& under_test() { return stream_; }
   const protocol::stream_config& config() const { return config_; }
   protocol::time_point now() const { return now_; }
-  /// Of the last segment sent.
+  /// The header of the last segment sent.
   const protocol::segment_header& last_header() const { return last_; }
   const std::vector<std::uint8_t>& last_payload() const { return last_payload_; }
   std::string step(const char* event);
-  /// What the events of `effects` are in the notation above, joined by " | ".
+  /// The effects in the notation above, joined by " | ".
   std::string describe(const protocol::effects& effects);
 
-  /// Every table has to hold with numbers that wrap anywhere.
+  /// Initial sequence numbers for tables, which have to hold wherever numbers wrap.
   static std::vector<script_setup> everywhere(const script_setup& setup);
 
 private:
@@ -90,7 +90,7 @@ private:
   std::uint16_t question_ = 65'535; ///< the window of the last keepalive
 };
 
-/// Runs the tables, one after the other, from each of the places of everywhere().
+/// Runs the tables one after the other, from each of everywhere().
 void run_everywhere(const script_setup& setup, std::initializer_list<row> opening,
                     std::initializer_list<row> rows = {});
 
