@@ -10,7 +10,7 @@ namespace tonel::sys {
 
 namespace {
 
-// The age of records of other network namespaces, after which they are removed: nobody else does.
+// The most records of dead processes in other network namespaces, which perhaps no start sweeps.
 constexpr std::size_t most_dead_elsewhere = 100;
 
 bool is_ours(const instance_record& record, const instance_record& own) {

@@ -23,7 +23,7 @@ namespace {
 
 using clock = std::chrono::steady_clock;
 
-// stderr that another program has made non-blocking is asked again so often.
+// Nanoseconds between tries, if another program has made stderr non-blocking and it is full.
 constexpr std::int64_t full_rest = 10'000'000;
 
 result<descriptor> open_log_file(const std::string& path) {

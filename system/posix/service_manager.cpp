@@ -39,9 +39,9 @@ public:
 
 #ifdef TONEL_SYSTEMD
 
-// For a systemd that takes nothing while the process stops.
+// How long the end of the process waits for a systemd that takes no notifications.
 constexpr auto farewell_patience = std::chrono::milliseconds{100};
-// What waits for a systemd that takes nothing; it is of no use to it later.
+// The most notifications that wait for a systemd that takes none; later ones are of no use.
 constexpr int most_unsaid = 16;
 
 /// Sends notifications in order, on a thread of its own: if systemd is stuck, the socket's queue is

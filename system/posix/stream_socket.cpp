@@ -21,7 +21,7 @@ namespace tonel::sys {
 
 namespace {
 
-// With the queue full the kernel drops a SYN, and who connects waits a second for the next.
+// With a full queue the kernel drops the SYN, and a client waits a second to repeat it.
 constexpr int backlog = 128;
 constexpr std::size_t largest_answer = std::size_t{64} << 20;
 

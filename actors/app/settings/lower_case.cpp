@@ -2,7 +2,7 @@
 
 #include <locale.h>
 #if __has_include(<xlocale.h>)
-#include <xlocale.h> // macOS has there what belongs to the header above
+#include <xlocale.h> // macOS declares newlocale and towlower_l here
 #endif
 
 #include <clocale>
