@@ -14,7 +14,9 @@ namespace tonel::protocol {
 /// Source: RFC 9000 §8.1
 class answer_limit {
 public:
+  /// Octets came from the client.
   void received(std::uint64_t octets) noexcept { room_ += factor * octets; }
+  /// Octets were sent to the client.
   void sent(std::uint64_t octets) noexcept { room_ -= octets < room_ ? octets : room_; }
   /// Octets that may be sent now.
   std::uint64_t room() const noexcept { return room_; }

@@ -36,9 +36,11 @@ public:
   constexpr Octet& operator[](std::size_t i) const noexcept { return assert(i < size_), data_[i]; }
   constexpr Octet* begin() const noexcept { return data_; }
   constexpr Octet* end() const noexcept { return data_ + size_; }
+  /// A view of the octets from `offset` on; offset <= size().
   constexpr basic_byte_view subview(std::size_t offset) const noexcept {
     return assert(offset <= size_), basic_byte_view{data_ + offset, size_ - offset};
   }
+  /// A view of `length` octets from `offset` on; offset + length <= size().
   constexpr basic_byte_view subview(std::size_t offset, std::size_t length) const noexcept {
     return assert(offset + length <= size_), basic_byte_view{data_ + offset, length};
   }

@@ -27,6 +27,7 @@ public:
       at = never;
   }
 
+  /// Sets the timer, or moves it.
   constexpr void set(Timer t, time_point at) noexcept { at_[index(t)] = at; }
   /// None: clears the timer.
   constexpr void set(Timer t, const std::optional<time_point>& at) noexcept {
@@ -41,11 +42,13 @@ public:
     for (const auto t : some)
       clear(t);
   }
+  /// Clears all timers.
   constexpr void clear() noexcept {
     for (auto& at : at_)
       at = never;
   }
 
+  /// The deadline of the timer; `never` if not set.
   constexpr time_point at(Timer t) const noexcept { return at_[index(t)]; }
   constexpr bool is_set(Timer t) const noexcept { return at(t) != never; }
   constexpr bool due(Timer t, time_point now) const noexcept { return at(t) <= now; }

@@ -104,6 +104,7 @@ class effects {
 public:
   static constexpr std::size_t capacity = 10;
 
+  /// Appends an effect.
   void add(effect e) noexcept {
     assert(size_ < capacity);
     if (size_ < capacity) list_[size_++] = e;

@@ -68,6 +68,7 @@ class legacy_groups final : public group_lookup {
 public:
   static constexpr std::size_t most_per_address = 64;
 
+  /// most: groups in all
   legacy_groups(address_hash hash, std::size_t most)
       : most_(most), by_address_(0, hash), guesses_(hash) {}
 
@@ -77,6 +78,7 @@ public:
   [[nodiscard]] bool add(const ip_address& source, const legacy_group& group);
   /// Removes a group at the end of its session, unless the entry has another owner.
   void remove(const ip_address& source, std::uint16_t token, std::uint64_t owner);
+  /// The group with this token; none: there is none.
   std::optional<legacy_group> find(const ip_address& source, std::uint16_t token) const;
   std::vector<legacy_group> groups_of(const ip_address& source) const override;
   bool rests(const ip_address& source, guess_kind kind, time_point now) const override;

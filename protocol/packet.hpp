@@ -50,6 +50,7 @@ struct segment_repr {
   std::uint32_t payload_length = 0;
   std::uint32_t datagram_size = 0; ///< octets of each datagram; payload_length for a lone one
 
+  /// Whether one of these flags is set.
   constexpr bool has(std::uint8_t f) const noexcept { return (flags & f) != 0; }
   /// The sequence numbers that it occupies (RFC 9293 §3.4).
   std::uint32_t length() const noexcept {

@@ -24,6 +24,7 @@ public:
   /// The number of datagrams at the start of a piece that may still join. 0 for an empty run: the
   /// first datagram exceeds the capacity.
   std::uint32_t room(std::uint32_t length, std::uint32_t datagram_size) const noexcept;
+  /// Begins the next run.
   void reset() noexcept { *this = run_builder{capacity_}; }
 
   bool empty() const noexcept { return datagrams_ == 0; }

@@ -30,11 +30,15 @@ struct ready_event {
 /// Thread: one; wake() any
 class event_loop {
 public:
+  /// Makes the event loop of this operating system.
+  /// Errors: no descriptor; end the process
   static result<std::unique_ptr<event_loop>> create(kernel& k);
   virtual ~event_loop() = default;
 
   /// Errors: those of epoll_ctl; the descriptor cannot be used
   virtual result<void> watch(int fd, interest what, std::uint64_t token) = 0;
+  /// Changes the interest in a watched descriptor.
+  /// Errors: as for watch()
   virtual result<void> change(int fd, interest what, std::uint64_t token) = 0;
   virtual void forget(int fd) noexcept = 0;
 

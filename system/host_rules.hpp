@@ -42,6 +42,7 @@ struct rules_report {
 /// Thread: any; calls block and wait for each other, except concerns()
 class host_rules {
 public:
+  /// folder: of the instances' records (instance_file)
   host_rules(std::string folder, backend_kind wanted);
   ~host_rules();
   host_rules(const host_rules&) = delete;
@@ -56,8 +57,8 @@ public:
   /// Whether a change of this nftables table may affect our rules. Never blocks.
   bool concerns(const std::string& changed_table);
 
-  /// Removes everything; ensure() does nothing afterwards. False: another call has waited for the
-  /// system for `patience`, so nothing is removed; the next start sweeps it.
+  /// Removes everything; ensure() does nothing afterwards. False: another call still waits for the
+  /// system after `patience`, so nothing is removed; the next start sweeps it.
   bool remove(protocol::duration patience = std::chrono::seconds{2}) noexcept;
 
 private:

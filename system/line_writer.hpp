@@ -31,6 +31,7 @@ public:
   using lost_text = std::function<std::string(std::uint64_t)>;
   using failure = std::function<void(const os_error&)>;
 
+  /// Writes to stderr until open().
   line_writer(kernel& k, lost_text text, line_bounds bounds = {});
   ~line_writer();
   line_writer(const line_writer&) = delete;

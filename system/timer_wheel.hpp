@@ -22,9 +22,11 @@ public:
   explicit timer_wheel(protocol::time_point start);
   /// Makes a timer, not armed. token: given by expire()
   timer_id create(std::uint64_t token);
+  /// Disarms and frees the timer; its id may be used again.
   void destroy(timer_id id) noexcept;
   /// Arms the timer, or moves an armed one.
   void arm(timer_id id, protocol::time_point at);
+  /// Disarms the timer.
   void cancel(timer_id id) noexcept;
   bool armed(timer_id id) const noexcept;
   /// Advances to `now`, disarms expired timers, and appends their tokens in order of their ticks.

@@ -48,9 +48,12 @@ public:
   tun_device& operator=(tun_device&&) noexcept;
   ~tun_device();
 
+  /// Its actual name.
   const std::string& name() const noexcept;
+  /// Its number as an interface.
   std::uint32_t index() const noexcept;
   std::size_t queues() const noexcept;
+  /// Queue i < queues(); lives as long as the device.
   packet_device& queue(std::size_t i) noexcept;
   /// Whether it has IPv6 addresses.
   bool ipv6() const noexcept;

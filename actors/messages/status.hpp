@@ -149,7 +149,9 @@ std::string status_json(const process_facts& facts, const part_table& parts,
                         const status_snapshot& now);
 /// At most `most` sessions, ordered by number, with a note if there are more.
 std::string sessions_json(status_snapshot now, std::size_t most);
+/// All counters: the totals, and those of each shard.
 std::string counters_json(const process_facts& facts);
+/// An object with one member, a text.
 std::string one_member_json(const char* name, const std::string& text);
 
 /// The state and counters for Prometheus.

@@ -16,6 +16,7 @@ namespace tonel::actors {
 class status_line {
 public:
   explicit status_line(std::vector<const counters*> shards) : shards_(std::move(shards)) {}
+  /// The line now.
   std::string at(protocol::time_point now);
 
 private:

@@ -22,6 +22,7 @@ public:
   void set_most(protocol::duration most) noexcept { most_ = most; }
   /// found: datagrams that readers have found since the last call. Gives how long to rest now.
   protocol::duration after_pass(std::size_t found) noexcept;
+  /// The rest that after_pass() gave has found nothing.
   void rested_in_vain() noexcept;
 
 private:

@@ -41,6 +41,7 @@ public:
 
   /// Delivers fd_event to this actor until it ends.
   reactor::watch_id watch(int fd, std::shared_ptr<void> keep = nullptr);
+  /// Ends a watch.
   void unwatch(reactor::watch_id watch) noexcept;
   /// Delivers timer_event at `at`. An actor has one timer, which this moves; none: disarms it.
   void arm(std::optional<protocol::time_point> at);

@@ -38,6 +38,7 @@ public:
   [[nodiscard]] std::optional<protocol::group_place> open(const protocol::four_tuple& tuple,
                                                           std::uint16_t token, std::size_t shard,
                                                           protocol::time_point now);
+  /// The key of the session that has this group; none: there is none.
   std::optional<std::uint64_t> owner_of(const protocol::ip_address& source,
                                         std::uint16_t token) const;
   /// The number of the shard that has the session of this key.
@@ -71,6 +72,7 @@ class group_registries {
 public:
   /// most: groups of one port
   group_registries(protocol::address_hash hash, std::size_t most) : hash_(hash), most_(most) {}
+  /// The registry of a port, made at the first call.
   group_registry& of_port(std::uint16_t port);
   /// True the first time that a legacy client came to this port, which does not serve it.
   [[nodiscard]] bool knocked(std::uint16_t port);

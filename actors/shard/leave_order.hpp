@@ -66,6 +66,7 @@ public:
   /// source: for first_of(); unspecified: not needed
   void add(id session, const protocol::ip_address& source, std::shared_ptr<session_use> use,
            protocol::time_point now);
+  /// Removes a session, if it is there.
   void remove(id session) noexcept;
   std::size_t size() const noexcept { return entries_.size(); }
   /// The first of all sessions; none: there are none.

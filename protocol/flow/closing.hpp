@@ -48,6 +48,7 @@ public:
   act on_fin(time_point now) noexcept;
   /// We end the stream by a RST. Send it; late segments are answered for `lingers`.
   void reset(time_point now, duration lingers = linger) noexcept;
+  /// The stream ends at once, and answers nothing any more.
   void forget() noexcept { stage_ = stage::gone; }
 
   /// A segment other than SYN and RST has come in last_ack, time_wait or reset_sent. all_acked: it

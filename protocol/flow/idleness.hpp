@@ -39,6 +39,7 @@ public:
   bool woke() const noexcept { return woke_; }
   /// The time of the last datagram, either way.
   time_point last() const noexcept { return last_; }
+  /// When to call take_idle(); time_point::max(): never.
   time_point deadline() const noexcept {
     return idle_ || timeout_ <= duration::zero() ? time_point::max() : last_ + timeout_;
   }

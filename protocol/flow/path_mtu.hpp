@@ -17,6 +17,7 @@ constexpr duration icmp_belief = std::chrono::minutes{10};
 /// Units: octets of IP packets, except max_datagram()
 class path_mtu {
 public:
+  /// device: its MTU; v4: the stream is over IPv4
   path_mtu(std::uint16_t device, bool v4) noexcept : device_(device), v4_(v4) { update(); }
 
   std::uint32_t max_datagram() const noexcept { return max_datagram_; }

@@ -14,6 +14,7 @@ public:
   static constexpr duration least_patience = std::chrono::milliseconds{500};
   static constexpr duration most_patience = std::chrono::seconds{4};
 
+  /// A round trip was measured.
   void measured(duration sample) noexcept;
   bool known() const noexcept { return smoothed_ != 0; }
   /// 0: unknown.

@@ -36,6 +36,7 @@ class backoff {
 public:
   backoff(duration first, duration base, duration most) noexcept
       : first_(first), base_(base), most_(most) {}
+  /// The wait before the next try.
   duration next() noexcept {
     const auto wait = tries_ == 0
                           ? first_
@@ -43,6 +44,7 @@ public:
     ++tries_;
     return wait;
   }
+  /// The next wait is `first` again.
   void reset() noexcept { tries_ = 0; }
 
 private:

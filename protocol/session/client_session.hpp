@@ -60,6 +60,7 @@ struct client_session_config {
 /// Source: docs/wire.md, "What a session does with what its streams report"; docs/legacy.md
 class client_session {
 public:
+  /// from: outlives the session
   client_session(const client_session_config& config, client_resources& from);
 
   /// Call it once, before all else. remote: none if not resolved yet
