@@ -25,7 +25,6 @@ struct slab_pool::core {
   std::size_t max = 0;
   std::size_t made = 0;
   std::size_t in_use = 0;
-  std::uint64_t exhausted = 0;
   slab* free = nullptr;
   bool calls_back = false; ///< take() has failed since the last on_available call
   std::function<void()> on_available;
@@ -141,7 +140,6 @@ slab_ref slab_pool::take() noexcept {
     s = c.free;
   }
   if (s == nullptr) {
-    ++c.exhausted;
     c.calls_back = true;
     return {};
   }
@@ -166,7 +164,6 @@ void slab_pool::collect() noexcept {
 
 std::size_t slab_pool::capacity() const noexcept { return core_->max; }
 std::size_t slab_pool::in_use() const noexcept { return core_->in_use; }
-std::uint64_t slab_pool::exhausted() const noexcept { return core_->exhausted; }
 
 bool slab_writer::open(std::size_t least) noexcept {
   assert(least <= slab_ref::capacity());
@@ -212,7 +209,7 @@ std::size_t slab_writer::stock(std::size_t wanted) noexcept {
   // same few slabs, which are in the cache.
   for (std::size_t i = 0; i < wanted; ++i) {
     if (spares_[i]) continue;
-    // With a reserve left, the pool must not count a failure as exhaustion.
+    // With a reserve left, the pool must not call back for a failure.
     if (pool_->in_use() < pool_->capacity() || !any_spare()) spares_[i] = pool_->take();
     if (spares_[i]) continue;
     const auto last = std::find_if(spares_.rbegin(), spares_.rend() - static_cast<long>(i),
@@ -232,11 +229,6 @@ chunk slab_writer::commit_spare(std::size_t i, std::size_t length,
   assert(spares_.at(i) && length <= slab_ref::capacity());
   return {std::move(spares_[i]), 0, static_cast<std::uint32_t>(length),
           static_cast<std::uint32_t>(datagram_size)};
-}
-
-void slab_writer::release_spares() noexcept {
-  for (auto& s : spares_)
-    s = slab_ref{};
 }
 
 } // namespace tonel::sys

@@ -88,11 +88,10 @@ struct chunk {
 /// Shape:  at most `max_slabs` (4 or more, or a slab_writer can wait for itself); made on demand
 ///         and kept, last returned, first taken; pages never written are not resident
 /// Owns:   its slabs; slabs referenced at the pool's end are freed with their last reference
-/// Thread: take(), collect(), in_use() and exhausted(): the owner's, which is the last to call
-///         take(); slabs return on any thread. The first return after a failed take() calls the
-///         callback of on_available() on the owner's thread: directly, or, if it came on another
-///         thread, by collect(), for which that thread calls `wake` (thread-safe, must not touch
-///         the pool)
+/// Thread: take(), collect() and in_use(): the owner's, which is the last to call take(); slabs
+///         return on any thread. The first return after a failed take() calls the callback of
+///         on_available() on the owner's thread: directly, or, if it came on another thread, by
+///         collect(), for which that thread calls `wake` (thread-safe, must not touch the pool)
 class slab_pool {
 public:
   explicit slab_pool(std::size_t max_slabs, std::function<void()> wake = {});
@@ -109,7 +108,6 @@ public:
   std::size_t capacity() const noexcept;
   /// The number of slabs in use; slabs returned by other threads count until collect().
   std::size_t in_use() const noexcept;
-  std::uint64_t exhausted() const noexcept; ///< how often take() has failed
 
 private:
   friend class slab_ref;
@@ -147,6 +145,7 @@ public:
   bool ends_at_front(const chunk& c) const noexcept {
     return c.slab == open_ && std::size_t{c.offset} + c.length == used_;
   }
+  /// Lengthens `c`, which ends_at_front(), by the first reserved octets.
   void extend(chunk& c, std::size_t length) noexcept {
     assert(ends_at_front(c));
     c.length += static_cast<std::uint32_t>(length);
@@ -163,8 +162,6 @@ public:
   /// Makes the front of spare i a chunk; the indices of the others stay valid until the next
   /// stock().
   chunk commit_spare(std::size_t i, std::size_t length, std::size_t datagram_size) noexcept;
-  /// Returns the reserve to the pool.
-  void release_spares() noexcept;
 
   slab_pool& pool() noexcept { return *pool_; }
 

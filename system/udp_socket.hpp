@@ -53,8 +53,6 @@ public:
   send_tally send(const std::vector<outgoing_run>& runs, const std::vector<chunk>& chunks) override;
   std::uint64_t receive_errors() const noexcept override { return receive_errors_; }
 
-  /// Datagrams dropped because the kernel cut them (merged to over 64 KiB, never in practice).
-  std::uint64_t truncated() const noexcept { return truncated_; }
   /// The address that it is bound to.
   result<protocol::endpoint> local() const;
   bool gro() const noexcept { return gro_; }
@@ -79,7 +77,6 @@ private:
   std::uint32_t gso_limit_ = 0;
   std::size_t expected_ = 4; ///< messages in the next receive()
   std::uint64_t receive_errors_ = 0;
-  std::uint64_t truncated_ = 0;
 };
 
 } // namespace tonel::sys

@@ -83,7 +83,6 @@ public:
   /// For how long messages or timers have always had to wait for the next pass, since more come
   /// than are done. Actors that can refuse work do so then.
   protocol::duration behind() const noexcept { return loop_->now() - caught_up_; }
-  bool is_current() const noexcept { return current() == this; }
   /// The actor that handles a message on this thread now.
   static reactor_actor& running() noexcept { return *current()->running_.back(); }
 

@@ -20,8 +20,6 @@ public:
     boottime += nanoseconds;
     monotonic += nanoseconds;
   }
-  /// Advances the clocks as if the machine had been suspended.
-  void suspend(std::int64_t nanoseconds) noexcept { boottime += nanoseconds; }
 
   int epoll_wait(int epoll, epoll_event* events, int capacity,
                  std::int64_t timeout) noexcept override {

@@ -82,7 +82,7 @@ result<protocol::endpoint> udp_socket::local() const {
 
 namespace {
 
-// Messages prepared beyond twice those of the call before.
+// Messages to prepare beyond twice those of the last call.
 constexpr std::size_t least_expected = 2;
 
 /// Whether an error belongs to an earlier send or to a datagram, not to the socket.
@@ -120,10 +120,8 @@ bool continues(const chunk& c, std::uint32_t length, std::uint32_t size) noexcep
 std::size_t udp_socket::accept(receive_arrays& a, std::size_t i, slab_writer& slabs,
                                std::vector<received_datagrams>& out, std::size_t first_out) {
   mmsghdr& m = a.messages[i];
-  if ((m.msg_hdr.msg_flags & MSG_TRUNC) != 0) {
-    ++truncated_;
-    return 0;
-  }
+  // Merged to over 64 KiB and cut by the kernel, never in practice.
+  if ((m.msg_hdr.msg_flags & MSG_TRUNC) != 0) return 0;
   const std::uint32_t length = m.msg_len;
   const auto extra = read_ancillary(m.msg_hdr);
   // Decoding an address costs as much as all else, and most bursts are of one peer.

@@ -63,7 +63,6 @@ BOOST_AUTO_TEST_CASE(an_exhausted_pool_calls_back_once_at_the_first_return) {
   auto a = pool.take();
   BOOST_TEST(!pool.take());
   BOOST_TEST(!pool.take());
-  BOOST_TEST(pool.exhausted() == 2u);
   a = slab_ref{};
   BOOST_TEST(calls == 1);
   a = pool.take();
@@ -204,8 +203,6 @@ BOOST_AUTO_TEST_CASE(the_reserve_takes_a_quarter_of_a_small_pool_at_most) {
   BOOST_TEST(w.spare(1) == second); // the others keep their places
   BOOST_TEST(w.stock(32) == 2u);
   BOOST_TEST(w.spare(1) == second);
-  w.release_spares();
-  BOOST_TEST(pool.in_use() == 1u);
 }
 
 BOOST_AUTO_TEST_CASE(single_large_reads_use_the_same_slabs_again_and_again) {

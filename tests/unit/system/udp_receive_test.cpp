@@ -219,7 +219,7 @@ BOOST_AUTO_TEST_CASE(a_long_datagram_between_short_ones_is_whole) {
   BOOST_TEST((content(got[3].bytes) == bytes(2'049, 3)));
 }
 
-BOOST_AUTO_TEST_CASE(a_cut_datagram_is_dropped_and_counted) {
+BOOST_AUTO_TEST_CASE(a_cut_datagram_is_dropped) {
   const auto s = listener();
   push(bytes(100));
   k.udp_in.back().truncated = true;
@@ -227,7 +227,6 @@ BOOST_AUTO_TEST_CASE(a_cut_datagram_is_dropped_and_counted) {
   BOOST_TEST(s->receive(slabs, got, 64).has_value());
   BOOST_TEST_REQUIRE(got.size() == 1u);
   BOOST_TEST(got[0].bytes.length == 200u);
-  BOOST_TEST(s->truncated() == 1u);
 }
 
 BOOST_AUTO_TEST_CASE(errors_of_earlier_sends_are_counted_and_passed_over) {
