@@ -20,8 +20,10 @@ expected<void, errc> session_proof::admit(const hello_repr& hello) {
     return unexpected{errc::bad_hello};
   // A later stream of an index replaces an earlier one, never the reverse; so the highest counter
   // is enough.
-  if (used_.size() <= hello.stream_index) used_.resize(std::size_t{hello.stream_index} + 1);
-  auto& used = used_[hello.stream_index];
+  if (hello.stream_index > 0 && !used_by_others_)
+    used_by_others_ = boxed{std::vector<std::uint64_t>(stream_count_ - std::size_t{1})};
+  auto& used = hello.stream_index == 0 ? used_by_first_
+                                       : (*used_by_others_)[hello.stream_index - std::size_t{1}];
   if (hello.counter < used || hello.counter == ~std::uint64_t{0})
     return unexpected{errc::replayed_hello};
   used = hello.counter + 1;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "protocol/boxed.hpp"
 #include "protocol/errc.hpp"
 #include "protocol/expected.hpp"
 #include "protocol/hello.hpp"
@@ -44,7 +45,7 @@ private:
 };
 
 /// Tells the hellos of a session's client from copies; kept by the server.
-/// Shape:  eight octets for each stream index up to the highest seen
+/// Shape:  eight octets for each stream, once there is a second one
 /// Source: docs/wire.md, "Hello"
 class session_proof {
 public:
@@ -62,7 +63,9 @@ public:
 private:
   session_secret secret_;
   std::uint8_t stream_count_;
-  std::vector<std::uint64_t> used_; ///< highest counter + 1, indexed by stream index; 0: none
+  // The highest counter + 1 of each stream index; 0: none. Most sessions have one stream.
+  std::uint64_t used_by_first_ = 0;
+  boxed<std::vector<std::uint64_t>> used_by_others_; ///< from index 1 on
 };
 
 } // namespace tonel::protocol

@@ -28,16 +28,16 @@ public:
     do {
       if (now == 0) return unexpected{os_error{EMFILE, "socket", "the rest is kept in reserve"}};
     } while (!left_->compare_exchange_weak(now, now - 1));
-    result<socket> made = open();
+    result<std::unique_ptr<datagram_socket>> made = open();
     if (!made) {
       ++*left_;
-      return made;
+      return unexpected{made.error()};
     }
-    auto* const raw = made->get();
-    return socket{raw, [left = left_, held = std::move(*made)](datagram_socket*) mutable {
-                    held.reset();
-                    ++*left;
-                  }};
+    return socket{
+        made->release(), [left = left_](datagram_socket* last) {
+          delete last; // NOLINT(cppcoreguidelines-owning-memory): one allocation less a session
+          ++*left;
+        }};
   }
 
 private:

@@ -16,7 +16,7 @@ namespace tonel::actors {
 
 caf::behavior stream(pinned<stream_state>* self, stream_start start) {
   self->state.start(start);
-  self->set_down_handler([self](const caf::down_msg&) { self->state.session_gone(); });
+  self->set_exit_handler([self](const caf::exit_msg&) { self->state.session_gone(); });
   static const auto state = []() -> stream_state& { return state_of_handler<stream_state>(); };
   static const auto of_all = behavior_of<stream_actor, own<timer_event>>(
       [](from_device& batch) { state().on(batch); }, [](app_to_wire& batch) { state().on(batch); },
@@ -32,7 +32,6 @@ caf::behavior stream(pinned<stream_state>* self, stream_start start) {
 void stream_state::start(stream_start& s) {
   given = std::move(s.context);
   connection = s.machine;
-  self->monitor(given.session);
   queue = {as<tun_queue_actor>(s.queue), self->loop()};
   sink = {as<sink_actor>(s.sink), self->loop()};
   // Sent before our first segment, so that no answer can overtake it.
@@ -42,7 +41,7 @@ void stream_state::start(stream_start& s) {
   } else {
     given.where->stats.add(counter::streams_opened);
     if (s.proof) take(*s.proof);
-    held = std::move(s.held);
+    if (!s.held.empty()) held = std::make_unique<held_list>(std::move(s.held));
     replay();
   }
   finish();
@@ -146,11 +145,14 @@ void stream_state::put(const protocol::send_segment& s) {
 void stream_state::hold(const inbound_segment& segment) {
   const auto payload = segment.payload(); // the machine limits their number
   // Copied, so that a small segment does not hold a slab.
-  held.push_back({segment.header, {payload.begin(), payload.end()}});
+  if (!held) held = std::make_unique<held_list>();
+  held->push_back({segment.header, {payload.begin(), payload.end()}});
 }
 
 void stream_state::replay() {
-  for (auto& h : std::exchange(held, {})) {
+  const auto waited = std::exchange(held, nullptr);
+  if (!waited) return;
+  for (auto& h : *waited) {
     inbound_segment segment{h.segment, given.where->slabs.append(h.payload)};
     if (!segment.packet.slab && !h.payload.empty()) {
       given.where->stats.add(counter::slab_pool_empty);
@@ -266,8 +268,8 @@ void stream_state::on(timer_event) {
     given.of_client->ages_at.reset();
     if (!said_ended) tell(protocol::stream_report::kind::aging);
   }
-  if (given.ends_at && *given.ends_at <= now) {
-    given.ends_at.reset();
+  if (given.ends_at <= now) {
+    given.ends_at = protocol::time_point::max();
     // By RST, not by FIN, which would close the session at both ends, while a client answers a RST
     // by a new stream at once.
     if (!said_ended) run(machine().reset(now), nullptr);
@@ -323,8 +325,6 @@ void stream_state::finish() {
   given.where->spare_outgoing.take_back(out.segments);
   spare.take_back(out.chunks);
   if (over) {
-    // Otherwise the session would keep this actor's memory as long as it lives itself.
-    self->demonitor(given.session);
     self->quit();
     return;
   }
@@ -332,7 +332,7 @@ void stream_state::finish() {
   const auto earlier = [&at](const std::optional<protocol::time_point>& age) {
     if (age && (!at || *age < *at)) at = age;
   };
-  earlier(given.ends_at);
+  if (given.ends_at != protocol::time_point::max()) earlier(given.ends_at);
   if (given.of_client) earlier(given.of_client->ages_at);
   self->arm(at);
 }

@@ -33,8 +33,9 @@ struct stream_context {
   role side = role::client;
   protocol::stream_number number = 0; ///< its number in the session
   caf::actor session;
-  std::optional<protocol::time_point> ends_at; ///< when to reset it, if it still exists
-  std::shared_ptr<session_use> used;           ///< shared by the session's streams
+  protocol::time_point ends_at =
+      protocol::time_point::max();   ///< when to reset it, if it still exists
+  std::shared_ptr<session_use> used; ///< shared by the session's streams
   std::shared_ptr<client_stream_context> of_client;
   stream_limits::lease place;  ///< server
   group_registry::lease first; ///< server: held by the first stream of a legacy group
@@ -72,6 +73,8 @@ struct stream_state : inlets<from_device, app_to_wire> {
   void session_gone();
 
 private:
+  using held_list = std::vector<protocol::held_segment>;
+
   protocol::stream& machine() noexcept { return *connection; }
   /// The attempts that it is one of; null: the only attempt.
   const protocol::stream_race* race() const noexcept {
@@ -107,7 +110,7 @@ private:
   outlet<wire_to_app, sink_actor> sink;
   to_device out;
   std::vector<sys::chunk> in;
-  std::vector<protocol::held_segment> held;
+  std::unique_ptr<held_list> held; ///< mostly none
   bool told_too_large = false;
   bool said_ended = false;
   bool asked_for_sink = false;

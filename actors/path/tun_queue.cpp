@@ -259,7 +259,9 @@ void tun_queue_state::adopt(acceptance&& accepted, inbound_segment&& proof) {
     shard = id % supervisors.size();
   }
   if (adopting++ == 0) deadlines.set(timer::sweep, r.since + adoption_time);
-  (*routes)[tuple] = std::move(r);
+  auto& place = (*routes)[tuple];
+  by_stream.erase(place.id);
+  place = std::move(r);
   last_route = nullptr;
   self->send(supervisors[shard], std::move(request));
 }
@@ -276,16 +278,17 @@ void tun_queue_state::note_older(const protocol::segment_repr& syn) {
 }
 
 void tun_queue_state::add_stream(const stream_up& up) {
-  auto& r = (*routes)[up.tuple];
+  auto& entry = *routes->try_emplace(up.tuple).first;
+  auto& r = entry.second;
   last_route = nullptr;
   if (r.waiting) --adopting;
   r.waiting = false;
   r.local = up.local;
   if (r.id != up.stream.id()) { // stream_up may come twice; one monitor is enough
-    if (r.id != 0) tuples.erase(r.id);
+    if (r.id != 0) by_stream.erase(r.id);
     r.stream = {as<stream_actor>(up.stream), self->loop()};
     r.id = up.stream.id();
-    tuples[r.id] = up.tuple;
+    by_stream[r.id] = &entry;
     self->monitor(up.stream);
   }
   // Segments that came after the hello, or before it, if another queue has read the hello.
@@ -315,13 +318,10 @@ void tun_queue_state::refuse(const protocol::four_tuple& tuple) {
 }
 
 void tun_queue_state::stream_gone(const caf::down_msg& down) {
-  const auto known = tuples.find(down.source.id());
-  if (known == tuples.end()) return;
-  const auto tuple = known->second;
-  tuples.erase(known);
-  const auto found = routes->find(tuple);
-  if (found == routes->end() || found->second.id != down.source.id()) return;
-  const auto& r = found->second;
+  const auto known = by_stream.find(down.source.id());
+  if (known == by_stream.end()) return;
+  const auto& [tuple, r] = *known->second;
+  by_stream.erase(known);
   const bool failed = down.reason && r.written && down.reason != caf::exit_reason::user_shutdown;
   if (failed && r.local) {
     where->stats.add(counter::streams_failed);
@@ -330,8 +330,8 @@ void tun_queue_state::stream_gone(const caf::down_msg& down) {
     if (where->process.settings.side == role::server) reset(tuple, r);
   }
   // Segments of this wake-up for the stream are lost with it.
-  touched.erase(std::remove(touched.begin(), touched.end(), &found->second), touched.end());
-  routes->erase(found);
+  touched.erase(std::remove(touched.begin(), touched.end(), &r), touched.end());
+  routes->erase(routes->find(tuple));
   last_route = nullptr;
 }
 

@@ -88,7 +88,8 @@ private:
   std::unique_ptr<protocol::acceptor> acceptor;
   std::unordered_map<std::uint16_t, served_tunnel> served; ///< server: indexed by port
   std::unique_ptr<route_map> routes;
-  std::unordered_map<caf::actor_id, protocol::four_tuple> tuples;
+  /// Entries of `routes` with a stream, by its id.
+  std::unordered_map<caf::actor_id, const route_map::value_type*> by_stream;
   std::size_t adopting = 0; ///< number of waiting routes
   /// A segment that opens a stream, and came before the shards knew each other.
   struct early_stream {

@@ -19,9 +19,8 @@ constexpr std::size_t max_datagrams = 512;
 } // namespace
 
 caf::behavior udp_endpoint(pinned<udp_endpoint_state>* self, shard* where,
-                           const upstream_sockets& sockets, const caf::actor& session) {
-  self->state.start(where, sockets, session);
-  self->set_down_handler([self](const caf::down_msg&) { self->quit(); });
+                           const upstream_sockets& sockets) {
+  self->state.start(where, sockets);
   static const auto state = []() -> udp_endpoint_state& {
     return state_of_handler<udp_endpoint_state>();
   };
@@ -33,17 +32,15 @@ caf::behavior udp_endpoint(pinned<udp_endpoint_state>* self, shard* where,
   return of_all;
 }
 
-void udp_endpoint_state::start(shard* s, const upstream_sockets& sockets_of_session,
-                               const caf::actor& session) {
+void udp_endpoint_state::start(shard* s, const upstream_sockets& sockets_of_session) {
   where = s;
   sockets = sockets_of_session;
-  self->monitor(session);
-  watches.reserve(sockets.size());
   for (const auto& socket : sockets)
-    watches.push_back(self->watch(socket->fd(), socket));
+    self->watch(socket->fd(), socket);
 }
 
 void udp_endpoint_state::on(const fd_event& ready) {
+  const auto& watches = self->watches(); // of the sockets, in their order
   const auto which = std::find(watches.begin(), watches.end(), ready.watch) - watches.begin();
   auto& socket = sockets.at(static_cast<std::size_t>(which));
   // Shared by the endpoints of the shard, each of which uses it within one call only.

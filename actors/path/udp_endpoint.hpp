@@ -5,6 +5,7 @@
 #include "actors/runtime/reactor_actor.hpp"
 #include "actors/shard/shard.hpp"
 
+#include <boost/container/small_vector.hpp>
 #include <caf/behavior.hpp>
 
 #include <cstddef>
@@ -18,13 +19,13 @@ struct udp_endpoint_state;
 /// The actor of one session's UDP sockets at the server: sends datagrams of streams to the
 /// upstream, the runs by each socket in turn, and reads replies from all sockets.
 caf::behavior udp_endpoint(pinned<udp_endpoint_state>* self, shard* where,
-                           const upstream_sockets& sockets, const caf::actor& session);
+                           const upstream_sockets& sockets);
 
 struct udp_endpoint_state : inlets<wire_to_app> {
   static inline const char* name = "udp_endpoint";
 
   explicit udp_endpoint_state(pinned<udp_endpoint_state>* owner) : self(owner) {}
-  void start(shard* s, const upstream_sockets& sockets_of_session, const caf::actor& session);
+  void start(shard* s, const upstream_sockets& sockets_of_session);
   void on(const fd_event& ready);
   void on(wire_to_app& batch) override;
   void set_streams(const streams_changed& changed);
@@ -34,10 +35,9 @@ private:
   pinned<udp_endpoint_state>* self;
   shard* where = nullptr;
   upstream_sockets sockets;
-  std::vector<outlet<app_to_wire, stream_actor>> streams;
-  std::vector<reactor::watch_id> watches; ///< of the sockets, in their order
-  std::size_t next = 0;                   ///< the stream that the next batch goes to
-  std::size_t next_socket = 0;            ///< the socket that the next run goes to
+  boost::container::small_vector<outlet<app_to_wire, stream_actor>, 1> streams;
+  std::size_t next = 0;        ///< the stream that the next batch goes to
+  std::size_t next_socket = 0; ///< the socket that the next run goes to
 };
 
 } // namespace tonel::actors

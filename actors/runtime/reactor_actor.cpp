@@ -32,7 +32,7 @@ caf::error reactor_actor::fault(const std::exception_ptr& thrown) {
     text = kept.c_str();
   } catch (...) { // NOLINT: whatever it is, it ends this actor alone
   }
-  if (before_fault_) before_fault_();
+  if (before_fault_) (*before_fault_)();
   log_error("the ", name(), " actor ended by a fault: ", text);
   return caf::make_error(caf::sec::runtime_error, std::string{name()}, std::string{text});
 }
@@ -41,7 +41,9 @@ bool reactor_actor::take(const fd_event&) { return false; }
 bool reactor_actor::take(timer_event) { return false; }
 void* reactor_actor::find_inlet(const std::type_info&) noexcept { return nullptr; }
 
-void reactor_actor::on_fault(std::function<void()> before) { before_fault_ = std::move(before); }
+void reactor_actor::on_fault(std::function<void()> before) {
+  before_fault_ = std::make_unique<std::function<void()>>(std::move(before));
+}
 
 void reactor_actor::enqueue(caf::mailbox_element_ptr element, caf::execution_unit*) {
   caf::event_based_actor::enqueue(std::move(element), &loop_);
@@ -78,8 +80,9 @@ void reactor_actor::unwatch(reactor::watch_id watch) noexcept {
 }
 
 void reactor_actor::arm(std::optional<protocol::time_point> at) {
-  if (at == armed_at_ && (!at || loop_.timers().armed(*timer_))) return;
-  armed_at_ = at;
+  const auto wanted = at.value_or(disarmed);
+  if (wanted == armed_at_ && (!at || loop_.timers().armed(*timer_))) return;
+  armed_at_ = wanted;
   if (!timer_) {
     if (!at) return;
     timer_ = loop_.create_timer(this);

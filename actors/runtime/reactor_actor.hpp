@@ -68,14 +68,20 @@ public:
   virtual bool take(const fd_event& event);
   virtual bool take(timer_event event);
 
+  /// Of watch(), in order.
+  const std::vector<reactor::watch_id>& watches() const noexcept { return watches_; }
+
 private:
+  static constexpr auto disarmed = protocol::time_point::max();
+
   caf::error fault(const std::exception_ptr& thrown);
 
   reactor& loop_;
-  std::function<void()> before_fault_;
+  // Three of these are there for each session: what few have is apart.
+  std::unique_ptr<std::function<void()>> before_fault_;
   std::vector<reactor::watch_id> watches_;
+  protocol::time_point armed_at_ = disarmed;
   std::optional<sys::timer_wheel::timer_id> timer_;
-  std::optional<protocol::time_point> armed_at_;
 };
 
 template <class Event> void reactor::hand(reactor_actor& actor, const Event& event) {

@@ -81,6 +81,11 @@ caf::behavior client_session(pinned<client_session_state>* self,
   return of_all;
 }
 
+client_session_state::~client_session_state() {
+  for (const auto& c : streams)
+    self->send_exit(c.stream, caf::exit_reason::user_shutdown);
+}
+
 void client_session_state::start(const client_session_start& s) {
   given = s;
   born = given.use->last = self->now();
@@ -155,7 +160,7 @@ void client_session_state::open(const p::open_stream& how) {
   kept.used = given.use;
   kept.of_client = std::make_shared<client_stream_context>(
       client_stream_context{given.path, how.ages_at, how.race, how.port});
-  kept.ends_at = how.ends_at;
+  kept.ends_at = how.ends_at.value_or(protocol::time_point::max());
   auto config = how.config;
   config.tuple.local.address = config.tuple.remote.address.is_v4() ? tun.peer4 : tun.peer6;
   config.iss = p::client_isn(context.cookie_secret, config.tuple, self->now());

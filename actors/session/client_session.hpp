@@ -35,6 +35,10 @@ struct client_session_state : private protocol::client_resources {
   static inline const char* name = "session";
 
   explicit client_session_state(pinned<client_session_state>* owner) : self(owner) {}
+  client_session_state(const client_session_state&) = delete;
+  client_session_state& operator=(const client_session_state&) = delete;
+  /// However it ends, its streams go with it.
+  ~client_session_state() override;
   void start(const client_session_start& s);
   /// Makes `call(machine, now)`, runs the effects that it returns and arms the timer.
   template <class Call> void step(const Call& call);

@@ -48,6 +48,12 @@ caf::behavior server_session(pinned<server_session_state>* self,
   return of_all;
 }
 
+server_session_state::~server_session_state() {
+  for (const auto& c : streams)
+    self->send_exit(c.stream, caf::exit_reason::user_shutdown);
+  if (endpoint) self->send_exit(endpoint, caf::exit_reason::user_shutdown);
+}
+
 void server_session_state::start(const server_session_start& s) {
   where = s.where;
   tunnel = s.tunnel;
@@ -139,7 +145,7 @@ void server_session_state::admit(const p::admit_stream& how, adopt_stream& reque
   kept.session = caf::actor_cast<caf::actor>(self);
   kept.place = std::move(request.place);
   kept.used = use;
-  kept.ends_at = how.ends_at;
+  kept.ends_at = how.ends_at.value_or(p::time_point::max());
   start.queue = queue;
   start.sink = endpoint;
   start.proof = std::move(request.proof);
@@ -163,8 +169,7 @@ void server_session_state::open_upstreams() {
     where->stats.add(counter::session_refused);
     return self->quit(); // the streams notice its end and reset themselves
   }
-  endpoint =
-      self->spawn<caf::monitored>(udp_endpoint, where, sockets, caf::actor_cast<caf::actor>(self));
+  endpoint = self->spawn<caf::monitored>(udp_endpoint, where, sockets);
   for (const auto& c : streams)
     self->send(c.stream, sink_changed{endpoint});
 }

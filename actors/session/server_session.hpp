@@ -6,6 +6,7 @@
 #include "actors/shard/shard.hpp"
 #include "protocol/session/server_session.hpp"
 
+#include <boost/container/small_vector.hpp>
 #include <caf/behavior.hpp>
 
 #include <memory>
@@ -39,6 +40,10 @@ struct server_session_state {
   static inline const char* name = "session";
 
   explicit server_session_state(pinned<server_session_state>* owner) : self(owner) {}
+  server_session_state(const server_session_state&) = delete;
+  server_session_state& operator=(const server_session_state&) = delete;
+  /// However it ends, what is its own goes with it: cheaper than a monitor in each child.
+  ~server_session_state();
   void start(const server_session_start& s);
   void adopt(adopt_stream& request);
   /// Makes `call(machine, now)`, runs the effects that it returns and arms the timer.
@@ -77,7 +82,7 @@ private:
   std::shared_ptr<session_use> use; ///< written by all streams of the session
   caf::actor endpoint;
   std::optional<protocol::server_session> machine; ///< empty until start()
-  std::vector<child> streams;
+  boost::container::small_vector<child, 1> streams;
   protocol::time_point born{};
 };
 

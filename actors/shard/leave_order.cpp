@@ -29,59 +29,65 @@ std::uint8_t leave_order::rank_of(merit worth) const noexcept {
 void leave_order::add(id session, const protocol::ip_address& source,
                       std::shared_ptr<session_use> use, protocol::time_point now) {
   hear();
-  const key at{rank_of(merit::unproven), now, session};
-  use->session = session;
-  use->answered = answered_;
-  if (!entries_.try_emplace(session, entry{source, std::move(use), now, at}).second) return;
-  all_.insert(at);
-  if (source) by_source_[source].insert(at);
+  const auto [at, is_new] = entries_.try_emplace(session);
+  if (!is_new) return;
+  auto& e = at->second;
+  e.session = session;
+  e.source = source;
+  e.born = e.since = now;
+  e.rank = rank_of(merit::unproven);
+  e.use = std::move(use);
+  e.use->session = session;
+  e.use->answered = answered_;
+  all_.insert(e);
+  if (source) by_source_[source].insert(e);
 }
 
 void leave_order::remove(id session) noexcept {
   const auto found = entries_.find(session);
   if (found == entries_.end()) return;
-  all_.erase(found->second.at);
-  if (const auto theirs = by_source_.find(found->second.source); theirs != by_source_.end()) {
-    theirs->second.erase(found->second.at);
+  auto& e = found->second;
+  all_.erase(all_.iterator_to(e));
+  if (const auto theirs = by_source_.find(e.source); theirs != by_source_.end()) {
+    theirs->second.erase(theirs->second.iterator_to(e));
     if (theirs->second.empty()) by_source_.erase(theirs);
   }
   entries_.erase(found);
 }
 
-bool leave_order::look(entry_map::value_type& each) {
-  auto& e = each.second;
+bool leave_order::look(entry& e) {
   const auto worth = merit_of(*e.use);
-  const key now_at{rank_of(worth), worth == merit::unproven ? e.born : e.use->last, each.first};
-  if (now_at == e.at) return false;
-  const auto move_in = [&](line& all) {
-    all.erase(e.at);
-    all.insert(now_at);
-  };
-  move_in(all_);
-  if (e.source) move_in(by_source_[e.source]);
-  e.at = now_at;
+  const key now_at{rank_of(worth), worth == merit::unproven ? e.born : e.use->last, e.session};
+  if (now_at == e.at()) return false;
+  auto* const theirs = e.source ? &by_source_[e.source] : nullptr;
+  all_.erase(all_.iterator_to(e));
+  if (theirs != nullptr) theirs->erase(theirs->iterator_to(e));
+  e.rank = std::get<std::uint8_t>(now_at);
+  e.since = std::get<protocol::time_point>(now_at);
+  all_.insert(e);
+  if (theirs != nullptr) theirs->insert(e);
   return true;
 }
 
 void leave_order::hear() {
   for (const auto session : *answered_)
-    if (const auto found = entries_.find(session); found != entries_.end()) look(*found);
+    if (const auto found = entries_.find(session); found != entries_.end()) look(found->second);
   answered_->clear();
 }
 
-leave_order::candidate leave_order::candidate_of(const entry_map::value_type& each) const noexcept {
-  const auto& e = each.second;
+leave_order::candidate leave_order::candidate_of(const entry& e) noexcept {
   const auto worth = merit_of(*e.use);
-  return {each.first, worth, worth == merit::unproven ? e.born : e.use->last};
+  return {e.session, worth, worth == merit::unproven ? e.born : e.use->last};
 }
 
-std::optional<leave_order::candidate> leave_order::front(line& all, merit from) {
+template <class Line>
+std::optional<leave_order::candidate> leave_order::front(line<Line>& all, merit from) {
   hear();
   for (int i = 0; i < looks_at_most; ++i) {
-    const auto first = all.lower_bound({rank_of(from), protocol::time_point::min(), 0});
+    const auto first =
+        all.lower_bound(key{rank_of(from), protocol::time_point::min(), 0}, goes_first{});
     if (first == all.end()) break;
-    auto& each = *entries_.find(std::get<id>(*first));
-    if (!look(each)) return candidate_of(each);
+    if (!look(*first)) return candidate_of(*first);
   }
   return std::nullopt;
 }

@@ -4,13 +4,14 @@
 #include "protocol/address.hpp"
 #include "protocol/time.hpp"
 
+#include <boost/intrusive/set.hpp>
+
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <map>
 #include <memory>
 #include <optional>
-#include <set>
 #include <tuple>
 #include <unordered_map>
 #include <vector>
@@ -75,30 +76,48 @@ public:
   std::optional<candidate> first_of(const protocol::ip_address& source, protocol::time_point now);
 
 private:
+  // One node a session, since there are many: both lines run through it.
+  struct in_all;
+  struct in_source;
+  template <class Line>
+  using hook =
+      boost::intrusive::set_base_hook<boost::intrusive::tag<Line>,
+                                      boost::intrusive::link_mode<boost::intrusive::normal_link>,
+                                      boost::intrusive::optimize_size<true>>;
   using key = std::tuple<std::uint8_t, protocol::time_point, id>; ///< the lowest goes first
-  using line = std::set<key>;
-  struct entry {
-    protocol::ip_address source;
+  struct entry : hook<in_all>, hook<in_source> {
+    id session = 0;
     std::shared_ptr<session_use> use;
     protocol::time_point born{};
-    key at;
+    protocol::time_point since{}; ///< as last seen, with `rank`
+    protocol::ip_address source;
+    std::uint8_t rank = 0;
+
+    key at() const noexcept { return {rank, since, session}; }
   };
-  using entry_map = std::unordered_map<id, entry>;
+  struct goes_first {
+    bool operator()(const entry& a, const entry& b) const noexcept { return a.at() < b.at(); }
+    bool operator()(const entry& a, const key& b) const noexcept { return a.at() < b; }
+    bool operator()(const key& a, const entry& b) const noexcept { return a < b.at(); }
+  };
+  template <class Line>
+  using line = boost::intrusive::set<entry, boost::intrusive::base_hook<hook<Line>>,
+                                     boost::intrusive::compare<goes_first>,
+                                     boost::intrusive::constant_time_size<false>>;
 
   static merit merit_of(const session_use& use) noexcept;
-  candidate candidate_of(const entry_map::value_type& each) const noexcept;
+  static candidate candidate_of(const entry& e) noexcept;
   std::uint8_t rank_of(merit worth) const noexcept;
-  /// Moves an entry to its present place; false: it was there already.
-  bool look(entry_map::value_type& each);
-  /// Looks at the sessions that were answered since the last call.
+  /// Updates the session's place; false: it did not change.
+  bool look(entry& e);
   void hear();
-  /// The first entry from this rank on.
-  std::optional<candidate> front(line& all, merit from);
+  /// The first from this rank on.
+  template <class Line> std::optional<candidate> front(line<Line>& all, merit from);
 
   role side_;
-  line all_;
-  std::map<protocol::ip_address, line, protocol::address_less> by_source_;
-  entry_map entries_;
+  line<in_all> all_;
+  std::map<protocol::ip_address, line<in_source>, protocol::address_less> by_source_;
+  std::unordered_map<id, entry> entries_;
   std::shared_ptr<session_use::list> answered_ = std::make_shared<session_use::list>();
 };
 

@@ -19,6 +19,8 @@
 #include "system/packet_device.hpp"
 #include "system/slab.hpp"
 
+#include <boost/container/small_vector.hpp>
+
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -30,8 +32,9 @@
 
 namespace tonel::actors {
 
-/// The UDP sockets of one session at the server, one or more, each with its own source port.
-using upstream_sockets = std::vector<std::shared_ptr<sys::datagram_socket>>;
+/// The UDP sockets of one session at the server, one or more, each with its own source port. The
+/// first takes no memory of its own.
+using upstream_sockets = boost::container::small_vector<std::shared_ptr<sys::datagram_socket>, 1>;
 
 /// The context that all shards share; fixed before the first actor is spawned.
 struct process_context {

@@ -28,16 +28,16 @@ constexpr duration still_behind_at_most = 10s;
 /// A datagram was sent: its arrival has to be proven.
 void stream::compare_later(time_point now) noexcept {
   if (timers_.is_set(timer::compare) || !greeted_) return;
-  unproven_since_ = now;
-  timers_.set(timer::compare, now + std::max(first_look, 2 * fellows_->trip));
+  comparison_->unproven_since = now;
+  timers_.set(timer::compare, now + std::max(first_look, 2 * comparison_->fellows->trip));
 }
 
 /// The peer has proven that it receives: it acknowledges more, or answers a question. Segments of
 /// the peer alone prove nothing, since only one direction may be lost.
 void stream::proven(time_point now) noexcept {
-  fellows_->answered = now;
+  comparison_->fellows->answered = now;
   timers_.clear(timer::compare);
-  compared_times_ = 0;
+  comparison_->questions = 0;
   behind_ = false;
 }
 
@@ -47,30 +47,31 @@ void stream::on_compare_timer(time_point now, effects& out) noexcept {
     timers_.clear(timer::compare);
     return;
   }
-  const auto& f = *fellows_;
-  const auto waited = now - unproven_since_;
+  auto& c = *comparison_;
+  const auto& f = *c.fellows;
+  const auto waited = now - c.unproven_since;
   // The first question is asked in any case: if this stream is answered, its fellows can be
   // compared with it.
-  const bool witness = compared_times_ == 0       ? true
-                       : compared_times_ < enough ? f.answered > unproven_since_
-                                                  : f.answered >= compared_at_ + f.trip;
+  const bool witness = c.questions == 0       ? true
+                       : c.questions < enough ? f.answered > c.unproven_since
+                                              : f.answered >= c.asked_first + f.trip;
   if (!witness) {
     // The fellows are not answered either: the peer or the whole path is silent, which other timers
     // notice.
     timers_.set(timer::compare, now + std::clamp(waited / 8, look_again, still_behind_at_most));
     return;
   }
-  if (compared_times_ == enough && !behind_) {
+  if (c.questions == enough && !behind_) {
     behind_ = true;
     go_silent(out);
   }
-  if (compared_times_ == 0) compared_at_ = now;
-  if (compared_times_ < enough) ++compared_times_;
+  if (c.questions == 0) c.asked_first = now;
+  if (c.questions < enough) ++c.questions;
   send_keepalive(now, out);
   if (behind_)
     timers_.set(timer::compare, now + std::clamp(waited / 8, std::max(still_behind, 2 * f.trip),
                                                  std::max(still_behind_at_most, 2 * f.trip)));
-  else if (compared_times_ < enough)
+  else if (c.questions < enough)
     timers_.set(timer::compare, now + std::max(between_questions, f.trip));
   else
     timers_.set(timer::compare, now + std::max(least_wait, 2 * f.trip));

@@ -146,7 +146,7 @@ void stream::answer(const segment_repr& in, effects& out) noexcept {
 }
 
 void stream::measured(duration sample) noexcept {
-  if (fellows_) fellows_->measured(sample);
+  if (comparison_) comparison_->fellows->measured(sample);
   trip_.measured(sample);
 }
 

@@ -43,12 +43,12 @@ stream::stream(const stream_config& config, bool client) noexcept
     : headers_{config.tuple, config.ip_id}, closing_(flow::stage::syn_sent),
       idle_(config.idle_timeout), mtu_(config.mtu, config.tuple.local.address.is_v4()),
       question_(config.seed), keepalive_(config.keepalive), session_(config.session),
-      handshake_packet_(config.handshake_packet), fellows_(config.fellows),
-      challenge_budget_(config.challenge_limit), cookie_(config.cookie), acked_id_(config.ip_id),
-      device_mtu_(config.mtu), stream_index_(config.stream_index),
-      stream_count_(config.stream_count), client_(client), last_port_(config.last_port),
-      detect_legacy_(config.detect_legacy) {
+      handshake_packet_(config.handshake_packet), challenge_budget_(config.challenge_limit),
+      cookie_(config.cookie), acked_id_(config.ip_id), device_mtu_(config.mtu),
+      stream_index_(config.stream_index), stream_count_(config.stream_count), client_(client),
+      last_port_(config.last_port), detect_legacy_(config.detect_legacy) {
   space_.iss = config.iss;
+  if (config.fellows) comparison_ = boxed{comparison{config.fellows, {}, {}, 0}};
 }
 
 effects stream::on_segment(const segment_repr& in, byte_view payload, time_point now) noexcept {
@@ -211,7 +211,7 @@ segment_header stream::data_header(std::uint32_t length, std::uint32_t datagrams
   space_.snd_end += length;
   idle_.sent(now);
   await_answer(now);
-  if (fellows_) compare_later(now);
+  if (comparison_) compare_later(now);
   return out;
 }
 

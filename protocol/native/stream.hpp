@@ -1,5 +1,6 @@
 #pragma once
 
+#include "protocol/boxed.hpp"
 #include "protocol/deadlines.hpp"
 #include "protocol/effects.hpp"
 #include "protocol/flow/challenge.hpp"
@@ -80,6 +81,14 @@ public:
   seq_num rcv_nxt() const noexcept { return space_.rcv_nxt(); }
 
 private:
+  /// For the comparison of a stream with its fellows.
+  struct comparison {
+    std::shared_ptr<protocol::fellows> fellows;
+    time_point unproven_since{}; ///< time of the datagram to be proven
+    time_point asked_first{};    ///< first question about that datagram
+    std::uint8_t questions = 0;  ///< since asked_first
+  };
+
   stream(const stream_config& config, bool client) noexcept;
 
   // Handshake (handshake.cpp).
@@ -154,7 +163,7 @@ private:
   duration keepalive_;
   session_claim session_;
   std::shared_ptr<const std::vector<std::uint8_t>> handshake_packet_;
-  std::shared_ptr<protocol::fellows> fellows_;
+  boxed<comparison> comparison_; ///< of one of several streams
   random_rate_limit* challenge_budget_;
   const syn_cookie* cookie_;
 
@@ -164,16 +173,13 @@ private:
   time_point started_{};           ///< time of the SYN, later of the first flight
   time_point answered_at_ = time_point::min(); ///< when the first flight was repeated
   time_point let_through_ = time_point::min(); ///< last datagram over the limit
-  time_point unproven_since_{};                ///< time of the datagram to be proven
-  time_point compared_at_{};                   ///< first question about that datagram
   std::uint32_t held_bytes_ = 0;
   std::uint32_t held_segments_ = 0;
   std::uint32_t first_window_ = 60'000; ///< limit until the peer's first segment that is no SYN
   std::uint16_t acked_id_;              ///< next IP ID when nothing was under way last
   std::uint16_t device_mtu_;
   std::uint8_t stream_index_, stream_count_;
-  std::uint8_t probes_ = 0;         ///< unanswered probes
-  std::uint8_t compared_times_ = 0; ///< questions since compared_at_
+  std::uint8_t probes_ = 0; ///< unanswered probes
   bool client_;
   bool last_port_;
   bool detect_legacy_;

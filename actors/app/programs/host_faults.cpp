@@ -27,8 +27,8 @@ fault_provoker host_faults() {
   return [](const char* place, protocol::byte_view datagrams) { look_for_fault(place, datagrams); };
 }
 
-std::shared_ptr<sys::datagram_socket> with_faults(std::shared_ptr<sys::datagram_socket> socket) {
-  return std::make_shared<sys::faulty_datagram_socket>(
+std::unique_ptr<sys::datagram_socket> with_faults(std::unique_ptr<sys::datagram_socket> socket) {
+  return std::make_unique<sys::faulty_datagram_socket>(
       std::move(socket), [](sys::fault_way way, protocol::byte_view datagrams) {
         if (way == sys::fault_way::out) look_for_fault("endpoint", datagrams);
         return sys::fault{};

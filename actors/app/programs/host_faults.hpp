@@ -15,7 +15,7 @@ namespace tonel::actors::app {
 /// Throws at the place that a datagram names.
 fault_provoker host_faults();
 /// Decorates a socket to the upstream.
-std::shared_ptr<sys::datagram_socket> with_faults(std::shared_ptr<sys::datagram_socket> socket);
+std::unique_ptr<sys::datagram_socket> with_faults(std::unique_ptr<sys::datagram_socket> socket);
 /// Decorates the source of changes to firewall rules.
 std::function<sys::netlink_changes()> with_faults(std::function<sys::netlink_changes()> take);
 

@@ -4,7 +4,7 @@ namespace tonel::actors::app {
 
 fault_provoker host_faults() { return nullptr; }
 
-std::shared_ptr<sys::datagram_socket> with_faults(std::shared_ptr<sys::datagram_socket> socket) {
+std::unique_ptr<sys::datagram_socket> with_faults(std::unique_ptr<sys::datagram_socket> socket) {
   return socket;
 }
 

@@ -165,7 +165,7 @@ host process_host::give() {
 
 sys::result<std::shared_ptr<sys::datagram_socket>>
 process_host::open_upstream(const protocol::endpoint& upstream) {
-  const auto open = [&]() -> sys::result<std::shared_ptr<sys::datagram_socket>> {
+  const auto open = [&]() -> sys::result<std::unique_ptr<sys::datagram_socket>> {
     sys::udp_options options;
     options.gso = chosen_.run.offload.udp_gso;
     options.gro = chosen_.run.offload.udp_gro;
@@ -174,7 +174,10 @@ process_host::open_upstream(const protocol::endpoint& upstream) {
     if (!socket) return unexpected{socket.error()};
     return with_faults(std::move(*socket));
   };
-  return upstreams_ ? upstreams_->take(open) : open();
+  if (upstreams_) return upstreams_->take(open);
+  auto unbounded = open();
+  if (!unbounded) return unexpected{unbounded.error()};
+  return std::shared_ptr<sys::datagram_socket>{std::move(*unbounded)};
 }
 
 sys::result<tunnel_sockets> process_host::listen(const tunnel_config& tunnel) const {

@@ -235,8 +235,7 @@ BOOST_AUTO_TEST_CASE(udp_listener_runs_on_its_reactor) {
 
 BOOST_AUTO_TEST_CASE(udp_endpoint_runs_on_its_reactor) {
   threads t{role::server};
-  const auto endpoint =
-      t.spawn(udp_endpoint, t.where.get(), upstream_sockets{t.socket}, t.nobody());
+  const auto endpoint = t.spawn(udp_endpoint, t.where.get(), upstream_sockets{t.socket});
   caf::anon_send(endpoint, one_datagram<wire_to_app>());
   t.socket->ready.set(true);
   t.all_on_loop(t.socket->seen, 2);

@@ -12,8 +12,8 @@ BOOST_AUTO_TEST_SUITE(socket_budget_test)
 
 BOOST_AUTO_TEST_CASE(a_socket_counts_until_its_last_owner_lets_go) {
   socket_budget budget{2};
-  const auto open = []() -> result<socket_budget::socket> {
-    return socket_budget::socket{std::make_shared<memory_datagram_socket>()};
+  const auto open = []() -> result<std::unique_ptr<datagram_socket>> {
+    return std::make_unique<memory_datagram_socket>();
   };
   auto first = budget.take(open);
   auto second = budget.take(open);
@@ -30,7 +30,7 @@ BOOST_AUTO_TEST_CASE(a_socket_counts_until_its_last_owner_lets_go) {
 
 BOOST_AUTO_TEST_CASE(one_that_cannot_be_opened_does_not_count) {
   socket_budget budget{1};
-  const auto fail = []() -> result<socket_budget::socket> {
+  const auto fail = []() -> result<std::unique_ptr<datagram_socket>> {
     return unexpected{os_error{ECONNREFUSED, "connect", {}}};
   };
   for (int i = 0; i < 3; ++i)
@@ -41,8 +41,8 @@ BOOST_AUTO_TEST_CASE(what_goes_after_the_budget_is_no_harm) {
   socket_budget::socket kept;
   {
     socket_budget budget{1};
-    kept = *budget.take([]() -> result<socket_budget::socket> {
-      return socket_budget::socket{std::make_shared<memory_datagram_socket>()};
+    kept = *budget.take([]() -> result<std::unique_ptr<datagram_socket>> {
+      return std::make_unique<memory_datagram_socket>();
     });
   }
   kept.reset();
