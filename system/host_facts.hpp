@@ -2,6 +2,7 @@
 
 #include "protocol/address.hpp"
 #include "system/host_system.hpp"
+#include "system/tcp_ports.hpp"
 
 #include <cstdint>
 #include <optional>
@@ -20,13 +21,6 @@ struct interface_facts {
   int rp_filter = 0;             ///< the value in force: the larger of its own and that of "all"
   std::optional<int> forwarding; ///< of IPv4
   std::vector<std::string> off;  ///< offloads that are off: tx, tso, gso, gro (ethtool's names)
-};
-
-/// A program that accepts TCP connections.
-struct listener_facts {
-  std::uint16_t port = 0;
-  int pid = 0;         ///< 0: unknown
-  std::string program; ///< name of the program
 };
 
 /// The state of macOS' packet filter.

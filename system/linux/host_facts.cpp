@@ -21,14 +21,10 @@
 #include <cerrno>
 #include <charconv>
 #include <cstring>
-#include <filesystem>
 #include <fstream>
-#include <sstream>
 #include <system_error>
 
 namespace tonel::sys {
-
-namespace fs = std::filesystem;
 
 namespace {
 
@@ -132,52 +128,6 @@ void look_at_way(const protocol::endpoint& to, host_facts& out) {
     out.path_mtu = static_cast<std::uint32_t>(mtu);
 }
 
-/// Finds the program that has the socket of this inode open. Only root sees others' programs.
-void find_owner(std::uint64_t inode, listener_facts& out) {
-  const auto wanted = "socket:[" + std::to_string(inode) + ']';
-  std::error_code failed;
-  for (fs::directory_iterator at{"/proc", failed}, end; !failed && at != end;
-       at.increment(failed)) {
-    const auto pid = at->path().filename().string();
-    if (pid.find_first_not_of("0123456789") != std::string::npos) continue;
-    std::error_code ignored;
-    for (fs::directory_iterator fd{at->path() / "fd", ignored}; !ignored && fd != end;
-         fd.increment(ignored)) {
-      std::error_code gone;
-      if (fs::read_symlink(fd->path(), gone) != wanted) continue;
-      out.pid = std::stoi(pid);
-      std::ifstream name{at->path() / "comm"};
-      std::getline(name, out.program);
-      return;
-    }
-  }
-}
-
-/// Source: kernel Documentation/networking/proc_net_tcp.rst
-std::vector<listener_facts> listeners_on(std::uint16_t port) {
-  std::vector<listener_facts> out;
-  for (const char* table : {"/proc/self/net/tcp", "/proc/self/net/tcp6"}) {
-    std::ifstream file{table};
-    std::string line;
-    std::getline(file, line); // the line of headings
-    while (std::getline(file, line)) {
-      std::istringstream fields{line};
-      std::string slot, local, remote, state, queues, timer, retransmits, user, timeout, inode;
-      fields >> slot >> local >> remote >> state >> queues >> timer >> retransmits >> user >>
-          timeout >> inode;
-      const auto colon = local.find(':');
-      if (state != "0A" || colon == std::string::npos || // TCP_LISTEN
-          std::stoul(local.substr(colon + 1), nullptr, 16) != port)
-        continue;
-      listener_facts found;
-      found.port = port;
-      find_owner(std::stoull(inode), found);
-      out.push_back(found);
-    }
-  }
-  return out;
-}
-
 /// Reads the whole ruleset of nftables as JSON, or the reason why it cannot be read.
 void read_ruleset(host_facts& out) {
   auto nft = nft_context::open(nft_context::output::json);
@@ -211,7 +161,7 @@ host_facts gather_host_facts(const host_question& question) {
   out.conntrack_count = sysctl<std::uint64_t>("net.netfilter.nf_conntrack_count");
   out.conntrack_max = sysctl<std::uint64_t>("net.netfilter.nf_conntrack_max");
   out.conntrack_liberal = sysctl("net.netfilter.nf_conntrack_tcp_be_liberal");
-  if (question.tcp_port != 0) out.listeners = listeners_on(question.tcp_port);
+  if (question.tcp_port != 0) out.listeners = tcp_listeners({question.tcp_port});
   return out;
 }
 

@@ -4,7 +4,6 @@
 #include "system/instance_state.hpp"
 #include "system/kernel.hpp"
 #include "system/macos/abi.hpp"
-#include "system/macos/listeners.hpp"
 #include "system/macos/pf_backend.hpp"
 #include "system/macos/routes.hpp"
 #include "system/posix/interfaces.hpp"
@@ -75,12 +74,7 @@ host_facts gather_host_facts(const host_question& question) {
     out.pf = std::move(*pf);
   else
     out.ruleset_error = pf.error().to_string();
-  if (question.tcp_port != 0) {
-    // Its exit status is 1 where it finds nothing.
-    const auto said = run_command(
-        {"lsof", "-nP", "-Fpc", "-sTCP:LISTEN", "-iTCP:" + std::to_string(question.tcp_port)});
-    if (said) out.listeners = parse_listeners(*said, question.tcp_port);
-  }
+  if (question.tcp_port != 0) out.listeners = tcp_listeners({question.tcp_port});
   return out;
 }
 

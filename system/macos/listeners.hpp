@@ -1,6 +1,6 @@
 #pragma once
 
-#include "system/host_facts.hpp"
+#include "system/tcp_ports.hpp"
 
 #include <cstdint>
 #include <string_view>

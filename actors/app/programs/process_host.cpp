@@ -44,6 +44,33 @@ void say_commands(const std::string& tun, const std::vector<std::string>& comman
   log_commands(commands);
 }
 
+/// What a reload finds.
+struct read_settings {
+  std::optional<settings> chosen;
+  std::vector<std::string> problems, warnings;
+};
+
+/// On the worker. ports: may be null
+read_settings read_again(role side, const command_line& line, port_keeper* ports) {
+  read_settings out;
+  auto loaded = load_settings(side, line);
+  if (!loaded) {
+    for (const auto& error : loaded.error())
+      out.problems.push_back(error.to_string());
+    return out;
+  }
+  out.warnings = warnings_of(*loaded);
+  const auto& tunnels = loaded->run.tunnels;
+  if (ports != nullptr) out.problems = ports->take(tunnels);
+  if (ports != nullptr && out.problems.empty()) {
+    ports->keep_only(tunnels);
+    for (auto& warning : ports->warnings())
+      out.warnings.push_back(std::move(warning));
+  }
+  out.chosen = std::move(*loaded);
+  return out;
+}
+
 void fill_random(protocol::byte_span out) {
   if (auto filled = sys::fill_random(out); !filled)
     throw std::runtime_error(filled.error().to_string());
@@ -75,6 +102,7 @@ std::optional<start_error> process_host::open() {
   upstreams_ = limit_sessions(chosen_.run);
   probe_offload();
   // Steps that are likely to fail come before those that change the host.
+  if (auto failed = take_ports()) return failed;
   if (auto failed = open_listeners()) return failed;
   if (auto failed = status_.open_http()) return failed;
 
@@ -103,6 +131,17 @@ void process_host::probe_offload() {
   if (!probe.note.empty()) log_warn(probe.note);
   offload.udp_gso = offload.udp_gso && probe.gso;
   offload.udp_gro = offload.udp_gro && probe.gro;
+}
+
+std::optional<start_error> process_host::take_ports() {
+  const auto& run = chosen_.run;
+  if (run.side == role::client) return std::nullopt;
+  ports_ = std::make_shared<port_keeper>(chosen_.firewall.take_port, run.tun.ipv6);
+  if (const auto problems = ports_->take(run.tunnels); !problems.empty())
+    return port_error(problems);
+  for (const auto& warning : ports_->warnings())
+    log_warn(warning);
+  return std::nullopt;
 }
 
 std::optional<start_error> process_host::open_listeners() {
@@ -218,17 +257,15 @@ void process_host::resolve(const tunnel_ptr& tunnel, const caf::actor& root) {
 
 void process_host::reload(const caf::actor& root) {
   const auto side = chosen_.run.side;
-  worker_->run([side, line = line_] { return load_settings(side, line); },
-               [this, root](expected<settings, std::vector<option_error>> loaded) {
+  worker_->run([side, line = line_, ports = ports_] { return read_again(side, line, ports.get()); },
+               [this, root](const read_settings& found) {
+                 for (const auto& warning : found.warnings)
+                   log_warn(warning);
                  reload_result result;
-                 if (loaded) {
-                   for (const auto& warning : warnings_of(*loaded))
-                     log_warn(warning);
-                   result.tunnels = loaded->run.tunnels;
-                   result.need_restart = changed_process_options(chosen_, *loaded);
-                 } else {
-                   for (const auto& error : loaded.error())
-                     result.problems.push_back(error.to_string());
+                 result.problems = found.problems;
+                 if (found.chosen) {
+                   result.tunnels = found.chosen->run.tunnels;
+                   result.need_restart = changed_process_options(chosen_, *found.chosen);
                  }
                  caf::anon_send(root, std::move(result));
                });

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "actors/app/programs/port_keeper.hpp"
 #include "actors/app/programs/rule_keeper.hpp"
 #include "actors/app/programs/start_error.hpp"
 #include "actors/app/programs/status_services.hpp"
@@ -51,6 +52,7 @@ public:
   int exit_code() const noexcept { return exit_code_; }
 
 private:
+  std::optional<start_error> take_ports();
   std::optional<start_error> open_listeners();
   std::optional<start_error> open_capture();
   void probe_offload();
@@ -70,6 +72,7 @@ private:
   std::optional<log_thread> log_; ///< ends last of all threads, to write their last lines
   std::optional<sys::socket_budget> upstreams_; ///< server
   std::vector<process_tunnel> tunnels_;         ///< until give()
+  std::shared_ptr<port_keeper> ports_;          ///< server; shared with the worker
   std::optional<sys::tun_device> tun_;
   std::optional<sys::capture_file> capture_file_; ///< of --pcap, until the capture begins
   std::shared_ptr<sys::packet_capture> captures_; ///< shared with the worker

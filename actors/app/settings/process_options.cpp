@@ -339,6 +339,15 @@ void add_firewall(std::vector<process_row>& out) {
            .one_of("auto owned nft iptables "),
        read_backend,
        [](const settings& s) -> std::string { return sys::to_string(s.firewall.backend); }});
+  add(flag(
+      option_row{"take-port",
+                 {},
+                 {},
+                 {"not used: no TCP port of the host is taken. Accepted so that both sides can "
+                  "share their options",
+                  "start even where another program listens on the TCP port, and take the "
+                  "connections from outside away from it"}},
+      [](auto& s) -> auto& { return s.firewall.take_port; }));
   out.push_back(of_command_line({"print-rules",
                                  {},
                                  {},

@@ -1,0 +1,68 @@
+#include "system/linux/tcp_table.hpp"
+#include "system/stream_socket.hpp"
+#include "system/tcp_ports.hpp"
+
+#include <boost/test/unit_test.hpp>
+
+#include <unistd.h>
+
+#include <cerrno>
+
+using namespace tonel;
+using namespace tonel::sys;
+using protocol::ip_address;
+
+BOOST_AUTO_TEST_SUITE(tcp_ports_test)
+
+BOOST_AUTO_TEST_CASE(sockets_that_listen_are_told_by_their_state) {
+  // Of a machine that stores the least octet first, as all do that this is built for.
+  const auto found = parse_tcp_table(
+      "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout "
+      "inode\n"
+      "   0: 0100007F:01BB 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 "
+      "21 1 0\n"
+      "   1: 0201A8C0:01BB 0101A8C0:C001 01 00000000:00000000 00:00000000 00000000     0        0 "
+      "22 1 0\n"
+      "   2: 00000000:01BC 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 "
+      "23 1 0\n"
+      "   3: B80D0120000000000000000001000000:01BB 00000000000000000000000000000000:0000 0A "
+      "00000000:00000000 00:00000000 00000000     0        0 24 1 0\n"
+      "   4: 0000000000000000FFFF00000201A8C0:01BB 00000000000000000000000000000000:0000 0A "
+      "00000000:00000000 00:00000000 00000000     0        0 25 1 0\n"
+      "   5: nonsense\n");
+  BOOST_TEST_REQUIRE(found.size() == 4u);
+  BOOST_TEST(found[0].at.to_string() == "127.0.0.1:443");
+  BOOST_TEST(found[0].inode == 21u);
+  BOOST_TEST(found[1].at.to_string() == "0.0.0.0:444");
+  BOOST_TEST(found[2].at.to_string() == "[2001:db8::1]:443");
+  BOOST_TEST(found[3].at.to_string() == "192.168.1.2:443");
+}
+
+BOOST_AUTO_TEST_CASE(a_listener_of_this_host_is_found_with_its_program) {
+  constexpr std::uint16_t port = 47'113;
+  const auto listens = stream_listener::listen_tcp({ip_address::v4(127, 0, 0, 1), port});
+  BOOST_TEST_REQUIRE(listens.has_value());
+  const auto found = tcp_listeners({port});
+  BOOST_TEST_REQUIRE(found.size() == 1u);
+  BOOST_TEST((found[0].address == ip_address::v4(127, 0, 0, 1)));
+  BOOST_TEST(found[0].port == port);
+  BOOST_TEST(found[0].pid == ::getpid());
+  BOOST_TEST(!found[0].program.empty());
+}
+
+BOOST_AUTO_TEST_CASE(one_process_alone_has_a_claim_until_it_ends) {
+  constexpr std::uint16_t port = 47'114;
+  {
+    const auto first = port_claim::make(port);
+    BOOST_TEST_REQUIRE(first.has_value());
+    const auto second = port_claim::make(port);
+    BOOST_TEST_REQUIRE(!second.has_value());
+    BOOST_TEST(second.error().number == EADDRINUSE);
+    BOOST_TEST(port_claim::holder(port).pid == ::getpid());
+    BOOST_TEST(port_claim::make(port + 1).has_value());
+  }
+  BOOST_TEST(port_claim::make(port).has_value());
+  BOOST_TEST(port_claim::holder(port).pid == 0);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
