@@ -39,6 +39,7 @@ struct host_facts {
   /// The programs of the question, and whether their files have that capability.
   std::vector<std::pair<std::string, bool>> programs;
   std::optional<int> forward4, forward6; ///< none: the host does not have the protocol
+  bool forwards6_by_device = false;      ///< the uplink does, whatever the host does (Linux 6.17)
   std::vector<interface_facts> interfaces;
   std::string uplink; ///< interface by which packets to the remote leave; empty: no route
   std::optional<std::uint32_t> path_mtu; ///< to the remote, octets; none: the kernel does not know

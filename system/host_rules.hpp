@@ -28,6 +28,10 @@ struct rule_request {
 /// Errors: ENODEV: there is no interface of that name; netlink's
 result<rule_plan> settle(const rule_request& request);
 
+/// Adds to a settled plan what ensure() would add: which devices have to forward, and for whom. The
+/// folder is that of the records of this host's instances.
+void add_forwarding(rule_plan& plan, const std::string& folder);
+
 /// The result of one host_rules::ensure().
 struct rules_report {
   bool repaired = false;          ///< others had changed or deleted the rules
@@ -66,7 +70,8 @@ private:
   result<void> open(const rule_plan& plan);
   void sweep(std::vector<instance_record>& records);
   void write_down_held();
-  void lease(const std::string& name, const std::string& value);
+  std::vector<instance_record> living() const;
+  void switch_forwarding_on(const rule_plan& plan);
   void give_back(std::vector<instance_record>& records);
   void note(std::string text);
 

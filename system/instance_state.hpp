@@ -81,6 +81,10 @@ public:
   /// other users' processes. Call it inside update(), under its lock.
   bool is_alive(const instance_record& record) const;
 
+  /// The records of live processes in this process' network namespace. Taken without the lock, so that
+  /// a process that ends meanwhile may be among them.
+  std::vector<instance_record> living() const;
+
   /// Removes the mark of a dead process.
   void forget(const instance_record& dead) const;
 

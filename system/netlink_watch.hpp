@@ -16,7 +16,8 @@ struct netlink_changes {
   std::vector<std::string> tables; ///< nftables: the tables with additions or removals
 };
 
-/// Watches for changes by other programs: of nftables rules, or of routes and addresses.
+/// Watches for changes by other programs: of nftables rules, or of routes, addresses
+/// and forwarding.
 /// Owns:   the netlink socket
 /// Thread: one at a time
 /// Source: man 7 netlink; man 7 rtnetlink; linux/netfilter/nf_tables.h

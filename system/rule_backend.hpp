@@ -64,7 +64,7 @@ result<std::unique_ptr<rule_backend>> open_backend(backend_kind kind);
 /// that mend it.
 std::vector<std::string> forward_obstacles(rule_backend& backend, const rule_plan& plan);
 
-/// Whether another instance has nftables rules in this network namespace.
-bool others_present(rule_backend& backend, const std::string& our_table);
+/// The tables of nftables that other instances have in this network namespace.
+std::vector<std::string> tables_of_others(rule_backend& backend, const std::string& our_table);
 
 } // namespace tonel::sys

@@ -103,6 +103,7 @@ public:
       drop_invalid();
       accept();
       keep_in();
+      close();
       mark();
       if (plan_.server) {
         limit_pickups();
@@ -223,6 +224,34 @@ private:
       if (!v6 || plan_.peer6) rule(peer("daddr", v6) + " oifname != " + tun_ + " drop");
   }
 
+  /// Drops what passes only because of the forwarding that we switch on. Packets of other instances
+  /// are told by their NAT, or by their TUN device before the NAT.
+  void close() {
+    for (const bool v6 : {false, true}) {
+      const auto& open = v6 ? plan_.forward6 : plan_.forward4;
+      if (open.closed.empty()) continue;
+      const std::string of = v6 ? "meta nfproto ipv6 " : "meta nfproto ipv4 ";
+      for (const auto& bridge : open.bridges)
+        rule(of + "iifname " + quoted(bridge.name) + " ether daddr != " + bridge.address +
+             " accept");
+      const auto from = open.all_closed ? "!= " + set_of(tuns()) : set_of(names(open.closed));
+      // A packet without a connection has no status to compare.
+      rule(of + "iifname " + from + " ct state invalid drop");
+      rule(of + "iifname " + from + " ct status & (snat | dnat) == 0 drop");
+    }
+  }
+
+  static std::vector<std::string> names(std::vector<std::string> devices) {
+    for (auto& device : devices)
+      device = quoted(device);
+    return devices;
+  }
+  std::vector<std::string> tuns() const {
+    auto out = names(plan_.fellows);
+    out.insert(out.begin(), tun_);
+    return out;
+  }
+
   /// Marks both directions: with net.ipv4.conf.*.src_valid_mark, replies are checked by the route
   /// back to their source, with the mark.
   void mark() {
@@ -270,6 +299,7 @@ private:
     keep_in();
     // Packets without NAT would leave with the TUN's address.
     rule("iifname " + tun_ + " meta l4proto tcp drop");
+    close();
     mark();
     chain("postrouting", "filter", "postrouting", "srcnat");
     each_host([&](const flow& f, bool v6, const std::string& ip, const std::string& host) {
@@ -327,6 +357,7 @@ public:
       add("filter", "FORWARD", from, " ", out, " -d ", peer, " ", f.in, " -j ACCEPT");
     }
     add("filter", "FORWARD", "-d ", peer, " ! ", out, " -j DROP");
+    close();
     if (plan_.mark) {
       const auto set = " -j MARK --set-mark " + std::to_string(*plan_.mark);
       add("mangle", "PREROUTING", in, " -p tcp", set);
@@ -347,6 +378,14 @@ private:
   std::string network(const char* key) const {
     const auto& name = v6_ ? plan_.interface6 : plan_.interface4;
     return name.empty() ? std::string{"! "} + key + ' ' + plan_.tun : std::string{key} + ' ' + name;
+  }
+  /// The same for iptables, which has a match for frames of a bridge.
+  void close() {
+    const auto& open = v6_ ? plan_.forward6 : plan_.forward4;
+    for (const auto& device : open.closed)
+      add("filter", "FORWARD", "-i ", device,
+          open.bridges.empty() ? "" : " -m physdev ! --physdev-is-bridged",
+          " -m conntrack ! --ctstate SNAT,DNAT,UNTRACKED -j DROP");
   }
   template <class... Parts> void add(const char* table, const char* chain, const Parts&... parts) {
     const auto match = joined(parts...);

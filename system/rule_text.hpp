@@ -16,6 +16,23 @@ enum class nat_mode : std::uint8_t {
   stateless, ///< by rewriting each packet; for hosts with one address, past connection tracking
 };
 
+/// A bridge whose frames pass the rules as if they were forwarded packets (br_netfilter). The
+/// destination of such a frame is another address than the bridge's own.
+struct bridge_facts {
+  std::string name;
+  std::string address; ///< the bridge's own, "02:00:00:00:00:01"
+};
+
+/// What the host forwards of one family for tunnels only. Empty: the host is a router anyway.
+struct forwarding_plan {
+  std::vector<std::string> on; ///< sysctls that have to be 1
+  /// Devices whose packets the kernel forwards because of these sysctls. The rules drop those packets,
+  /// except the packets of tunnels.
+  std::vector<std::string> closed;
+  bool all_closed = false; ///< the rules do so for devices that come later, too
+  std::vector<bridge_facts> bridges;
+};
+
 /// The input for the firewall rules of one process.
 /// Shape:  an empty interface stands for all but the TUN; host4 and host6 are for
 ///         nat_mode::stateless only, where an unspecified one leaves its family without NAT
@@ -30,6 +47,8 @@ struct rule_plan {
   std::optional<std::uint32_t> mark;
   std::vector<protocol::endpoint> remotes; ///< client; unspecified address: not resolved yet
   std::vector<std::uint16_t> ports;        ///< server: the TCP ports
+  forwarding_plan forward4, forward6;
+  std::vector<std::string> fellows; ///< TUN devices of other instances
 };
 
 /// owned: the kernel removes the table with its process, and others cannot change it; shared:

@@ -154,6 +154,9 @@ host_facts gather_host_facts(const host_question& question) {
   const auto anywhere = protocol::endpoint{protocol::ip_address::v4(192, 0, 2, 1), 9};
   look_at_way(question.remote.value_or(anywhere), out);
   if (!question.remote) out.path_mtu.reset();
+  auto entry = out.uplink; // a name's dots are slashes there
+  std::replace(entry.begin(), entry.end(), '.', '/');
+  out.forwards6_by_device = sysctl("net.ipv6.conf." + entry + ".force_forwarding").value_or(0) == 1;
   read_ruleset(out);
   out.legacy_iptables = std::ifstream{"/proc/net/ip_tables_names"}.peek() != EOF ||
                         std::ifstream{"/proc/net/ip6_tables_names"}.peek() != EOF;

@@ -1,14 +1,24 @@
 #include "system/posix/host_parts.hpp"
 
+#include "system/addresses.hpp"
+#include "system/forwarding.hpp"
 #include "system/host_rules.hpp"
 #include "system/linux/netlink.hpp"
 #include "system/posix/interfaces.hpp"
 
+#include <linux/ethtool.h>
+#include <linux/sockios.h>
 #include <net/if.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
 
-#include <algorithm>
+#include <array>
 #include <cerrno>
+#include <cstdio>
+#include <cstring>
 #include <optional>
+#include <set>
+#include <string>
 #include <utility>
 
 namespace tonel::sys {
@@ -26,19 +36,37 @@ result<ip_address> host_address(route_netlink& netlink, const std::string& inter
   return ip_address{};
 }
 
-/// Interfaces whose IPv6 default route would vanish once the host forwards: the kernel removes
-/// routes learnt from router advertisements then, unless accept_ra is 2.
-std::vector<std::string> learnt_default_interfaces() {
+/// Gives the TUN device of the instance with this table. The table's name has the device's name, or
+/// the address at the other end of the device.
+std::string tun_of(const std::string& table) {
+  const auto name = table.substr(table.find('_') + 1);
+  const auto peer = ip_address::parse(name);
+  return peer ? interface_to_peer(*peer).value_or("") : name;
+}
+
+bool passes_rules(const char* sysctl) { return read_sysctl(sysctl).value_or("") == "1"; }
+
+/// Gives nothing for a device that is no bridge.
+std::optional<bridge_facts> as_bridge(int socket, const std::string& device) {
+  ethtool_drvinfo driver{};
+  driver.cmd = ETHTOOL_GDRVINFO;
+  ifreq request{};
+  std::strncpy(request.ifr_name, device.c_str(), sizeof request.ifr_name - 1);
+  request.ifr_data = reinterpret_cast<char*>(&driver);
+  if (::ioctl(socket, SIOCETHTOOL, &request) != 0 || std::strcmp(driver.driver, "bridge") != 0)
+    return {};
+  if (::ioctl(socket, SIOCGIFHWADDR, &request) != 0) return {};
+  std::array<char, 18> text{};
+  const auto* octets = reinterpret_cast<const std::uint8_t*>(request.ifr_hwaddr.sa_data);
+  std::snprintf(text.data(), text.size(), "%02x:%02x:%02x:%02x:%02x:%02x", octets[0], octets[1],
+                octets[2], octets[3], octets[4], octets[5]);
+  return bridge_facts{device, text.data()};
+}
+
+std::vector<std::string> devices() {
   std::vector<std::string> out;
-  auto netlink = route_netlink::open(real_kernel());
-  if (!netlink) return out;
-  const auto routes = netlink->default_routes(true);
-  if (!routes) return out;
-  for (const auto& route : *routes) {
-    auto name = interface_name(route.index);
-    if (route.learnt && !name.empty() && std::find(out.begin(), out.end(), name) == out.end())
-      out.push_back(std::move(name));
-  }
+  for (const auto& [name, flags] : interface_flags())
+    if ((flags & IFF_LOOPBACK) == 0) out.push_back(name);
   return out;
 }
 
@@ -71,21 +99,37 @@ result<rule_plan> settle(const rule_request& request) {
   return plan;
 }
 
-std::vector<wanted_sysctl> wanted_sysctls(const rule_plan& plan) {
-  std::vector<wanted_sysctl> out;
-  // Before forwarding is set, which would remove the route at once.
-  if (plan.peer6 && read_sysctl("net.ipv6.conf.all.forwarding").value_or("1") == "0") {
-    for (auto interface : learnt_default_interfaces()) {
-      std::replace(interface.begin(), interface.end(), '.', '/');
-      auto name = "net.ipv6.conf." + interface + ".accept_ra";
-      if (read_sysctl(name).value_or("") == "1") out.push_back({std::move(name), "2"});
-    }
+void plan_forwarding(rule_plan& plan, const std::vector<instance_record>& living,
+                     const std::vector<std::string>& tables) {
+  forwarding_facts facts;
+  facts.devices = devices();
+  std::set<std::string> instances{tables.begin(), tables.end()}, tuns;
+  for (const auto& record : living) {
+    instances.insert(record.table);
+    facts.leases.insert(facts.leases.end(), record.leases.begin(), record.leases.end());
   }
-  for (auto& name : needed_sysctls(plan))
-    out.push_back({std::move(name), "1"});
-  return out;
+  instances.erase(plan.table);
+  for (const auto& table : instances)
+    if (auto tun = tun_of(table); !tun.empty()) tuns.insert(std::move(tun));
+  facts.tuns.assign(tuns.begin(), tuns.end());
+  const descriptor socket{real_kernel(), real_kernel().socket(AF_INET, SOCK_DGRAM, 0)};
+  const bool v4 = passes_rules("net.bridge.bridge-nf-call-iptables");
+  const bool v6 = passes_rules("net.bridge.bridge-nf-call-ip6tables");
+  for (const auto& device : facts.devices) {
+    if (!v4 && !v6) break;
+    const auto bridge = as_bridge(socket.get(), device);
+    if (bridge && v4) facts.bridges4.push_back(*bridge);
+    if (bridge && v6) facts.bridges6.push_back(*bridge);
+  }
+  plan_forwarding(plan, facts, sysctl_access{});
 }
 
-const char* where_sysctls_stay() noexcept { return "/etc/sysctl.d"; }
+bool forwards(const rule_plan& plan) { return forwards(plan, sysctl_access{}); }
+
+std::vector<std::string> switch_on(const rule_plan& plan, std::vector<sysctl_lease>& leases) {
+  return switch_on(plan, devices(), leases, sysctl_access{});
+}
+
+bool overtaken(const sysctl_lease& lease) { return overtaken(lease, sysctl_access{}); }
 
 } // namespace tonel::sys

@@ -48,7 +48,8 @@ result<netlink_watch> netlink_watch::open(kernel& k, subject what) {
   address.nl_family = AF_NETLINK;
   address.nl_groups = rules ? bit(NFNLGRP_NFTABLES)
                             : bit(RTNLGRP_IPV4_ROUTE) | bit(RTNLGRP_IPV6_ROUTE) |
-                                  bit(RTNLGRP_IPV4_IFADDR) | bit(RTNLGRP_IPV6_IFADDR);
+                                  bit(RTNLGRP_IPV4_IFADDR) | bit(RTNLGRP_IPV6_IFADDR) |
+                                  bit(RTNLGRP_IPV4_NETCONF) | bit(RTNLGRP_IPV6_NETCONF);
   if (const int e = k.bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address);
       e < 0)
     return unexpected{os_error{-e, "bind AF_NETLINK", rules ? "nftables" : "routes"}};

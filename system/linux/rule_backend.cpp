@@ -21,6 +21,8 @@ constexpr std::pair<backend_kind, const char*> kinds[] = {
     {backend_kind::iptables, "iptables"},
 };
 
+bool is_of_an_instance(const std::string& table) { return table.rfind("tonel_", 0) == 0; }
+
 class nft_backend : public rule_backend {
 public:
   // Reading has a context of its own: the library may reopen its socket when others change rules
@@ -66,8 +68,9 @@ public:
   }
 
   result<std::string> list(const std::string& what) override { return reader_.run("list " + what); }
-  bool concerns(const std::string& changed, const std::string& ours) const override {
-    return changed == ours;
+  bool concerns(const std::string& changed, const std::string&) const override {
+    // Other instances' too: the rules let the packets of each of them pass.
+    return is_of_an_instance(changed);
   }
 
 private:
@@ -131,8 +134,9 @@ public:
     if (!context) return unexpected{context.error()};
     return context->run("list " + what);
   }
-  bool concerns(const std::string& changed, const std::string& ours) const override {
-    return changed == ours || changed == "filter" || changed == "nat" || changed == "mangle";
+  bool concerns(const std::string& changed, const std::string&) const override {
+    return is_of_an_instance(changed) || changed == "filter" || changed == "nat" ||
+           changed == "mangle";
   }
   bool must_be_asked() const noexcept override { return legacy_; }
 
@@ -273,13 +277,12 @@ std::vector<std::string> forward_obstacles(rule_backend& backend, const rule_pla
   return out;
 }
 
-bool others_present(rule_backend& backend, const std::string& our_table) {
-  const auto listing = backend.list("tables");
-  if (!listing) return false;
-  std::istringstream lines{*listing};
+std::vector<std::string> tables_of_others(rule_backend& backend, const std::string& our_table) {
+  std::vector<std::string> out;
+  std::istringstream lines{backend.list("tables").value_or("")};
   for (std::string word, family, table; lines >> word >> family >> table;)
-    if (family == "inet" && table.rfind("tonel_", 0) == 0 && table != our_table) return true;
-  return false;
+    if (family == "inet" && is_of_an_instance(table) && table != our_table) out.push_back(table);
+  return out;
 }
 
 } // namespace tonel::sys

@@ -6,8 +6,12 @@
 namespace tonel::sys {
 
 std::vector<std::string> needed_sysctls(const rule_plan& plan) {
-  std::vector<std::string> out{"net.ipv4.ip_forward"};
-  if (plan.peer6) out.emplace_back("net.ipv6.conf.all.forwarding");
+  using names = std::vector<std::string>;
+  auto out = plan.forward4.on.empty() ? names{"net.ipv4.ip_forward"} : plan.forward4.on;
+  if (!plan.peer6) return out;
+  const auto more =
+      plan.forward6.on.empty() ? names{"net.ipv6.conf.all.forwarding"} : plan.forward6.on;
+  out.insert(out.end(), more.begin(), more.end());
   return out;
 }
 

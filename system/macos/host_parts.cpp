@@ -10,6 +10,7 @@
 #include <sys/types.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstdlib>
@@ -63,14 +64,36 @@ result<rule_plan> settle(const rule_request& request) {
   return plan;
 }
 
-std::vector<wanted_sysctl> wanted_sysctls(const rule_plan& plan) {
-  std::vector<wanted_sysctl> out;
-  for (auto& name : needed_sysctls(plan))
-    out.push_back({std::move(name), "1"});
-  return out;
+/// The whole host forwards, or no device does; pf decides what passes.
+void plan_forwarding(rule_plan&, const std::vector<instance_record>&,
+                     const std::vector<std::string>&) {}
+
+bool forwards(const rule_plan& plan) {
+  const auto needed = needed_sysctls(plan);
+  return std::all_of(needed.begin(), needed.end(),
+                     [](const std::string& name) { return read_sysctl(name).value_or("") == "1"; });
 }
 
-const char* where_sysctls_stay() noexcept { return "/etc/sysctl.conf"; }
+std::vector<std::string> switch_on(const rule_plan& plan, std::vector<sysctl_lease>& leases) {
+  std::vector<std::string> failed;
+  for (const auto& name : needed_sysctls(plan)) {
+    const auto before = read_sysctl(name);
+    if (before && *before == "1") continue;
+    const auto done = before ? write_sysctl(name, "1") : result<void>{unexpected{before.error()}};
+    if (!done) {
+      failed.push_back("cannot set a sysctl (" + done.error().to_string() +
+                       "). Run as root: sysctl -w " + name +
+                       "=1; a line in /etc/sysctl.conf keeps it");
+      continue;
+    }
+    const auto known = std::any_of(leases.begin(), leases.end(),
+                                   [&](const auto& lease) { return lease.name == name; });
+    if (!known) leases.push_back({name, *before, "1"});
+  }
+  return failed;
+}
+
+bool overtaken(const sysctl_lease&) { return false; }
 
 const char* usual_runtime_folder() noexcept { return "/var/run/tonel"; }
 

@@ -51,10 +51,10 @@ std::vector<std::string> forward_obstacles(rule_backend& backend, const rule_pla
       "\"com.apple/*\", and run as root: pfctl -f /etc/pf.conf"};
 }
 
-bool others_present(rule_backend& backend, const std::string& our_table) {
-  const auto anchors = static_cast<pf_backend&>(backend).anchors();
-  return anchors && std::any_of(anchors->begin(), anchors->end(),
-                                [&](const auto& table) { return table != our_table; });
+std::vector<std::string> tables_of_others(rule_backend& backend, const std::string& our_table) {
+  auto out = static_cast<pf_backend&>(backend).anchors().value_or(std::vector<std::string>{});
+  out.erase(std::remove(out.begin(), out.end(), our_table), out.end());
+  return out;
 }
 
 } // namespace tonel::sys

@@ -9,19 +9,34 @@
 
 namespace tonel::sys {
 
-std::optional<std::string> interface_with(const protocol::ip_address& address) {
+namespace {
+
+/// The interface with an entry of which `pick` gives a socket address that is this one.
+template <class Pick>
+std::optional<std::string> interface_where(const protocol::ip_address& address, Pick pick) {
   ifaddrs* list = nullptr;
   if (::getifaddrs(&list) != 0) return std::nullopt;
   const std::unique_ptr<ifaddrs, void (*)(ifaddrs*)> owner{list, ::freeifaddrs};
   for (const auto* each = list; each != nullptr; each = each->ifa_next) {
-    if (each->ifa_addr == nullptr) continue;
-    const auto family = each->ifa_addr->sa_family;
+    const sockaddr* found = pick(*each);
+    if (found == nullptr) continue;
+    const auto family = found->sa_family;
     if (family != AF_INET && family != AF_INET6) continue;
     socket_address a{};
-    std::memcpy(&a, each->ifa_addr, family == AF_INET ? sizeof a.v4 : sizeof a.v6);
+    std::memcpy(&a, found, family == AF_INET ? sizeof a.v4 : sizeof a.v6);
     if (decode(a).address == address) return std::string{each->ifa_name};
   }
   return std::nullopt;
+}
+
+} // namespace
+
+std::optional<std::string> interface_with(const protocol::ip_address& address) {
+  return interface_where(address, [](const ifaddrs& each) { return each.ifa_addr; });
+}
+
+std::optional<std::string> interface_to_peer(const protocol::ip_address& address) {
+  return interface_where(address, [](const ifaddrs& each) { return each.ifa_dstaddr; });
 }
 
 } // namespace tonel::sys

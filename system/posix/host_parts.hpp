@@ -1,5 +1,6 @@
 #pragma once
 
+#include "system/instance_state.hpp"
 #include "system/rule_text.hpp"
 
 #include <cstdint>
@@ -10,17 +11,19 @@ namespace tonel::sys {
 
 // Functions of each operating system that common code calls.
 
-/// A sysctl and the value that it has to have.
-struct wanted_sysctl {
-  std::string name;
-  std::string value;
-};
+/// Adds to the plan which devices of this host have to forward, and for whom. `living` are the records
+/// of this network's instances, the own one included; `tables` are nftables' of any instance.
+void plan_forwarding(rule_plan& plan, const std::vector<instance_record>& living,
+                     const std::vector<std::string>& tables);
 
-/// The sysctls that a plan needs, in the order to set them.
-std::vector<wanted_sysctl> wanted_sysctls(const rule_plan& plan);
+/// Whether the sysctls of the plan are on.
+bool forwards(const rule_plan& plan);
 
-/// Where an administrator makes a sysctl permanent, in words.
-const char* where_sysctls_stay() noexcept;
+/// Switches them on, and adds each change to `leases`. Gives a text for each that cannot be set.
+std::vector<std::string> switch_on(const rule_plan& plan, std::vector<sysctl_lease>& leases);
+
+/// Whether other programs need this change too, so that it is not to be undone.
+bool overtaken(const sysctl_lease& lease);
 
 /// The start time of this process, in units of the system; 0: unknown.
 std::uint64_t own_start();

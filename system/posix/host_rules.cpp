@@ -49,6 +49,10 @@ private:
   bool mine_ = false;
 };
 
+void add_forwarding(rule_plan& plan, const std::string& folder) {
+  plan_forwarding(plan, instance_file{folder}.living(), {});
+}
+
 host_rules::host_rules(std::string folder, backend_kind wanted)
     : file_{std::move(folder)}, wanted_{wanted} {}
 
@@ -65,7 +69,10 @@ result<rules_report> host_rules::ensure(const rule_request& request) {
   auto plan = settle(request);
   if (!plan) return unexpected{plan.error()};
   if (auto opened = open(*plan); !opened) return unexpected{opened.error()};
-  const auto statements = nft_statements(*plan);
+  plan_forwarding(*plan, living(), tables_of_others(*backend_, own_.table));
+  auto statements = nft_statements(*plan);
+  // iptables' rules have them all, where nftables' only say which not.
+  statements.insert(statements.end(), plan->forward6.closed.begin(), plan->forward6.closed.end());
   const bool same = !applied_.empty() && applied_ == statements;
   bool intact = false;
   if (same) {
@@ -78,8 +85,10 @@ result<rules_report> host_rules::ensure(const rule_request& request) {
     auto done = backend_->apply(*plan);
     write_down_held();
     if (!done) return unexpected{done.error()};
-    applied_ = statements;
+    applied_ = std::move(statements);
   }
+  // After the rules, which close what forwarding opens.
+  if (!forwards(*plan)) switch_forwarding_on(*plan);
   // Also finds firewalls started later, each reported once; not where rules are polled all the
   // time.
   if (!intact || !backend_->must_be_asked())
@@ -113,8 +122,6 @@ result<void> host_rules::open(const rule_plan& plan) {
       if (r.table == own_.table && r.network == own_.network && !is_ours(r, own_)) taken_by = r.pid;
     if (taken_by != 0) return;
     own_.backend = to_string(backend_->kind());
-    for (const auto& sysctl : wanted_sysctls(plan))
-      lease(sysctl.name, sysctl.value);
     // Without its mark the instance would be taken for dead.
     if (auto marked = file_.mark(own_)) {
       mark_.emplace(std::move(*marked));
@@ -185,21 +192,25 @@ void host_rules::sweep(std::vector<instance_record>& records) {
   records = std::move(kept);
 }
 
-void host_rules::lease(const std::string& name, const std::string& value) {
-  const auto before = read_sysctl(name);
-  if (!before) {
-    note("cannot read the sysctl " + name + ": " + before.error().to_string());
-    return;
-  }
-  if (*before == value) return;
-  if (const auto done = write_sysctl(name, value); !done) {
-    note("cannot set a sysctl (" + done.error().to_string() + "). Run as root: sysctl -w " + name +
-         '=' + value + "; a line in " + where_sysctls_stay() + " keeps it");
-    return;
-  }
-  const auto known = std::find_if(own_.leases.begin(), own_.leases.end(),
-                                  [&](const auto& l) { return l.name == name; });
-  if (known == own_.leases.end()) own_.leases.push_back({name, *before, value});
+std::vector<instance_record> host_rules::living() const {
+  auto out = file_.living();
+  const auto ours = [&](const auto& record) { return is_ours(record, own_); };
+  if (std::none_of(out.begin(), out.end(), ours)) out.push_back(own_); // could not be written down
+  return out;
+}
+
+void host_rules::switch_forwarding_on(const rule_plan& plan) {
+  std::vector<std::string> failed;
+  (void)file_.update([&](std::vector<instance_record>& records) {
+    const auto kept = std::find_if(records.begin(), records.end(),
+                                   [&](const auto& record) { return is_ours(record, own_); });
+    // Another instance may have handed its sysctls to us.
+    if (kept != records.end()) own_.leases = kept->leases;
+    failed = switch_on(plan, own_.leases);
+    if (kept != records.end()) kept->leases = own_.leases;
+  });
+  for (auto& text : failed)
+    note(std::move(text));
 }
 
 /// Hands sysctls over to another live instance, else restores them; those changed by others stay.
@@ -218,10 +229,10 @@ void host_rules::give_back(std::vector<instance_record>& records) {
   });
   if (heir != records.end()) {
     heir->leases.insert(heir->leases.end(), own_.leases.begin(), own_.leases.end());
-  } else if (own_.leases.empty() || !others_present(*backend_, own_.table)) {
-    // Forwarding is restored before the sysctls that it made necessary.
+  } else if (own_.leases.empty() || tables_of_others(*backend_, own_.table).empty()) {
     for (auto l = own_.leases.rbegin(); l != own_.leases.rend(); ++l)
-      if (read_sysctl(l->name).value_or("") == l->set) (void)write_sysctl(l->name, l->before);
+      if (read_sysctl(l->name).value_or("") == l->set && !overtaken(*l))
+        (void)write_sysctl(l->name, l->before);
   }
   own_.leases.clear();
 }

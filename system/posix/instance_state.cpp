@@ -106,6 +106,15 @@ bool instance_file::is_alive(const instance_record& record) const {
   return ::flock(fd.get(), LOCK_SH | LOCK_NB) != 0;
 }
 
+std::vector<instance_record> instance_file::living() const {
+  std::vector<instance_record> out;
+  const auto here = network_namespace(), boot = boot_id();
+  for (auto& record : parse_records(read_file(folder_ + "/rules").value_or("")))
+    if (record.network == here && record.boot == boot && is_alive(record))
+      out.push_back(std::move(record));
+  return out;
+}
+
 void instance_file::forget(const instance_record& dead) const { ::unlink(mark_path(dead).c_str()); }
 
 result<void>

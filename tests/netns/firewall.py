@@ -12,7 +12,14 @@ from processes import Tunnel
 STATE = "/run/netns/tonel-state"
 os.environ["RUNTIME_DIRECTORY"] = STATE
 BACKENDS = ("owned", "nft", "iptables")
-FORWARDING = "net.ipv4.ip_forward net.ipv6.conf.all.forwarding"
+# Whether a host forwards anything, and what it learns from routers, by device. Not of the tunnels' own.
+FORWARDING = ("cd /proc/sys/net; grep -s . ipv4/conf/*/forwarding ipv6/conf/*/forwarding "
+              "ipv6/conf/*/force_forwarding ipv6/conf/*/accept_ra | grep -v conf/tun")
+
+
+def forwards(host, device="c0"):
+    """Whether IPv4 packets that come in there are sent on."""
+    return "= 1" in host.run(f"sysctl net.ipv4.conf.{device}.forwarding")
 
 
 class Automatic(Tunnel):
@@ -63,7 +70,7 @@ def state(host):
     the first rule of a table stay, empty, as they do for everybody."""
     tables = host.run("nft list tables")
     return ([line for line in tables.splitlines() if "tonel_" in line], tagged(host, "tonel_tunc"),
-            tagged(host, "tonel_tuns"), host.run(f"sysctl {FORWARDING}"))
+            tagged(host, "tonel_tuns"), host.run(FORWARDING))
 
 
 @contextlib.contextmanager

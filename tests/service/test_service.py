@@ -145,7 +145,7 @@ def sandbox():
       try() { if "$@" 2>/dev/null; then echo "yes: $*"; else echo "no: $*"; fi; }
       put() { echo "$1" >"$2"; }
       try test -w /dev/net/tun
-      try put 1 /proc/sys/net/ipv4/ip_forward
+      try put 1 /proc/sys/net/ipv4/conf/c0/forwarding
       try put 1 /proc/sys/net/ipv6/conf/all/forwarding
       try put 2 /proc/sys/net/ipv6/conf/c0/accept_ra
       try put x /run/tonel/state
@@ -158,7 +158,7 @@ def sandbox():
       """
     expected = """
       yes: test -w /dev/net/tun
-      yes: put 1 /proc/sys/net/ipv4/ip_forward
+      yes: put 1 /proc/sys/net/ipv4/conf/c0/forwarding
       yes: put 1 /proc/sys/net/ipv6/conf/all/forwarding
       yes: put 2 /proc/sys/net/ipv6/conf/c0/accept_ra
       yes: put x /run/tonel/state

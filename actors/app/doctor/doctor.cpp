@@ -41,6 +41,7 @@ private:
   void capability();
   void root();
   void route();
+  bool forwards_by_device() const;
   void forwarding();
   void reverse_path();
   void forward_chains();
@@ -158,14 +159,22 @@ void examination::route() {
     fault("route", "there is no route to the other end");
 }
 
+bool examination::forwards_by_device() const {
+  const auto on = [&](const std::string& name) {
+    const auto* at = interface(name);
+    return at != nullptr && at->forwarding == 1;
+  };
+  return on(facts_.uplink) && on(target_.tun);
+}
+
 void examination::forwarding() {
-  if (facts_.forward4 && *facts_.forward4 == 0)
+  if (facts_.forward4 && *facts_.forward4 == 0 && !forwards_by_device())
     fault("forwarding",
           "IPv4 forwarding is off: packets stop between the TUN device and the network",
           {macos() ? "sysctl -w net.inet.ip.forwarding=1" : "sysctl -w net.ipv4.ip_forward=1"});
   else
     fine("forwarding", "IPv4 is forwarded");
-  if (target_.ipv6 && facts_.forward6 && *facts_.forward6 == 0) {
+  if (target_.ipv6 && facts_.forward6 && *facts_.forward6 == 0 && !facts_.forwards6_by_device) {
     const std::string text =
         "IPv6 forwarding is off: clients and servers are reached over IPv4 alone";
     if (macos())

@@ -44,9 +44,7 @@ void rule_keeper::watch_changes() {
   };
   listen(rule_changes_, sys::netlink_watch::subject::rules, start_.rules_fd, start_.take_rules);
   start_.take_rules = with_faults(std::move(start_.take_rules));
-  if (start_.request.interface == "auto")
-    listen(route_changes_, sys::netlink_watch::subject::routes, start_.routes_fd,
-           start_.take_routes);
+  listen(route_changes_, sys::netlink_watch::subject::routes, start_.routes_fd, start_.take_routes);
 }
 
 } // namespace tonel::actors::app

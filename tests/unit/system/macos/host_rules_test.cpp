@@ -38,13 +38,16 @@ result<std::unique_ptr<rule_backend>> open_backend(backend_kind) {
   return std::make_unique<pf_backend>(pf.runner());
 }
 std::vector<std::string> forward_obstacles(rule_backend&, const rule_plan&) { return {}; }
-bool others_present(rule_backend&, const std::string&) { return false; }
+std::vector<std::string> tables_of_others(rule_backend&, const std::string&) { return {}; }
 result<rule_plan> settle(const rule_request& request) {
   if (before_an_answer) before_an_answer();
   return request.plan;
 }
-std::vector<wanted_sysctl> wanted_sysctls(const rule_plan&) { return {}; }
-const char* where_sysctls_stay() noexcept { return ""; }
+void plan_forwarding(rule_plan&, const std::vector<instance_record>&,
+                     const std::vector<std::string>&) {}
+bool forwards(const rule_plan&) { return true; }
+std::vector<std::string> switch_on(const rule_plan&, std::vector<sysctl_lease>&) { return {}; }
+bool overtaken(const sysctl_lease&) { return false; }
 
 } // namespace tonel::sys
 
