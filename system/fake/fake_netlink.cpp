@@ -70,7 +70,7 @@ std::map<int, octets> attributes(const octets& m, std::size_t at) {
     std::memcpy(&a, m.data() + at, sizeof a);
     if (a.rta_len < sizeof a || at + a.rta_len > m.size()) break;
     const auto first = m.begin() + static_cast<std::ptrdiff_t>(at);
-    all[a.rta_type] = {first + sizeof a, first + a.rta_len};
+    all[a.rta_type & NLA_TYPE_MASK] = {first + sizeof a, first + a.rta_len};
     at += RTA_ALIGN(std::size_t{a.rta_len});
   }
   return all;

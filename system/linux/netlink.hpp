@@ -4,7 +4,6 @@
 #include "system/kernel.hpp"
 #include "system/os_error.hpp"
 
-#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -16,67 +15,66 @@ struct nlmsghdr;
 
 namespace tonel::sys {
 
-/// The kernel's facts about an interface.
+class netlink_request;
+
+/// What the kernel says about an interface.
 struct link_info {
   std::uint32_t index = 0;
   std::uint32_t mtu = 0;
   std::uint32_t txqueuelen = 0;
   bool up = false;
-  bool carrier = false;         ///< of a TUN: some program has it open
-  std::uint64_t tx_dropped = 0; ///< packets; of a TUN: dropped for a full queue
+  bool carrier = false;         ///< a TUN: somebody has it open
+  std::uint64_t tx_dropped = 0; ///< packets; a TUN: its queue was full
 };
 
-/// Changes to an interface; members without a value change nothing.
+/// What to change of an interface; what is not given stays.
 struct link_change {
   std::optional<std::uint32_t> mtu;
   std::optional<std::uint32_t> txqueuelen;
   bool up = false;
-  bool no_link_local = false; ///< keeps IPv6 from making a link-local address
+  bool no_link_local = false; ///< IPv6 makes no address of its own accord
 };
 
-/// An address of an interface, with the peer's address on a point-to-point link.
+/// An address of an interface with its other end.
 struct link_address {
   protocol::ip_address local;
-  protocol::ip_address peer; ///< unspecified: not a point-to-point address
-  std::uint8_t prefix = 0;   ///< bits
+  protocol::ip_address peer; ///< none: not a point-to-point address
+  std::uint8_t prefix = 0;
 };
 
 /// A default route.
 struct default_route {
-  std::uint32_t index = 0; ///< number of the interface
+  std::uint32_t index = 0; ///< of the interface
   std::uint32_t metric = 0;
-  bool learnt = false; ///< learnt from a router advertisement
+  bool learnt = false; ///< from a router advertisement
 };
 
-/// Asks the kernel about interfaces, addresses and routes, and changes interfaces and addresses.
-/// Errors: the kernel's; EPERM: CAP_NET_ADMIN is missing
-/// Thread: one at a time; calls block for the kernel's answer
+/// Asks the kernel about interfaces and addresses, and changes them.
+/// Errors: those of the kernel's answer; EPERM: CAP_NET_ADMIN is missing
 /// Source: man 7 rtnetlink; RFC 3549 §2
 class route_netlink {
 public:
   static result<route_netlink> open(kernel& k);
 
-  /// The interface of this name; none: there is no such interface.
+  /// Nothing where there is no interface of that name.
   result<std::optional<link_info>> find_link(const std::string& name);
   result<void> change_link(std::uint32_t index, const link_change& change);
   result<std::vector<link_address>> addresses(std::uint32_t index);
-  /// Adds the address without duplicate address detection, since no other host is on a TUN.
+  /// Without duplicate address detection: nobody else is on a TUN.
   result<void> add_address(std::uint32_t index, const link_address& address);
   result<void> remove_address(std::uint32_t index, const link_address& address);
 
-  /// The number of the interface by which a packet to this address leaves the host, by policy
-  /// routing for packets with this mark (0: no mark); none: there is no route.
+  /// The interface that a packet to this address leaves by, as policy routing decides for packets with
+  /// this mark (0: none); nothing where there is no route.
   result<std::optional<std::uint32_t>> interface_to(const protocol::ip_address& to,
                                                     std::uint32_t mark);
-  /// The default routes of the main table, the preferred one first.
+  /// The main table's, the preferred one first.
   result<std::vector<default_route>> default_routes(bool v6);
 
 private:
-  class request;
   route_netlink(kernel& k, descriptor fd) noexcept : kernel_(&k), fd_(std::move(fd)) {}
-  /// Sends the request, and reads answers until the kernel has finished; passes each data message
-  /// to `on_message`.
-  result<void> exchange(request& r, const char* operation,
+  /// Sends it and takes answers until the kernel says done; gives each data message to `on_message`.
+  result<void> exchange(netlink_request& r, const char* operation,
                         const std::function<void(const nlmsghdr&)>& on_message = {});
   result<void> change_address(std::uint16_t type, std::uint16_t flags, const char* operation,
                               std::uint32_t index, const link_address& address);

@@ -1,15 +1,16 @@
 #include "system/netlink_watch.hpp"
 
+#include "system/linux/netlink_message.hpp"
+
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <sys/socket.h>
 
-#include <algorithm>
 #include <array>
 #include <cerrno>
-#include <cstring>
+#include <utility>
 
 namespace tonel::sys {
 
@@ -22,19 +23,11 @@ constexpr std::uint32_t bit(int group) { return std::uint32_t{1} << (group - 1);
 std::string table_of(const nlmsghdr& h) {
   static_assert(NFTA_TABLE_NAME == 1 && NFTA_CHAIN_TABLE == 1 && NFTA_RULE_TABLE == 1);
   if (h.nlmsg_type >> 8 != NFNL_SUBSYS_NFTABLES) return {};
-  const auto* bytes = reinterpret_cast<const char*>(&h);
-  std::size_t at = NLMSG_HDRLEN + NLMSG_ALIGN(sizeof(nfgenmsg));
-  while (at + sizeof(nlattr) <= h.nlmsg_len) {
-    nlattr a{};
-    std::memcpy(&a, bytes + at, sizeof a);
-    if (a.nla_len < sizeof a || at + a.nla_len > h.nlmsg_len) return {};
-    if ((a.nla_type & NLA_TYPE_MASK) == NFTA_TABLE_NAME) {
-      const char* name = bytes + at + sizeof a;
-      return {name, ::strnlen(name, a.nla_len - sizeof a)};
-    }
-    at += NLA_ALIGN(std::size_t{a.nla_len});
-  }
-  return {};
+  std::string name;
+  each_attribute(h, sizeof(nfgenmsg), [&](const netlink_attribute& a) {
+    if (a.type() == NFTA_TABLE_NAME) name = a.text();
+  });
+  return name;
 }
 
 } // namespace
@@ -68,17 +61,12 @@ netlink_changes netlink_watch::take() {
     if (got <= 0) return out;
     out.something = true;
     if (what_ != subject::rules) continue;
-    std::size_t left = static_cast<std::size_t>(got);
-    for (std::size_t at = 0; left >= sizeof(nlmsghdr);) {
-      const auto& h = *reinterpret_cast<const nlmsghdr*>(buffer.data() + at);
-      if (h.nlmsg_len < sizeof h || h.nlmsg_len > left) break;
+    each_message({buffer.data(), static_cast<std::size_t>(got)}, [&](const nlmsghdr& h) {
       auto table = table_of(h);
       if (!table.empty() && (out.tables.empty() || out.tables.back() != table))
         out.tables.push_back(std::move(table));
-      const auto step = std::min<std::size_t>(NLMSG_ALIGN(h.nlmsg_len), left);
-      at += step;
-      left -= step;
-    }
+      return true;
+    });
   }
 }
 
