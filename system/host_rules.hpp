@@ -7,6 +7,7 @@
 
 #include <chrono>
 #include <condition_variable>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -37,6 +38,8 @@ struct rules_report {
   bool repaired = false;          ///< others had changed or deleted the rules
   bool must_be_asked = false;     ///< changes are not reported: call ensure() now and then
   std::string backend;            ///< "owned", "nft", "iptables"
+  std::vector<std::string> reset; ///< sysctls that others had switched off
+  std::string unmet; ///< a setting that fails and without which nothing passes; empty: none
   std::vector<std::string> notes; ///< lines for the log, each given once
 };
 
@@ -69,9 +72,11 @@ private:
   class turn;
   result<void> open(const rule_plan& plan);
   void sweep(std::vector<instance_record>& records);
+  void write_down(const std::function<void(instance_record&)>& change);
   void write_down_held();
   std::vector<instance_record> living() const;
   void switch_forwarding_on(const rule_plan& plan);
+  void keep_forwarding(const rule_plan& plan, rules_report& report);
   void give_back(std::vector<instance_record>& records);
   void note(std::string text);
 
@@ -83,6 +88,7 @@ private:
   std::unique_ptr<rule_backend> backend_;
   instance_record own_;
   std::optional<instance_mark> mark_;
+  std::set<std::string> forwarded_; ///< the sysctls of forwarding that the last ensure() wanted
   std::vector<std::string> applied_; ///< the statements
   std::vector<std::string> notes_;
   std::set<std::string> told_;

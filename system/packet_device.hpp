@@ -32,6 +32,7 @@ enum class read_state : std::uint8_t {
   drained, ///< nothing more to read now
   more,    ///< `max` was reached
   no_slab, ///< the pool is empty: stop watching until it has slabs again
+  gone,    ///< somebody has deleted the device: stop watching until renew() has another
 };
 
 /// The outcome of write(), in outgoing segments.
@@ -48,7 +49,7 @@ public:
   /// The descriptor to watch; -1: none.
   virtual int fd() const noexcept = 0;
   /// Appends at most `max` packets to `out`.
-  /// Errors: the device is gone (EBADFD: the interface is down)
+  /// Errors: any other failure of the read
   virtual result<read_state> read(slab_writer& slabs, std::vector<received_packet>& out,
                                   std::size_t max) = 0;
   /// Writes each segment, with segmentation offload where it works, else cut into single segments
@@ -58,6 +59,9 @@ public:
                             const std::vector<chunk>& chunks) = 0;
   /// Whether super-segments are written and read as such now.
   virtual bool offload() const noexcept = 0;
+  /// Takes the descriptor of the device made in place of the one that is gone; true: fd() has
+  /// changed. Unwatch the old descriptor first.
+  virtual bool renew() { return false; }
   /// Notes that a packet of the last read() was dropped. reason: a literal
   virtual void dropped(const chunk& /*packet*/, const char* /*reason*/) noexcept {}
 };

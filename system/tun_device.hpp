@@ -2,6 +2,7 @@
 
 #include "protocol/address.hpp"
 #include "system/kernel.hpp"
+#include "system/netlink_watch.hpp"
 #include "system/os_error.hpp"
 #include "system/packet_device.hpp"
 
@@ -26,10 +27,16 @@ struct tun_options {
   bool ipv6_required = false;         ///< a host without IPv6 is an error, not a note
 };
 
+/// The result of one tun_device::ensure().
+struct device_report {
+  std::vector<std::string> repaired; ///< what others had done, a few words each; empty: nothing
+  bool made_again = false;           ///< each queue's renew() takes the new device
+};
+
 /// A TUN device with all its queues, up and with addresses.
 /// Owns:   the descriptors, and the addresses that it added; a persistent device (ip tuntap add)
 ///         stays, without these
-/// Thread: one at a time, and one at a time for each queue
+/// Thread: one at a time, except concerns(); and one at a time for each queue
 class tun_device {
 public:
   /// Opens all queues, with segmentation offload if wanted and possible; sets MTU, queue length and
@@ -59,6 +66,14 @@ public:
   bool ipv6() const noexcept;
   /// What the device lacks of the options, as lines for the log.
   const std::vector<std::string>& notes() const noexcept;
+
+  /// Makes the device what it was after open(), as far as others have changed that: name, MTU, a queue of
+  /// no packets, addresses, routes to the program's ends; up; and one that was deleted is made again.
+  /// Errors: those of open(); ENODEV: it was deleted, and had been opened by another program; EBUSY: it
+  ///         does not stay as it is set
+  result<device_report> ensure();
+  /// Whether what others have changed may be this device's. Thread: any
+  bool concerns(const netlink_changes& changes) const noexcept;
 
 private:
   struct state;

@@ -18,7 +18,8 @@ using tun_queue_actor =
                      caf::reacts_to<stream_up>,      // route this tuple
                      caf::reacts_to<stream_refused>, // RST, forget
                      caf::reacts_to<peers_changed>,  // the queues of all shards
-                     caf::reacts_to<ports_changed>>; // server: other served ports
+                     caf::reacts_to<ports_changed>,  // server: other served ports
+                     caf::reacts_to<device_renewed>>; // take another descriptor
 
 /// One stream.
 using stream_actor = caf::typed_actor<caf::reacts_to<from_device>,              // from the TUN
@@ -74,6 +75,10 @@ using shard_supervisor_actor =
 using firewall_actor =
     caf::typed_actor<caf::reacts_to<ensure_rules>,                    // rules_status
                      caf::replies_to<get_rules>::with<rules_status>>; // for status
+
+/// Keeps the TUN device on the host.
+using device_keeper_actor = caf::typed_actor<caf::reacts_to<peers_changed>, // the queues
+                                             caf::reacts_to<part_status>>;  // ignored
 
 /// An actor on each loop, whose answer shows that the loop runs.
 using pulse_actor = caf::typed_actor<caf::reacts_to<feel_pulse>>; // answered by pulse_felt

@@ -129,6 +129,8 @@ struct tunnels_changed {
 };
 /// The shard's list of tunnels has changed.
 struct ports_changed {};
+/// The deleted TUN device was made again: each queue takes its new descriptor.
+struct device_renewed {};
 /// Close the sessions, then end the shard.
 struct stop_shard {};
 
@@ -190,6 +192,7 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::actors::displace_session)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::actors::remote_resolved)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::actors::tunnels_changed)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::actors::ports_changed)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::actors::device_renewed)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::actors::stop_shard)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::actors::ensure_rules)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::actors::get_rules)

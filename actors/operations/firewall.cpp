@@ -24,6 +24,13 @@ constexpr auto others_settle_time = 5s;
 // iptables may wait this long for other users of it.
 constexpr auto patience = 10s;
 
+std::string joined(const std::vector<std::string>& parts) {
+  std::string out;
+  for (const auto& part : parts)
+    out += (out.empty() ? "" : ", ") + part;
+  return out;
+}
+
 } // namespace
 
 caf::behavior firewall(pinned<firewall_state>* self, const firewall_start* start) {
@@ -70,6 +77,7 @@ void firewall_state::on_timer() {
 }
 
 void firewall_state::silent() {
+  in_place = false;
   now_ = {rules_status::condition::silent, {}, "the system has not answered for 10 s", asked_at};
   log_warn("the firewall rules: ", now_.reason, "; the tunnels go on");
   tell();
@@ -133,10 +141,22 @@ void firewall_state::checked(const sys::result<sys::rules_report>& found) {
 void firewall_state::good(const sys::rules_report& report) {
   for (const auto& text : report.notes)
     log_warn(text);
+  if (!report.reset.empty())
+    log_warn("another program had switched forwarding off (", joined(report.reset),
+             "); it is on again");
   if (report.repaired)
     log_warn("another program had changed the firewall rules; they are as before");
-  else if (now_.is != rules_status::condition::ok)
+  else if (!in_place)
     log_info("the firewall rules are in place (", report.backend, ")");
+  const bool was_in_place = std::exchange(in_place, true);
+  if (!report.unmet.empty()) {
+    if (now_.reason != report.unmet)
+      log_error("nothing can pass: ", report.unmet, "; it is tried again");
+    now_ = {rules_status::condition::failing, report.backend, report.unmet, {}};
+    return look_at(self->now() + retry.next());
+  }
+  if (now_.is == rules_status::condition::failing && was_in_place)
+    log_info("packets can pass again");
   now_ = {rules_status::condition::ok, report.backend, {}, {}};
   retry.reset();
   // Changes reported during this look need another one: the timer stays.
@@ -146,6 +166,7 @@ void firewall_state::good(const sys::rules_report& report) {
 void firewall_state::bad(const std::string& reason) {
   if (now_.is != rules_status::condition::failing || now_.reason != reason)
     log_error("cannot keep the firewall rules: ", reason, "; it is tried again");
+  in_place = false;
   now_.is = rules_status::condition::failing;
   now_.reason = reason;
   look_at(self->now() + retry.next());

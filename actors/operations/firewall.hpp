@@ -78,6 +78,7 @@ private:
   protocol::deadlines<timer> timers;
   bool told_tunnels = false; ///< the request has the present tunnels
   bool looking = false, again = false;
+  bool in_place = false;           ///< the last look found or set all rules
   protocol::time_point asked_at{}; ///< start of the present look
   caf::actor asker;
   rules_status told;

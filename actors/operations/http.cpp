@@ -68,6 +68,8 @@ std::string http_state::health(const status_snapshot& now, unsigned& status) con
   if (std::none_of(parts.begin(), parts.end(),
                    [](const auto& part) { return part.second.state == "resolved"; }))
     return "no remote's name resolves\n";
+  for (const auto& [which, part] : parts)
+    if (part.state == "failing") return which + ": " + part.detail + '\n';
   status = 200;
   return "ok\n";
 }

@@ -43,7 +43,8 @@ caf::behavior tun_queue(pinned<tun_queue_state>* self, shard* where) {
       [self](const stream_up& up) { self->state.add_stream(up); },
       [self](const stream_refused& r) { self->state.refuse(r.tuple); },
       [self](peers_changed& peers) { self->state.set_peers(peers); },
-      [self](ports_changed) { self->state.set_ports(); });
+      [self](ports_changed) { self->state.set_ports(); },
+      [self](device_renewed) { self->state.renew(); });
 }
 
 void tun_queue_state::start(shard* s) {
@@ -57,8 +58,15 @@ void tun_queue_state::start(shard* s) {
   accept.queue = s->index;
   acceptor = std::make_unique<protocol::acceptor>(accept);
   routes = std::make_unique<route_map>(0, context.hash);
-  offload_was_on = s->tun.offload();
-  if (s->tun.fd() >= 0) watch = self->watch(s->tun.fd());
+  renew();
+}
+
+void tun_queue_state::renew() {
+  if (watch) self->unwatch(*watch);
+  watch.reset();
+  where->tun.renew();
+  if (where->tun.fd() >= 0) watch = self->watch(where->tun.fd());
+  offload_was_on = where->tun.offload();
 }
 
 protocol::served_ports tun_queue_state::serve() {
@@ -82,10 +90,14 @@ void tun_queue_state::read() {
   packets.clear();
   const auto state = where->tun.read(where->slabs, packets, depth.next());
   if (!state) throw std::runtime_error(state.error().to_string());
+  if (*state == sys::read_state::gone) {
+    self->unwatch(*watch);
+    watch.reset();
+  }
   // Before slabs of this wake-up return: the first one to return starts the reader again.
   if (*state == sys::read_state::no_slab) {
     where->stats.add(counter::slab_pool_empty);
-    where->gate.pause(watch);
+    where->gate.pause(*watch);
   }
   read_datagrams = 0;
   for (auto& packet : packets)

@@ -40,6 +40,7 @@ struct tun_queue_state : inlets<to_device> {
   void on_timer();
   void set_peers(peers_changed& peers);
   void set_ports();
+  void renew();
 
 private:
   struct route {
@@ -84,7 +85,7 @@ private:
 
   pinned<tun_queue_state>* self;
   shard* where = nullptr;
-  reactor::watch_id watch = 0;
+  std::optional<reactor::watch_id> watch; ///< nothing: the device is gone
   std::unique_ptr<protocol::acceptor> acceptor;
   std::unordered_map<std::uint16_t, served_tunnel> served; ///< server: indexed by port
   std::unique_ptr<route_map> routes;

@@ -15,6 +15,7 @@ public:
   explicit packet_device_decorator(packet_device& inner) noexcept : inner_(inner) {}
   int fd() const noexcept override { return inner_.fd(); }
   bool offload() const noexcept override { return inner_.offload(); }
+  bool renew() override { return inner_.renew(); }
   void dropped(const chunk& packet, const char* reason) noexcept override {
     inner_.dropped(packet, reason);
   }

@@ -38,6 +38,7 @@ std::string option_name(int level, int name) {
     default: break;
     }
   }
+  if (level == SOL_NETLINK) return "setsockopt NETLINK";
   if (level == IPPROTO_UDP && name == UDP_GRO) return "setsockopt UDP_GRO";
   if (level == IPPROTO_UDP && name == UDP_SEGMENT) return "setsockopt UDP_SEGMENT";
   if (level == IPPROTO_IP && name == IP_PKTINFO) return "setsockopt IP_PKTINFO";
@@ -125,6 +126,12 @@ int fake_kernel::hand_over(const std::string& name, short flags) {
   tun_flags = flags;
   open_[++last_fd_] = name;
   return last_fd_;
+}
+
+void fake_kernel::delete_link(const std::string& name) {
+  links.erase(name);
+  for (auto& [fd, what] : open_)
+    if (what == name) what = "deleted";
 }
 
 int fake_kernel::ioctl(int fd, unsigned long request, void* argument) noexcept {

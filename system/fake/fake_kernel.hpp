@@ -34,6 +34,8 @@ public:
     bool persistent = false;
     bool link_local_off = false;
     std::vector<assigned_address> addresses;
+    std::vector<protocol::ip_address>
+        routes; ///< to these hosts; the kernel adds those of addresses
   };
   struct datagram {
     protocol::endpoint peer; ///< source or destination; unspecified: the connected peer
@@ -53,6 +55,8 @@ public:
   std::map<std::string, link> links;
   /// Opens a device as another process would before handing it over; gives the descriptor.
   int hand_over(const std::string& name, short flags);
+  /// Another program deletes the device; its open descriptors belong to none from then on.
+  void delete_link(const std::string& name);
   std::deque<octets> tun_in; ///< packets to read, with a vnet header if the device has one
   std::vector<octets> tun_out;
   short tun_flags = 0; ///< of the last TUNSETIFF or hand_over()
@@ -109,6 +113,7 @@ private:
   int enter(const std::string& call);
   int make(const std::string& what);
   void answer_netlink(const octets& request);
+  void answer_routes(const octets& request);
   int receive_one(mmsghdr& m);
   int send_one(mmsghdr& m);
 

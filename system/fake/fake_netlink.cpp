@@ -83,21 +83,42 @@ std::string name_of(std::uint16_t type) {
   case RTM_GETADDR: return "netlink RTM_GETADDR";
   case RTM_NEWADDR: return "netlink RTM_NEWADDR";
   case RTM_DELADDR: return "netlink RTM_DELADDR";
+  case RTM_GETROUTE: return "netlink RTM_GETROUTE";
+  case RTM_NEWROUTE: return "netlink RTM_NEWROUTE";
   default: return "netlink";
   }
 }
 
-octets link_message(const fake_kernel::link& l, std::uint32_t sequence) {
+octets link_message(const std::string& name, const fake_kernel::link& l, std::uint32_t sequence) {
   ifinfomsg fixed{};
   fixed.ifi_index = l.index;
   fixed.ifi_flags = l.up ? unsigned{IFF_UP} : 0u;
   octets body;
   append(body, &fixed, sizeof fixed);
+  append_attribute(body, IFLA_IFNAME, name.c_str(), name.size() + 1);
   append_attribute(body, IFLA_MTU, &l.mtu, sizeof l.mtu);
   append_attribute(body, IFLA_TXQLEN, &l.txqueuelen, sizeof l.txqueuelen);
   const std::uint8_t carrier = l.carrier ? 1 : 0;
   append_attribute(body, IFLA_CARRIER, &carrier, sizeof carrier);
   return message(RTM_NEWLINK, sequence, body);
+}
+
+void add_to(std::vector<protocol::ip_address>& routes, const protocol::ip_address& to) {
+  if (std::find(routes.begin(), routes.end(), to) == routes.end()) routes.push_back(to);
+}
+
+octets route_message(const fake_kernel::link& l, const protocol::ip_address& to,
+                     std::uint32_t sequence) {
+  rtmsg fixed{};
+  fixed.rtm_family = to.is_v4() ? AF_INET : AF_INET6;
+  fixed.rtm_dst_len = static_cast<unsigned char>(8 * to.size());
+  fixed.rtm_table = RT_TABLE_MAIN;
+  fixed.rtm_type = RTN_UNICAST;
+  octets body;
+  append(body, &fixed, sizeof fixed);
+  append_attribute(body, RTA_DST, to.data(), to.size());
+  append_attribute(body, RTA_OIF, &l.index, sizeof l.index);
+  return message(RTM_NEWROUTE, sequence, body);
 }
 
 octets address_message(const fake_kernel::link& l, const fake_kernel::assigned_address& a,
@@ -130,10 +151,13 @@ void fake_kernel::answer_netlink(const octets& request) {
     std::memcpy(&fixed, request.data() + NLMSG_HDRLEN, sizeof fixed);
     const auto given = attributes(request, NLMSG_HDRLEN + sizeof fixed);
     if (h.nlmsg_type == RTM_GETLINK) {
-      const auto& n = given.at(IFLA_IFNAME);
-      const auto found = links.find(reinterpret_cast<const char*>(n.data()));
+      const auto found = std::find_if(links.begin(), links.end(), [&](const auto& one) {
+        const auto n = given.find(IFLA_IFNAME);
+        return n == given.end() ? one.second.index == fixed.ifi_index
+                                : one.first == reinterpret_cast<const char*>(n->second.data());
+      });
       if (found == links.end()) return acknowledge(-ENODEV);
-      auto answer = link_message(found->second, h.nlmsg_seq);
+      auto answer = link_message(found->first, found->second, h.nlmsg_seq);
       const auto ack = acknowledgement(h, 0);
       answer.insert(answer.end(), ack.begin(), ack.end()); // both in one read, as the kernel may
       netlink_answers_.push_back(std::move(answer));
@@ -146,10 +170,16 @@ void fake_kernel::answer_netlink(const octets& request) {
         l.txqueuelen = as_number(a->second);
       if (given.count(IFLA_AF_SPEC) != 0) l.link_local_off = !l.up;
       if ((fixed.ifi_change & IFF_UP) != 0) l.up = (fixed.ifi_flags & IFF_UP) != 0;
+      if (const auto a = given.find(IFLA_IFNAME); a != given.end()) {
+        auto renamed = links.extract(name);
+        renamed.key() = reinterpret_cast<const char*>(a->second.data());
+        links.insert(std::move(renamed));
+      }
       return acknowledge(0);
     }
     return acknowledge(-ENODEV);
   }
+  if (h.nlmsg_type == RTM_GETROUTE || h.nlmsg_type == RTM_NEWROUTE) return answer_routes(request);
   ifaddrmsg fixed{};
   std::memcpy(&fixed, request.data() + NLMSG_HDRLEN, sizeof fixed);
   if (h.nlmsg_type == RTM_GETADDR) {
@@ -170,6 +200,7 @@ void fake_kernel::answer_netlink(const octets& request) {
     if (h.nlmsg_type == RTM_NEWADDR) {
       if (there != l.addresses.end()) return acknowledge(-EEXIST);
       l.addresses.push_back(wanted);
+      add_to(l.routes, wanted.peer);
     } else {
       if (there == l.addresses.end()) return acknowledge(-EADDRNOTAVAIL);
       l.addresses.erase(there);
@@ -177,6 +208,27 @@ void fake_kernel::answer_netlink(const octets& request) {
     return acknowledge(0);
   }
   acknowledge(-ENODEV);
+}
+
+/// Tells the routes of a family, or makes one.
+void fake_kernel::answer_routes(const octets& request) {
+  nlmsghdr h{};
+  std::memcpy(&h, request.data(), sizeof h);
+  rtmsg fixed{};
+  std::memcpy(&fixed, request.data() + NLMSG_HDRLEN, sizeof fixed);
+  if (h.nlmsg_type == RTM_GETROUTE) {
+    for (const auto& [name, l] : links)
+      for (const auto& to : l.routes)
+        if (to.is_v4() == (fixed.rtm_family == AF_INET))
+          netlink_answers_.push_back(route_message(l, to, h.nlmsg_seq));
+    netlink_answers_.push_back(message(NLMSG_DONE, h.nlmsg_seq, octets(4)));
+    return;
+  }
+  const auto given = attributes(request, NLMSG_HDRLEN + sizeof fixed);
+  for (auto& [name, l] : links)
+    if (l.index == static_cast<int>(as_number(given.at(RTA_OIF))))
+      add_to(l.routes, as_address(given.at(RTA_DST)));
+  netlink_answers_.push_back(acknowledgement(h, 0));
 }
 
 } // namespace tonel::sys

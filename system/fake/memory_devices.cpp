@@ -60,6 +60,7 @@ result<read_state> memory_packet_device::read(slab_writer& slabs, std::vector<re
                                               std::size_t max) {
   if (const int e = std::exchange(read_error, 0); e != 0)
     return unexpected{os_error{e, "read TUN", "memory"}};
+  if (gone) return read_state::gone;
   for (; max > 0 && !incoming_.empty(); --max) {
     auto& next = incoming_.front();
     auto c = slabs.append(next.packet);
@@ -72,6 +73,19 @@ result<read_state> memory_packet_device::read(slab_writer& slabs, std::vector<re
   return read_state::drained;
 }
 
+void memory_packet_device::vanish() {
+  gone = true;
+  incoming_.clear();
+  readable_.set(true);
+}
+
+bool memory_packet_device::renew() {
+  if (!std::exchange(made_again, false)) return false;
+  gone = false;
+  readable_.set(!incoming_.empty());
+  return true;
+}
+
 void memory_packet_device::keep(written_segment s) {
   written.push_back(std::move(s));
   if (on_write) on_write(written_segment{written.back()});
@@ -81,7 +95,7 @@ write_tally memory_packet_device::write(const std::vector<outgoing_segment>& seg
                                         const std::vector<chunk>& chunks) {
   write_tally tally;
   for (const auto& s : segments) {
-    if (full) {
+    if (full || gone) {
       ++tally.dropped;
       continue;
     }

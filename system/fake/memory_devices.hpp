@@ -50,6 +50,10 @@ public:
   std::function<void(const written_segment&)> on_write;
   /// The errno of the next read; 0: it works.
   int read_error = 0;
+  /// Somebody has deleted it: what is written is dropped, until `made_again` says that there is another
+  /// and renew() takes that.
+  bool gone = false;
+  bool made_again = false;
 
   int fd() const noexcept override { return readable_.fd(); }
   result<read_state> read(slab_writer& slabs, std::vector<received_packet>& out,
@@ -57,6 +61,9 @@ public:
   write_tally write(const std::vector<outgoing_segment>& segments,
                     const std::vector<chunk>& chunks) override;
   bool offload() const noexcept override { return with_offload; }
+  bool renew() override;
+  /// Readable, as epoll says it of a queue without a device.
+  void vanish();
 
 private:
   struct incoming {

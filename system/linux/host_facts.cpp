@@ -66,7 +66,8 @@ std::vector<std::uint32_t> default_interfaces() {
   const auto routes = netlink->default_routes(false);
   if (!routes) return out;
   for (const auto& route : *routes)
-    out.push_back(route.index);
+    for (const auto& hop : route.hops)
+      out.push_back(hop.index);
   return out;
 }
 

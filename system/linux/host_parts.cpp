@@ -78,11 +78,16 @@ result<rule_plan> settle(const rule_request& request) {
   auto netlink = route_netlink::open(real_kernel());
   if (!netlink) return unexpected{netlink.error()};
   const auto find = [&](const ip_address& to, bool v6) -> result<std::optional<std::uint32_t>> {
-    if (to) return netlink->interface_to(to, plan.mark.value_or(0));
+    if (to) {
+      const auto way = netlink->way_to(to, plan.mark.value_or(0));
+      if (!way) return unexpected{way.error()};
+      if (!*way) return std::nullopt;
+      return (*way)->index;
+    }
     const auto routes = netlink->default_routes(v6);
     if (!routes) return unexpected{routes.error()};
     if (routes->empty()) return std::nullopt;
-    return routes->front().index;
+    return routes->front().hops.front().index;
   };
   const auto set = request.interface == "auto" ? find_interfaces(plan, find)
                                                : take_interface(plan, request.interface);

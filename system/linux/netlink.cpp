@@ -19,6 +19,9 @@ namespace tonel::sys {
 result<route_netlink> route_netlink::open(kernel& k) {
   descriptor fd{k, k.socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE)};
   if (!fd) return unexpected{os_error{-fd.get(), "socket AF_NETLINK", {}}};
+  // Since 4.20 the kernel then gives of routes and addresses only those that are asked for.
+  const int on = 1;
+  static_cast<void>(k.setsockopt(fd.get(), SOL_NETLINK, NETLINK_GET_STRICT_CHK, &on, sizeof on));
   return route_netlink{k, std::move(fd)};
 }
 
@@ -53,11 +56,7 @@ result<void> route_netlink::exchange(netlink_request& r, const char* operation,
   }
 }
 
-result<std::optional<link_info>> route_netlink::find_link(const std::string& name) {
-  ifinfomsg fixed{};
-  fixed.ifi_family = AF_UNSPEC;
-  netlink_request r{RTM_GETLINK, NLM_F_REQUEST | NLM_F_ACK, &fixed, sizeof fixed};
-  r.text(IFLA_IFNAME, name);
+result<std::optional<link_info>> route_netlink::ask_link(netlink_request& r) {
   std::optional<link_info> found;
   const auto done = exchange(r, "netlink RTM_GETLINK", [&](const nlmsghdr& h) {
     ifinfomsg m{};
@@ -66,6 +65,7 @@ result<std::optional<link_info>> route_netlink::find_link(const std::string& nam
     info.index = static_cast<std::uint32_t>(m.ifi_index);
     info.up = (m.ifi_flags & IFF_UP) != 0;
     each_attribute(h, sizeof m, [&](const netlink_attribute& a) {
+      if (a.type() == IFLA_IFNAME) info.name = a.text();
       if (a.type() == IFLA_MTU) info.mtu = a.number();
       if (a.type() == IFLA_TXQLEN) info.txqueuelen = a.number();
       if (a.type() == IFLA_STATS64 && a.size() >= sizeof(rtnl_link_stats64)) {
@@ -81,12 +81,32 @@ result<std::optional<link_info>> route_netlink::find_link(const std::string& nam
   return found;
 }
 
+result<std::optional<link_info>> route_netlink::find_link(const std::string& name) {
+  ifinfomsg fixed{};
+  fixed.ifi_family = AF_UNSPEC;
+  netlink_request r{RTM_GETLINK, NLM_F_REQUEST | NLM_F_ACK, &fixed, sizeof fixed};
+  r.text(IFLA_IFNAME, name);
+  return ask_link(r);
+}
+
+result<std::optional<link_info>> route_netlink::find_link(std::uint32_t index) {
+  ifinfomsg fixed{};
+  fixed.ifi_family = AF_UNSPEC;
+  fixed.ifi_index = static_cast<int>(index);
+  netlink_request r{RTM_GETLINK, NLM_F_REQUEST | NLM_F_ACK, &fixed, sizeof fixed};
+  return ask_link(r);
+}
+
 result<void> route_netlink::change_link(std::uint32_t index, const link_change& change) {
   ifinfomsg fixed{};
   fixed.ifi_family = AF_UNSPEC;
   fixed.ifi_index = static_cast<int>(index);
-  if (change.up) fixed.ifi_flags = fixed.ifi_change = IFF_UP;
+  if (change.up) {
+    fixed.ifi_change = IFF_UP;
+    fixed.ifi_flags = *change.up ? unsigned{IFF_UP} : 0u;
+  }
   netlink_request r{RTM_NEWLINK, NLM_F_REQUEST | NLM_F_ACK, &fixed, sizeof fixed};
+  if (change.name) r.text(IFLA_IFNAME, *change.name);
   if (change.mtu) r.number(IFLA_MTU, *change.mtu);
   if (change.txqueuelen) r.number(IFLA_TXQLEN, *change.txqueuelen);
   if (change.no_link_local) {
@@ -102,14 +122,17 @@ result<void> route_netlink::change_link(std::uint32_t index, const link_change& 
 result<std::vector<link_address>> route_netlink::addresses(std::uint32_t index) {
   ifaddrmsg fixed{};
   fixed.ifa_family = AF_UNSPEC;
+  fixed.ifa_index = index;
   netlink_request r{RTM_GETADDR, NLM_F_REQUEST | NLM_F_DUMP, &fixed, sizeof fixed};
   std::vector<link_address> found;
   const auto done = exchange(r, "netlink RTM_GETADDR", [&](const nlmsghdr& h) {
     ifaddrmsg m{};
-    if (h.nlmsg_type != RTM_NEWADDR || !read_fixed(h, m) || m.ifa_index != index) return;
+    if (h.nlmsg_type != RTM_NEWADDR || !read_fixed(h, m)) return;
+    if (index != 0 && m.ifa_index != index) return; // kernels that don't filter
     link_address one;
     protocol::ip_address address;
     one.prefix = m.ifa_prefixlen;
+    one.index = m.ifa_index;
     each_attribute(h, sizeof m, [&](const netlink_attribute& a) {
       if (a.type() == IFA_LOCAL) one.local = a.address();
       if (a.type() == IFA_ADDRESS) address = a.address();
@@ -147,58 +170,6 @@ result<void> route_netlink::add_address(std::uint32_t index, const link_address&
 result<void> route_netlink::remove_address(std::uint32_t index, const link_address& address) {
   return change_address(RTM_DELADDR, NLM_F_REQUEST | NLM_F_ACK, "netlink RTM_DELADDR", index,
                         address);
-}
-
-result<std::optional<std::uint32_t>> route_netlink::interface_to(const protocol::ip_address& to,
-                                                                 std::uint32_t mark) {
-  rtmsg fixed{};
-  fixed.rtm_family = to.is_v4() ? AF_INET : AF_INET6;
-  fixed.rtm_dst_len = static_cast<unsigned char>(8 * to.size());
-  netlink_request r{RTM_GETROUTE, NLM_F_REQUEST | NLM_F_ACK, &fixed, sizeof fixed};
-  r.address(RTA_DST, to);
-  if (mark != 0) r.number(RTA_MARK, mark);
-  std::optional<std::uint32_t> found;
-  const auto done = exchange(r, "netlink RTM_GETROUTE", [&](const nlmsghdr& h) {
-    rtmsg m{};
-    if (h.nlmsg_type != RTM_NEWROUTE || !read_fixed(h, m) || m.rtm_type != RTN_UNICAST) return;
-    each_attribute(h, sizeof m, [&](const netlink_attribute& a) {
-      if (a.type() == RTA_OIF) found = a.number();
-    });
-  });
-  if (!done) {
-    const int e = done.error().number;
-    if (e != ENETUNREACH && e != EHOSTUNREACH && e != ESRCH) return unexpected{done.error()};
-  }
-  return found;
-}
-
-result<std::vector<default_route>> route_netlink::default_routes(bool v6) {
-  rtmsg fixed{};
-  fixed.rtm_family = v6 ? AF_INET6 : AF_INET;
-  netlink_request r{RTM_GETROUTE, NLM_F_REQUEST | NLM_F_DUMP, &fixed, sizeof fixed};
-  std::vector<default_route> found;
-  const auto done = exchange(r, "netlink RTM_GETROUTE", [&](const nlmsghdr& h) {
-    rtmsg m{};
-    if (h.nlmsg_type != RTM_NEWROUTE || !read_fixed(h, m)) return;
-    if (m.rtm_dst_len != 0 || m.rtm_table != RT_TABLE_MAIN || m.rtm_type != RTN_UNICAST) return;
-    default_route route;
-    route.learnt = m.rtm_protocol == RTPROT_RA;
-    each_attribute(h, sizeof m, [&](const netlink_attribute& a) {
-      if (a.type() == RTA_OIF) route.index = a.number();
-      if (a.type() == RTA_PRIORITY) route.metric = a.number();
-      // Several next hops: the first stands for all.
-      rtnexthop hop{};
-      if (a.type() == RTA_MULTIPATH && a.size() >= sizeof hop) {
-        std::memcpy(&hop, a.data(), sizeof hop);
-        route.index = static_cast<std::uint32_t>(hop.rtnh_ifindex);
-      }
-    });
-    if (route.index != 0) found.push_back(route);
-  });
-  if (!done) return unexpected{done.error()};
-  std::stable_sort(found.begin(), found.end(),
-                   [](const auto& a, const auto& b) { return a.metric < b.metric; });
-  return found;
 }
 
 } // namespace tonel::sys

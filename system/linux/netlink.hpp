@@ -1,6 +1,7 @@
 #pragma once
 
 #include "protocol/address.hpp"
+#include "system/ip_net.hpp"
 #include "system/kernel.hpp"
 #include "system/os_error.hpp"
 
@@ -17,67 +18,114 @@ namespace tonel::sys {
 
 class netlink_request;
 
-/// What the kernel says about an interface.
+/// The kernel's facts about an interface.
 struct link_info {
   std::uint32_t index = 0;
+  std::string name;
   std::uint32_t mtu = 0;
   std::uint32_t txqueuelen = 0;
   bool up = false;
-  bool carrier = false;         ///< a TUN: somebody has it open
-  std::uint64_t tx_dropped = 0; ///< packets; a TUN: its queue was full
+  bool carrier = false;         ///< of a TUN: some program has it open
+  std::uint64_t tx_dropped = 0; ///< packets; of a TUN: dropped for a full queue
 };
 
-/// What to change of an interface; what is not given stays.
+/// Changes to an interface; members without a value change nothing.
 struct link_change {
+  std::optional<std::string> name; ///< kernels before 6.1: of one that is down
   std::optional<std::uint32_t> mtu;
   std::optional<std::uint32_t> txqueuelen;
-  bool up = false;
-  bool no_link_local = false; ///< IPv6 makes no address of its own accord
+  std::optional<bool> up;
+  bool no_link_local = false; ///< keeps IPv6 from making a link-local address
 };
 
-/// An address of an interface with its other end.
+/// An address of an interface, with the peer's address on a point-to-point link.
 struct link_address {
   protocol::ip_address local;
-  protocol::ip_address peer; ///< none: not a point-to-point address
-  std::uint8_t prefix = 0;
+  protocol::ip_address peer; ///< unspecified: not a point-to-point address
+  std::uint8_t prefix = 0;     ///< bits
+  std::uint32_t index = 0;     ///< number of the interface; only of addresses that were read
 };
 
-/// A default route.
-struct default_route {
-  std::uint32_t index = 0; ///< of the interface
-  std::uint32_t metric = 0;
-  bool learnt = false; ///< from a router advertisement
+/// A route, of one packet's way or of a table.
+struct route {
+  struct hop {
+    std::uint32_t index = 0;      ///< of the interface
+    protocol::ip_address gateway; ///< none: what it leads to is on the link
+  };
+  ip_net to;
+  std::vector<hop> hops; ///< those of several next hops, or one
+  std::uint32_t table = 0, metric = 0;
+  std::uint8_t type = 0, protocol = 0; ///< RTN_*, RTPROT_*
+  protocol::ip_address source;         ///< preferred for packets of this host; none: not said
 };
 
-/// Asks the kernel about interfaces and addresses, and changes them.
-/// Errors: those of the kernel's answer; EPERM: CAP_NET_ADMIN is missing
+/// Which routes are asked for; 0: any.
+struct route_filter {
+  bool v6 = false;
+  std::uint32_t index = 0; ///< by this interface, though not as one of several next hops
+  std::uint32_t table = 0;
+};
+
+/// A rule of policy routing: packets with this mark look into this table.
+struct policy_rule {
+  bool v6 = false;
+  std::uint32_t priority = 0, mark = 0, table = 0;
+  std::string from_device; ///< empty: any
+
+  bool operator==(const policy_rule& o) const noexcept {
+    return v6 == o.v6 && priority == o.priority && mark == o.mark && table == o.table &&
+           from_device == o.from_device;
+  }
+};
+
+/// Asks the kernel about interfaces, addresses and routes, and changes them.
+/// Errors: the kernel's; EPERM: CAP_NET_ADMIN is missing
+/// Thread: one at a time; calls block for the kernel's answer
 /// Source: man 7 rtnetlink; RFC 3549 §2
 class route_netlink {
 public:
   static result<route_netlink> open(kernel& k);
 
-  /// Nothing where there is no interface of that name.
+  /// The interface of this name or number; none: there is no such interface.
   result<std::optional<link_info>> find_link(const std::string& name);
+  result<std::optional<link_info>> find_link(std::uint32_t index);
   result<void> change_link(std::uint32_t index, const link_change& change);
+  /// index: of the interface; 0: of all
   result<std::vector<link_address>> addresses(std::uint32_t index);
-  /// Without duplicate address detection: nobody else is on a TUN.
+  /// Adds the address without duplicate address detection, since no other host is on a TUN.
   result<void> add_address(std::uint32_t index, const link_address& address);
   result<void> remove_address(std::uint32_t index, const link_address& address);
 
-  /// The interface that a packet to this address leaves by, as policy routing decides for packets with
-  /// this mark (0: none); nothing where there is no route.
-  result<std::optional<std::uint32_t>> interface_to(const protocol::ip_address& to,
-                                                    std::uint32_t mark);
-  /// The main table's, the preferred one first.
-  result<std::vector<default_route>> default_routes(bool v6);
+  /// The way of a packet to this address, as policy routing decides for packets with this mark (0: none)
+  /// and this source (none: not chosen yet); nothing where there is no route.
+  result<std::optional<route::hop>> way_to(const protocol::ip_address& to, std::uint32_t mark,
+                                           const protocol::ip_address& from = {});
+  /// In the kernel's order; none of a table that is not there.
+  result<std::vector<route>> routes(const route_filter& which);
+  /// The default routes of the main table, the preferred one first.
+  result<std::vector<route>> default_routes(bool v6);
+  /// With one next hop. One that is there is no error.
+  result<void> add_route(const route& r);
+  result<void> remove_route(const route& r);
+
+  /// Those with a mark, a table and no other conditions but a device.
+  result<std::vector<policy_rule>> policy_rules(bool v6);
+  result<void> add_rule(const policy_rule& r);
+  result<void> remove_rule(const policy_rule& r);
 
 private:
   route_netlink(kernel& k, descriptor fd) noexcept : kernel_(&k), fd_(std::move(fd)) {}
-  /// Sends it and takes answers until the kernel says done; gives each data message to `on_message`.
+  /// Sends the request, and reads answers until the kernel has finished; passes each data message
+  /// to `on_message`.
   result<void> exchange(netlink_request& r, const char* operation,
                         const std::function<void(const nlmsghdr&)>& on_message = {});
+  result<std::optional<link_info>> ask_link(netlink_request& r);
   result<void> change_address(std::uint16_t type, std::uint16_t flags, const char* operation,
                               std::uint32_t index, const link_address& address);
+  result<void> change_route(std::uint16_t type, std::uint16_t flags, const char* operation,
+                            const route& r);
+  result<void> change_rule(std::uint16_t type, std::uint16_t flags, const char* operation,
+                           const policy_rule& r);
 
   kernel* kernel_;
   descriptor fd_;

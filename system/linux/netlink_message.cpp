@@ -86,8 +86,8 @@ void each_attribute(const nlmsghdr& message, std::size_t fixed, const attribute_
   mnl_attr_parse(&message, static_cast<unsigned>(fixed), hand_on, context(visit));
 }
 
-void each_attribute(const netlink_attribute& nest, const attribute_visitor& visit) {
-  mnl_attr_parse_payload(nest.data(), nest.size(), hand_on, context(visit));
+void each_attribute(protocol::byte_view octets, const attribute_visitor& visit) {
+  mnl_attr_parse_payload(octets.data(), octets.size(), hand_on, context(visit));
 }
 
 bool read_fixed_part(const nlmsghdr& message, void* into, std::size_t size) noexcept {

@@ -65,8 +65,8 @@ using attribute_visitor = std::function<void(const netlink_attribute&)>;
 
 /// Visits the attributes of a message whose fixed part has `fixed` octets.
 void each_attribute(const nlmsghdr& message, std::size_t fixed, const attribute_visitor& visit);
-/// Visits those that lie in another.
-void each_attribute(const netlink_attribute& nest, const attribute_visitor& visit);
+/// Visits those that lie one after the other in these octets, which are aligned to 4.
+void each_attribute(protocol::byte_view octets, const attribute_visitor& visit);
 
 /// The fixed part of a message. False: it is shorter.
 bool read_fixed_part(const nlmsghdr& message, void* into, std::size_t size) noexcept;

@@ -37,6 +37,21 @@ tun_queue::tun_queue(kernel& k, descriptor fd, mode m)
 
 tun_queue::~tun_queue() = default;
 
+void tun_queue::offer(descriptor fd, mode m) {
+  const std::lock_guard guard{offer_mutex_};
+  offered_ = offered_queue{std::move(fd), m};
+}
+
+bool tun_queue::renew() {
+  const std::lock_guard guard{offer_mutex_};
+  if (!offered_) return false;
+  fd_ = std::move(offered_->fd);
+  mode_ = offered_->how;
+  offload_ = mode_.offload && mode_.vnet;
+  offered_.reset();
+  return true;
+}
+
 result<read_state> tun_queue::read(slab_writer& slabs, std::vector<received_packet>& out,
                                    std::size_t max) {
   const bool large = mode_.vnet && mode_.offload;
@@ -59,6 +74,8 @@ result<read_state> tun_queue::read(slab_writer& slabs, std::vector<received_pack
     const long got = kernel_.readv(fd_.get(), pieces.data(), count);
     if (got < 0) {
       if (got == -EAGAIN) return read_state::drained;
+      // The device was deleted; EIO: its deletion has begun.
+      if (got == -EBADFD || got == -EIO) return read_state::gone;
       // The vnet header cannot describe this packet: it is lost, but the device still works.
       if (got == -EINVAL && mode_.vnet) continue;
       return unexpected{os_error{static_cast<int>(-got), "read TUN", {}}};

@@ -7,6 +7,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <mutex>
+#include <optional>
 #include <vector>
 
 struct iovec;
@@ -33,8 +35,16 @@ public:
   write_tally write(const std::vector<outgoing_segment>& segments,
                     const std::vector<chunk>& chunks) override;
   bool offload() const noexcept override { return offload_; }
+  /// What the next renew() takes. Thread: any
+  void offer(descriptor fd, mode m);
+  bool renew() override;
 
 private:
+  struct offered_queue {
+    descriptor fd;
+    mode how;
+  };
+
   long write_pieces(std::size_t count) noexcept;
   long write_whole(const outgoing_segment& s, const std::vector<chunk>& chunks);
   long write_singles(const outgoing_segment& s, const std::vector<chunk>& chunks);
@@ -45,6 +55,8 @@ private:
   bool offload_;
   std::array<std::uint8_t, 128> header_{}; ///< vnet header, then IP and TCP
   std::vector<iovec> pieces_;
+  std::mutex offer_mutex_;
+  std::optional<offered_queue> offered_;
 };
 
 } // namespace tonel::sys

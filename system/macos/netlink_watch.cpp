@@ -12,6 +12,8 @@ result<netlink_watch> netlink_watch::open(kernel& k, subject what) {
   // pf tells nobody of changes; the rules are looked at from time to time instead.
   if (what == subject::rules)
     return unexpected{os_error{EOPNOTSUPP, "pf", "it does not tell of changes"}};
+  if (what == subject::device)
+    return unexpected{os_error{EOPNOTSUPP, "PF_ROUTE", "a utun goes with its program alone"}};
   descriptor fd{k, k.socket(darwin::pf_route, darwin::sock_raw, 0)};
   if (!fd) return unexpected{os_error{-fd.get(), "socket PF_ROUTE", {}}};
   std::int32_t on = 1;

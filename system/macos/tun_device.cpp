@@ -159,5 +159,8 @@ std::size_t tun_device::queues() const noexcept { return 1; }
 packet_device& tun_device::queue(std::size_t) noexcept { return *state_->queue; }
 bool tun_device::ipv6() const noexcept { return state_->ipv6; }
 const std::vector<std::string>& tun_device::notes() const noexcept { return state_->notes; }
+// A utun goes with its program alone, and nobody tells of the rest.
+result<device_report> tun_device::ensure() { return device_report{}; }
+bool tun_device::concerns(const netlink_changes&) const noexcept { return false; }
 
 } // namespace tonel::sys

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <iterator>
 #include <utility>
 
 namespace tonel::sys {
@@ -16,6 +17,15 @@ constexpr std::size_t most_dead_elsewhere = 100;
 bool is_ours(const instance_record& record, const instance_record& own) {
   return record.table == own.table && record.network == own.network && record.pid == own.pid &&
          record.started == own.started;
+}
+
+/// Whether nothing passes while this sysctl is not set: a client's IPv6 matters where a remote has such an
+/// address, and a server's clients may all come by IPv4.
+bool is_needed(const std::string& sysctl, const rule_plan& plan) {
+  const bool v6 = sysctl.rfind("net.ipv6.", 0) == 0;
+  if (plan.server) return !v6;
+  return std::any_of(plan.remotes.begin(), plan.remotes.end(),
+                     [&](const auto& remote) { return remote.address.is_v6() == v6; });
 }
 
 } // namespace
@@ -88,7 +98,7 @@ result<rules_report> host_rules::ensure(const rule_request& request) {
     applied_ = std::move(statements);
   }
   // After the rules, which close what forwarding opens.
-  if (!forwards(*plan)) switch_forwarding_on(*plan);
+  keep_forwarding(*plan, report);
   // Also finds firewalls started later, each reported once; not where rules are polled all the
   // time.
   if (!intact || !backend_->must_be_asked())
@@ -142,14 +152,36 @@ result<void> host_rules::open(const rule_plan& plan) {
   return {};
 }
 
+/// Switches forwarding on: at the start, and when other programs have switched it off since.
+void host_rules::keep_forwarding(const rule_plan& plan, rules_report& report) {
+  auto names = plan.forward4.on;
+  names.insert(names.end(), plan.forward6.on.begin(), plan.forward6.on.end());
+  const auto is_off = [](const std::string& name) { return read_sysctl(name).value_or("") == "0"; };
+  std::vector<std::string> off;
+  std::copy_if(names.begin(), names.end(), std::back_inserter(off), is_off);
+  if (!forwards(plan)) switch_forwarding_on(plan);
+  for (auto& name : off) {
+    if (is_off(name)) {
+      if (is_needed(name, plan)) report.unmet = "the sysctl " + name + " is 0 and cannot be set";
+    } else if (forwarded_.count(name) != 0) {
+      report.reset.push_back(std::move(name));
+    }
+  }
+  forwarded_ = {names.begin(), names.end()};
+}
+
+void host_rules::write_down(const std::function<void(instance_record&)>& change) {
+  (void)file_.update([&](std::vector<instance_record>& records) {
+    for (auto& r : records)
+      if (is_ours(r, own_)) change(r);
+  });
+}
+
 /// Notes what is known only after apply(), even one that failed half way.
 void host_rules::write_down_held() {
   const auto now = backend_->held();
   if (std::exchange(own_.held, now) == now) return;
-  (void)file_.update([&](std::vector<instance_record>& records) {
-    for (auto& r : records)
-      if (is_ours(r, own_)) r.held = now;
-  });
+  write_down([&](instance_record& r) { r.held = now; });
 }
 
 /// Undoes what dead processes have left in this network namespace. Their sysctls become ours, since

@@ -111,7 +111,7 @@ std::optional<start_error> process_host::open() {
   auto device =
       sys::tun_device::open(sys::real_kernel(), device_options(tun, chosen_.run.offload.tun));
   if (!device) return tun_error(device.error());
-  tun_.emplace(std::move(*device));
+  tun_ = std::make_shared<sys::tun_device>(std::move(*device));
   for (const auto& note : tun_->notes())
     log_warn(note);
   chosen_.run.tun.ipv6 = tun_->ipv6();
@@ -119,6 +119,7 @@ std::optional<start_error> process_host::open() {
   if (auto failed = open_capture()) return failed;
   worker_ = make_worker();
   resolver_ = make_worker();
+  device_changes_.emplace(tun_, *worker_);
   if (!chosen_.firewall.interface.empty())
     rules_ = std::make_unique<rule_keeper>(chosen_, tun_->name(), *worker_);
   return std::nullopt;
@@ -196,7 +197,9 @@ host process_host::give() {
   out.reopen_log = reopen_log;
   out.manager = service_.get();
   out.services = [this](reactor& control, const counter_list& counts) {
-    return status_.start(control, counts, *tun_, *worker_, captures_);
+    auto all = status_.start(control, counts, *tun_, *worker_, captures_);
+    if (auto keeper = device_changes_->keeper(control)) all.push_back(std::move(*keeper));
+    return all;
   };
   out.ending = [this](int code) { exit_code_ = code; };
   return out;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "actors/app/programs/device_watch.hpp"
 #include "actors/app/programs/port_keeper.hpp"
 #include "actors/app/programs/rule_keeper.hpp"
 #include "actors/app/programs/start_error.hpp"
@@ -73,11 +74,12 @@ private:
   std::optional<sys::socket_budget> upstreams_; ///< server
   std::vector<process_tunnel> tunnels_;         ///< until give()
   std::shared_ptr<port_keeper> ports_;          ///< server; shared with the worker
-  std::optional<sys::tun_device> tun_;
+  std::shared_ptr<sys::tun_device> tun_;        ///< shared with the worker
   std::optional<sys::capture_file> capture_file_; ///< of --pcap, until the capture begins
   std::shared_ptr<sys::packet_capture> captures_; ///< shared with the worker
   status_services status_{chosen_};
   std::unique_ptr<rule_keeper> rules_; ///< null: no rules are wanted
+  std::optional<device_watch> device_changes_;
   std::unique_ptr<sys::worker> worker_;
   // A worker for names alone: a silent name server must not delay rules and reloads.
   std::unique_ptr<sys::worker> resolver_;

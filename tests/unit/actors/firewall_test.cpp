@@ -163,6 +163,38 @@ BOOST_AUTO_TEST_CASE(changes_of_our_table_are_looked_at_soon) {
   BOOST_TEST(log.matching("another program had changed") == 1u);
 }
 
+BOOST_AUTO_TEST_CASE(forwarding_that_others_switch_off_is_said_in_one_line) {
+  ruled_host h;
+  h.reply(good());
+  const log_tail log;
+  h.others_change("ours");
+  h.pass(500ms);
+  auto report = good();
+  report.reset = {"net.ipv4.ip_forward", "net.ipv4.conf.t.forwarding"};
+  h.reply(report);
+  BOOST_TEST(log.matching("switched forwarding off (net.ipv4.ip_forward, net.ipv4.conf.t.forwarding)") == 1u);
+  BOOST_TEST((h.status().is == rules_status::condition::ok));
+}
+
+BOOST_AUTO_TEST_CASE(what_nothing_passes_without_is_a_failure_said_once_and_tried_again) {
+  ruled_host h;
+  const log_tail log;
+  auto report = good();
+  report.unmet = "the sysctl net.ipv4.ip_forward is 0 and cannot be set";
+  h.reply(report);
+  BOOST_TEST((h.status().is == rules_status::condition::failing));
+  BOOST_TEST(h.status().reason == report.unmet);
+  h.pass(1'100ms);
+  BOOST_TEST(h.asked.size() == 2u);
+  h.reply(report);
+  BOOST_TEST(log.matching("nothing can pass: the sysctl net.ipv4.ip_forward") == 1u);
+  h.pass(2'100ms);
+  h.reply(good());
+  BOOST_TEST((h.status().is == rules_status::condition::ok));
+  h.pass(1h);
+  BOOST_TEST(h.asked.size() == 3u);
+}
+
 BOOST_AUTO_TEST_CASE(a_change_during_a_look_makes_another) {
   ruled_host h;
   h.others_change("ours");

@@ -347,6 +347,7 @@ std::unique_ptr<process> world::make_server() {
   c.bounds = options_.server_bounds;
   c.tunnels = {std::make_shared<const actors::tunnel_config>(tunnel)};
   auto p = std::make_unique<process>(*this, c, options_.slabs, protocol::duration{});
+  p->services = options_.server_services;
   p->start();
   return p;
 }

@@ -204,6 +204,8 @@ struct world_options {
   bool client_host_hangs = false;
   /// The client's services, spawned on the given reactor.
   std::function<std::vector<actors::service>(actors::reactor&)> client_services;
+  /// The server's likewise.
+  std::function<std::vector<actors::service>(actors::reactor&)> server_services;
 };
 
 /// Another host on the network, with its own address.

@@ -273,6 +273,103 @@ BOOST_AUTO_TEST_CASE(a_prepared_device_needs_no_rights) {
   BOOST_TEST(link().addresses.size() == 2u);
 }
 
+BOOST_AUTO_TEST_CASE(what_nobody_has_changed_is_left_as_it_is) {
+  auto d = open();
+  BOOST_TEST_REQUIRE(d.has_value());
+  const auto set = k.calls("netlink RTM_NEWLINK"), added = k.calls("netlink RTM_NEWADDR");
+  const auto report = d->ensure();
+  BOOST_TEST_REQUIRE(report.has_value());
+  BOOST_TEST(report->repaired.empty());
+  BOOST_TEST(k.calls("netlink RTM_NEWLINK") == set);
+  BOOST_TEST(k.calls("netlink RTM_NEWADDR") == added);
+}
+
+BOOST_AUTO_TEST_CASE(what_others_do_to_a_device_is_mended) {
+  auto d = open();
+  BOOST_TEST_REQUIRE(d.has_value());
+  link().up = false;
+  link().txqueuelen = 0;
+  link().addresses.pop_back();
+  link().routes.erase(link().routes.begin());
+  const auto report = d->ensure();
+  BOOST_TEST_REQUIRE(report.has_value());
+  BOOST_TEST(report->repaired.size() == 3u); // the route goes with the link
+  BOOST_TEST(!report->made_again);
+  BOOST_TEST(link().up);
+  BOOST_TEST(link().txqueuelen == 2048u);
+  BOOST_TEST(link().addresses.size() == 2u);
+  BOOST_TEST(link().routes.size() == 2u);
+}
+
+BOOST_AUTO_TEST_CASE(a_device_that_was_deleted_is_made_again_with_all_that_it_had) {
+  auto d = open();
+  BOOST_TEST_REQUIRE(d.has_value());
+  const auto index = d->index();
+  k.delete_link("tonel0");
+  const auto report = d->ensure();
+  BOOST_TEST_REQUIRE(report.has_value(), why(report));
+  BOOST_TEST(report->made_again);
+  BOOST_TEST_REQUIRE(report->repaired.size() == 1u);
+  BOOST_TEST(report->repaired[0] == "it was deleted");
+  BOOST_TEST(link().up);
+  BOOST_TEST(link().addresses.size() == 2u);
+  BOOST_TEST(d->index() != index);
+  for (std::size_t i = 0; i < d->queues(); ++i)
+    BOOST_TEST(d->queue(i).renew());
+  BOOST_TEST(d->ensure()->repaired.empty());
+}
+
+BOOST_AUTO_TEST_CASE(what_cannot_be_mended_says_what_had_been_done) {
+  auto d = open();
+  BOOST_TEST_REQUIRE(d.has_value());
+  link().up = false;
+  k.fail("netlink RTM_NEWLINK", EPERM);
+  const auto report = d->ensure();
+  BOOST_TEST_REQUIRE(!report.has_value());
+  BOOST_TEST(report.error().to_string() ==
+             "netlink RTM_NEWLINK (tonel0: it was set down): Operation not permitted");
+  BOOST_TEST(d->ensure().has_value()); // tried again
+}
+
+BOOST_AUTO_TEST_CASE(a_device_of_another_program_cannot_be_made_again) {
+  options.fd = k.hand_over("theirs", static_cast<short>(IFF_TUN | IFF_NO_PI));
+  auto d = open();
+  BOOST_TEST_REQUIRE(d.has_value(), why(d));
+  k.delete_link("theirs");
+  const auto report = d->ensure();
+  BOOST_TEST_REQUIRE(!report.has_value());
+  BOOST_TEST(report.error().number == ENODEV);
+  BOOST_TEST(k.calls("ioctl TUNSETIFF") == 0u);
+}
+
+BOOST_AUTO_TEST_CASE(a_device_that_cannot_be_made_again_now_is_made_later) {
+  auto d = open();
+  BOOST_TEST_REQUIRE(d.has_value());
+  k.delete_link("tonel0");
+  k.fail("netlink RTM_NEWADDR", EPERM);
+  BOOST_TEST(!d->ensure().has_value());
+  BOOST_TEST(k.links.empty()); // nothing is left of the try
+  BOOST_TEST(!d->queue(0).renew());
+  const auto again = d->ensure();
+  BOOST_TEST_REQUIRE(again.has_value(), why(again));
+  BOOST_TEST(again->made_again);
+  BOOST_TEST(link().addresses.size() == 2u);
+}
+
+BOOST_AUTO_TEST_CASE(changes_of_its_own_interface_concern_it) {
+  auto d = open();
+  BOOST_TEST_REQUIRE(d.has_value());
+  netlink_changes changes;
+  changes.something = true;
+  changes.links = {d->index() + 1};
+  BOOST_TEST(!d->concerns(changes));
+  changes.links.push_back(d->index());
+  BOOST_TEST(d->concerns(changes));
+  changes = {};
+  changes.lost = true;
+  BOOST_TEST(d->concerns(changes));
+}
+
 BOOST_AUTO_TEST_CASE(a_device_can_be_moved) {
   auto d = open();
   BOOST_TEST_REQUIRE(d.has_value());

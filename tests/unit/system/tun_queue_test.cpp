@@ -193,12 +193,31 @@ BOOST_AUTO_TEST_CASE(a_packet_that_cannot_be_described_is_passed_over) {
   BOOST_TEST(got.size() == 1u);
 }
 
-BOOST_AUTO_TEST_CASE(a_device_that_is_gone_is_an_error) {
+BOOST_AUTO_TEST_CASE(a_read_that_fails_is_an_error) {
   auto q = make(true, true);
-  k.fail("readv", EBADFD);
+  k.fail("readv", EFAULT);
   const auto r = q.read(slabs, got, 64);
   BOOST_TEST_REQUIRE(!r.has_value());
-  BOOST_TEST(r.error().number == EBADFD);
+  BOOST_TEST(r.error().number == EFAULT);
+}
+
+BOOST_AUTO_TEST_CASE(a_device_that_is_gone_is_told_and_another_takes_its_place) {
+  auto q = make(true, true);
+  const int before = q.fd();
+  for (const int error : {EBADFD, EIO}) {
+    k.fail("readv", error);
+    BOOST_TEST((*q.read(slabs, got, 64) == read_state::gone));
+  }
+  BOOST_TEST(!q.renew()); // nobody has made one
+  q.offer({k, k.open("/dev/net/tun", 0)}, {false, false, 1500});
+  BOOST_TEST(q.fd() == before);
+  BOOST_TEST(q.renew());
+  BOOST_TEST(q.fd() != before);
+  BOOST_TEST(!q.offload());
+  k.tun_in = {bytes(60)};
+  BOOST_TEST((*q.read(slabs, got, 64) == read_state::drained));
+  BOOST_TEST(got.size() == 1u);
+  BOOST_TEST(!q.renew());
 }
 
 BOOST_AUTO_TEST_CASE(a_run_goes_out_as_one_super_segment) {

@@ -1,10 +1,14 @@
 #include "system/linux/netlink.hpp"
+#include "system/linux/netlink_message.hpp"
+#include "system/netlink_watch.hpp"
 #include "system/tun_device.hpp"
 
 #include <boost/test/unit_test.hpp>
 
 #include <fcntl.h>
 #include <linux/if_tun.h>
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <poll.h>
 #include <sched.h>
@@ -60,6 +64,16 @@ boost::test_tools::assertion_result can_have_tun(utf::test_unit_id) {
 }
 
 void write_file(const char* path, const char* text) { std::ofstream{path} << text; }
+
+bool remove_link(std::uint32_t index) {
+  kernel& k = real_kernel();
+  const descriptor socket{k, k.socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE)};
+  ifinfomsg which{};
+  which.ifi_index = static_cast<int>(index);
+  netlink_request r{RTM_DELLINK, NLM_F_REQUEST, &which, sizeof which};
+  const auto bytes = r.finish(1);
+  return k.send(socket.get(), bytes.data(), bytes.size(), 0) == static_cast<long>(bytes.size());
+}
 
 protocol::ip_address ip(const char* text) { return *protocol::ip_address::parse(text); }
 
@@ -203,6 +217,66 @@ BOOST_AUTO_TEST_CASE(a_persistent_device_stays_without_our_addresses) {
     BOOST_TEST(netlink->find_link("tona")->has_value());
     BOOST_TEST(netlink->addresses(index)->empty());
     must_open(o); // and again
+  }));
+}
+
+BOOST_AUTO_TEST_CASE(what_others_do_to_a_device_is_told_and_mended) {
+  BOOST_TEST(in_namespace([] {
+    auto d = must_open(options_of('a'));
+    auto netlink = route_netlink::open(real_kernel());
+    auto watch = netlink_watch::open(real_kernel(), netlink_watch::subject::device);
+    BOOST_TEST_REQUIRE((netlink && watch));
+    const auto change = [&](auto set) {
+      link_change c;
+      set(c);
+      return netlink->change_link(d.index(), c).has_value();
+    };
+    struct row {
+      const char* told;
+      std::function<bool()> act;
+    };
+    const row table[] = {
+        {"it was set down", [&] { return change([](auto& c) { c.up = false; }); }},
+        {"it was renamed tonz", [&] { return change([](auto& c) { c.name = "tonz"; }); }},
+        {"its queue was set to 0 packets",
+         [&] { return change([](auto& c) { c.txqueuelen = 0; }); }},
+        {"its MTU was set to 9000", [&] { return change([](auto& c) { c.mtu = 9'000; }); }},
+        {"its address 192.0.2.1 was removed",
+         [&] {
+           const auto there = netlink->addresses(d.index());
+           return there && netlink->remove_address(d.index(), there->front()).has_value();
+         }},
+        {"its route to 192.0.2.2 was removed",
+         [&] {
+           const auto there = netlink->routes({false, d.index(), RT_TABLE_MAIN});
+           return there && netlink->remove_route(there->front()).has_value();
+         }},
+        {"it was deleted", [&] { return remove_link(d.index()); }},
+    };
+    slab_pool pool{64};
+    slab_writer slabs{pool};
+    for (const auto& r : table) {
+      watch->take();
+      BOOST_TEST_REQUIRE(r.act(), r.told);
+      pollfd p{watch->fd(), POLLIN, 0};
+      BOOST_TEST_REQUIRE(::poll(&p, 1, 5'000) == 1);
+      BOOST_TEST(d.concerns(watch->take()), r.told);
+      const auto report = d.ensure();
+      BOOST_TEST_REQUIRE(report.has_value(), (report ? "" : report.error().to_string()));
+      // With the link IPv6's address goes, too.
+      BOOST_TEST_REQUIRE(!report->repaired.empty(), r.told);
+      BOOST_TEST(report->repaired[0] == r.told);
+      if (report->made_again) {
+        std::vector<received_packet> none;
+        BOOST_TEST((*d.queue(0).read(slabs, none, 1) == read_state::gone));
+        BOOST_TEST((d.queue(0).renew() && d.queue(1).renew()));
+      }
+      BOOST_TEST(d.ensure()->repaired.empty());
+      const auto syn =
+          segment({ip("192.0.2.2"), 4'000}, {ip("192.0.2.1"), 81}, protocol::flag::syn);
+      BOOST_TEST(d.queue(0).write({syn}, {}).written == 1u);
+      BOOST_TEST(take(d, slabs, 0).size() == 1u, r.told);
+    }
   }));
 }
 

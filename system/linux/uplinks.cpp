@@ -1,0 +1,186 @@
+#include "system/linux/uplinks.hpp"
+
+#include "system/posix/host_parts.hpp"
+#include "system/posix/interfaces.hpp"
+
+#include <linux/rtnetlink.h>
+#include <net/if.h>
+
+#include <algorithm>
+#include <map>
+
+namespace tonel::sys {
+
+namespace {
+
+using protocol::ip_address;
+
+constexpr std::uint32_t numbers_an_instance = 4'096;
+// Ahead of the rules that "ip rule add" makes, from 32765 downwards.
+constexpr std::uint32_t rule_priority = 7'465;
+
+/// An address of nobody (RFC 5737, RFC 3849): a packet to it takes the default route.
+ip_address anywhere(bool v6) { return *ip_address::parse(v6 ? "2001:db8::1" : "192.0.2.1"); }
+
+bool is_default(const route& r) noexcept { return r.to.bits == 0; }
+
+bool has_default(const uplink_facts& u) {
+  return u.own_way || std::any_of(u.routes.begin(), u.routes.end(), is_default);
+}
+
+bool same(const route& a, const route& b) noexcept {
+  return a.table == b.table && a.metric == b.metric && a.to.bits == b.to.bits &&
+         a.to.address.network(a.to.bits) == b.to.address.network(b.to.bits) &&
+         a.hops.front().index == b.hops.front().index &&
+         a.hops.front().gateway == b.hops.front().gateway;
+}
+
+bool is_of(std::uint32_t number, std::uint32_t first) noexcept {
+  return number / numbers_an_instance == first / numbers_an_instance;
+}
+
+} // namespace
+
+std::uint32_t uplink_numbers(std::string_view instance) noexcept {
+  std::uint32_t hash = 2'166'136'261u; // FNV-1a
+  for (const char c : instance)
+    hash = (hash ^ static_cast<std::uint8_t>(c)) * 16'777'619u;
+  // "t", and 12 bits of the instance.
+  return 0x74000000u | ((hash ^ (hash >> 12)) & 0xfffu) * numbers_an_instance;
+}
+
+std::uint32_t uplink_number(std::string_view instance, std::uint32_t index) noexcept {
+  return uplink_numbers(instance) | (index & (numbers_an_instance - 1));
+}
+
+std::vector<uplink_facts> uplinks_of(std::vector<uplink_facts> all) {
+  all.erase(std::remove_if(all.begin(), all.end(), [](const auto& u) { return !has_default(u); }),
+            all.end());
+  if (all.size() < 2) all.clear();
+  return all;
+}
+
+uplink_plan plan_uplinks(const std::vector<uplink_facts>& uplinks, std::string_view instance,
+                         const std::string& tun, bool v6) {
+  uplink_plan out;
+  for (const auto& u : uplinks) {
+    const auto number = uplink_number(instance, u.index);
+    out.rules.push_back({v6, rule_priority, number, number, tun});
+    const auto first = out.routes.size();
+    const auto add = [&](ip_net to, const route::hop& hop, std::uint32_t metric) {
+      route copy;
+      copy.to = std::move(to);
+      copy.hops = {hop};
+      copy.table = number;
+      copy.metric = metric;
+      copy.protocol = RTPROT_STATIC;
+      out.routes.push_back(std::move(copy));
+    };
+    for (const auto& r : u.routes)
+      for (const auto& hop : r.hops)
+        if (r.type == RTN_UNICAST && hop.index == u.index) add(r.to, hop, r.metric);
+    const auto begin = out.routes.begin() + static_cast<std::ptrdiff_t>(first);
+    if (u.own_way && std::none_of(begin, out.routes.end(), is_default))
+      add({anywhere(v6), 0}, *u.own_way, 0);
+    // A gateway must be known to be on the link before its route.
+    std::stable_sort(out.routes.begin() + static_cast<std::ptrdiff_t>(first), out.routes.end(),
+                     [](const route& a, const route& b) {
+                       return !a.hops.front().gateway && b.hops.front().gateway;
+                     });
+  }
+  return out;
+}
+
+result<std::vector<uplink_facts>> find_uplinks(route_netlink& netlink, const std::string& tun,
+                                               bool v6) {
+  const auto addresses = netlink.addresses(0);
+  if (!addresses) return unexpected{addresses.error()};
+  std::map<std::uint32_t, std::vector<ip_address>> by_index;
+  for (const auto& a : *addresses)
+    if (a.local.is_v6() == v6 && is_global(a.local) && !a.local.is_loopback())
+      by_index[a.index].push_back(a.local);
+  std::vector<uplink_facts> out;
+  for (const auto& [index, locals] : by_index) {
+    uplink_facts facts;
+    facts.index = index;
+    facts.device = interface_name(index);
+    if (facts.device.empty() || facts.device == tun) continue;
+    out.push_back(std::move(facts));
+  }
+  if (out.size() < 2) return std::vector<uplink_facts>{};
+  for (auto& facts : out) {
+    for (const auto& local : by_index[facts.index]) {
+      const auto way = netlink.way_to(anywhere(v6), 0, local);
+      if (way && *way && (*way)->index == facts.index) facts.own_way = **way;
+    }
+    auto routes = netlink.routes({v6, facts.index, RT_TABLE_MAIN});
+    if (!routes) return unexpected{routes.error()};
+    facts.routes = std::move(*routes);
+  }
+  return uplinks_of(std::move(out));
+}
+
+// What host_rules asks of its system.
+
+std::vector<uplink_mark> uplink_marks(const rule_plan& plan) {
+  std::map<std::string, std::uint32_t> marks;
+  // Who marks packets has rules for them.
+  if (!plan.server || plan.mark || plan.nat != nat_mode::conntrack) return {};
+  auto netlink = route_netlink::open(real_kernel());
+  if (!netlink) return {};
+  for (const bool v6 : {false, true}) {
+    if (v6 && !plan.peer6) continue;
+    const auto found = find_uplinks(*netlink, plan.tun, v6);
+    if (!found) continue;
+    for (const auto& u : *found)
+      marks[u.device] = uplink_number(plan.table, u.index);
+  }
+  std::vector<uplink_mark> out;
+  for (auto& [device, mark] : marks)
+    out.push_back({device, mark});
+  return out;
+}
+
+result<bool> keep_uplinks(const rule_plan& plan) {
+  bool missing = false;
+  auto netlink = route_netlink::open(real_kernel());
+  if (!netlink) return unexpected{netlink.error()};
+  for (const bool v6 : {false, true}) {
+    uplink_plan wanted;
+    if (!plan.uplinks.empty() && (!v6 || plan.peer6)) {
+      const auto found = find_uplinks(*netlink, plan.tun, v6);
+      if (!found) return unexpected{found.error()};
+      wanted = plan_uplinks(*found, plan.table, plan.tun, v6);
+    }
+    const auto rules = netlink->policy_rules(v6);
+    if (!rules) continue; // a host without this family
+    for (const auto& r : *rules) {
+      if (!is_of(r.mark, uplink_numbers(plan.table))) continue;
+      const bool goes =
+          std::find(wanted.rules.begin(), wanted.rules.end(), r) == wanted.rules.end();
+      if (goes) (void)netlink->remove_rule(r);
+      const auto there = netlink->routes({v6, 0, r.table});
+      for (const auto& old : there.value_or(std::vector<route>{})) {
+        const auto is_old = [&](const route& one) { return same(one, old); };
+        if (goes || std::none_of(wanted.routes.begin(), wanted.routes.end(), is_old))
+          (void)netlink->remove_route(old);
+      }
+    }
+    for (const auto& r : wanted.routes)
+      if (auto done = netlink->add_route(r); !done) return unexpected{done.error()};
+    for (const auto& r : wanted.rules) {
+      if (std::find(rules->begin(), rules->end(), r) != rules->end()) continue;
+      missing = true;
+      if (auto done = netlink->add_rule(r); !done) return unexpected{done.error()};
+    }
+  }
+  return missing;
+}
+
+void remove_uplinks(const std::string& instance) noexcept {
+  rule_plan none;
+  none.table = instance;
+  (void)keep_uplinks(none);
+}
+
+} // namespace tonel::sys
