@@ -22,8 +22,8 @@ struct tun_options {
   bool want_offload = true;
   std::uint16_t mtu = 1500;
   std::uint32_t txqueuelen = 2048;    ///< packets
-  protocol::ip_address local4, peer4; ///< the host's and the program's side, in one /24
-  protocol::ip_address local6, peer6; ///< in one /64; unspecified: no IPv6
+  protocol::ip_address local4, peer4; ///< the host's and the program's side, point-to-point
+  protocol::ip_address local6, peer6; ///< likewise; unspecified: no IPv6
   bool ipv6_required = false;         ///< a host without IPv6 is an error, not a note
 };
 

@@ -213,8 +213,8 @@ result<void> tun_device::state::set_link(const link_info& link) {
 
 std::vector<link_address> tun_device::state::addresses() const {
   std::vector<link_address> out;
-  if (wanted.local4) out.push_back({wanted.local4, wanted.peer4, 24});
-  if (wanted.local6) out.push_back({wanted.local6, wanted.peer6, 64});
+  if (wanted.local4) out.push_back({wanted.local4, wanted.peer4, 32});
+  if (wanted.local6) out.push_back({wanted.local6, wanted.peer6, 128});
   return out;
 }
 

@@ -95,6 +95,11 @@ std::vector<std::string> switch_on(const rule_plan& plan, std::vector<sysctl_lea
 
 bool overtaken(const sysctl_lease&) { return false; }
 
+// Only equal addresses are in each other's way: a utun is a point-to-point link to all routes.
+std::vector<host_net> host_nets(const std::string& own_device) {
+  return interface_addresses(own_device);
+}
+
 const char* usual_runtime_folder() noexcept { return "/var/run/tonel"; }
 
 std::uint64_t own_start() {

@@ -8,7 +8,7 @@ import harness
 from apps import Upstream, ask
 from firewall import STATE, Automatic, unchanged
 from harness import case
-from processes import tonelctl, wait_until
+from processes import Process, binary, tonelctl, wait_until
 from topology import Topology
 
 METRICS = ("--metrics", "127.0.0.1:9100")
@@ -108,6 +108,41 @@ def lasting():
         assert len(upstream.sources()) == 1
         wait_until(lambda: health(top.client) == (200, "ok"), 5, "healthy again")
         upstream.stop()
+        tunnel.stop()
+
+
+@case("a LAN in the usual net of the TUN is left alone: the next free net is taken, a chosen one is an error")
+def lan():
+    with Topology() as top:
+        # A printer and a gateway where the TUN's ends would be, and what else there is.
+        top.client.run("ip addr add 192.168.200.50/24 dev c0; ip addr add fcc8::50/64 dev c0 nodad")
+        neighbours = ("192.168.200.2", "192.168.200.254", "fcc8::2")
+        top.router.run("; ".join(f"ip addr add {a}/{64 if ':' in a else 24} dev rc" +
+                                 (" nodad" if ":" in a else "") for a in neighbours))
+
+        services = [Upstream(top.router.udp(a, 53)) for a in neighbours]
+
+        def all_reachable(word):
+            for a in neighbours:
+                with top.client.udp("::" if ":" in a else "0.0.0.0", connect=(a, 53)) as sock:
+                    ask(sock, word, 5)
+
+        all_reachable(b"before")
+        argv = ("--tun-local", "192.168.200.1", "--tun-peer", "192.168.200.2")
+        refused = Process(top.client, [binary("tonelc"), "-l", "127.0.0.1:1", "-r", "10.9.2.2:2", *argv])
+        assert refused.wait(5) == 1, refused.output()
+        assert "--tun-peer 192.168.200.2 is in 192.168.200.0/24, the net of c0" in refused.output() or \
+            "--tun-local 192.168.200.1 is in 192.168.200.0/24, the net of c0" in refused.output()
+        tunnel, upstream = started(top)
+        tunnel.tonelc.wait_line("the device has 192.168.202.1 and 192.168.202.2", 1)
+        options = tonelctl(top.client, "status", "--json", "--socket", f"{STATE}/tonelc-tunc.sock")[0]["options"]
+        assert options["tun-local"] == "192.168.202.1" and options["tun-peer6"] == "fcc8:0:0:1::2", options
+        all_reachable(b"beside the tunnel")
+        top.client.run("ip link set c0 down; ip link set c0 up;"
+                       "ip addr add fcc8::50/64 dev c0 nodad || true")
+        all_reachable(b"after the link came back")
+        for service in (*services, upstream):
+            service.stop()
         tunnel.stop()
 
 

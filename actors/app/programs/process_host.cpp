@@ -4,6 +4,7 @@
 #include "actors/app/programs/device_options.hpp"
 #include "actors/app/programs/host_faults.hpp"
 #include "actors/app/programs/session_room.hpp"
+#include "actors/app/programs/tun_ends.hpp"
 #include "actors/app/settings/host_commands.hpp"
 #include "actors/app/settings/load.hpp"
 #include "actors/root/reloading.hpp"
@@ -107,7 +108,7 @@ std::optional<start_error> process_host::open() {
   if (auto failed = status_.open_http()) return failed;
 
   const auto& tun = chosen_.run.tun;
-  if (auto taken = address_in_use(tun)) return taken;
+  if (auto failed = settle_ends(chosen_.run, taken_nets(chosen_.run))) return failed;
   auto device =
       sys::tun_device::open(sys::real_kernel(), device_options(tun, chosen_.run.offload.tun));
   if (!device) return tun_error(device.error());

@@ -3,6 +3,7 @@
 #include "actors/app/programs/captures.hpp"
 #include "actors/app/programs/log.hpp"
 #include "actors/app/programs/process_host.hpp"
+#include "actors/app/programs/tun_ends.hpp"
 #include "actors/app/settings/build_info.hpp"
 #include "actors/app/settings/host_commands.hpp"
 #include "actors/app/settings/load.hpp"
@@ -70,6 +71,8 @@ int run(role side, int argc, char** argv) {
     return 0;
   }
   if (chosen->print_rules) {
+    // As a start would: its errors are for that.
+    static_cast<void>(settle_ends(chosen->run, taken_nets(chosen->run)));
     const auto text = rules_text(*chosen);
     if (text)
       std::cout << *text;

@@ -61,22 +61,4 @@ start_error pid_error(const sys::os_error& error) {
   return out;
 }
 
-std::optional<start_error> address_in_use(const tun_config& tun) {
-  if (tun.fd >= 0) return std::nullopt; // the given device may have the address already
-  const auto taken = [&](const char* option,
-                         const protocol::ip_address& address) -> std::optional<start_error> {
-    const auto device = sys::interface_with(address);
-    if (!device || *device == tun.name) return std::nullopt;
-    return start_error{std::string{option} + " " + address.to_string() + " is in use, by device " +
-                           *device,
-                       {"each program of a host needs --tun-local, --tun-peer, --tun-local6 and "
-                        "--tun-peer6 of its own, in networks of their own"}};
-  };
-  if (auto error = taken("--tun-local", tun.local4)) return error;
-  if (auto error = taken("--tun-peer", tun.peer4)) return error;
-  if (!tun.ipv6) return std::nullopt;
-  if (auto error = taken("--tun-local6", tun.local6)) return error;
-  return taken("--tun-peer6", tun.peer6);
-}
-
 } // namespace tonel::actors::app

@@ -21,7 +21,4 @@ start_error tun_error(const sys::os_error& error, sys::host_system on = sys::thi
 /// For an error of the pid file.
 start_error pid_error(const sys::os_error& error);
 
-/// The error if another device has an address of `tun`: each would get the other's packets.
-std::optional<start_error> address_in_use(const tun_config& tun);
-
 } // namespace tonel::actors::app

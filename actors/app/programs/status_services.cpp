@@ -78,6 +78,10 @@ status_services::facts(const counter_list& counts, const sys::tun_device& tun, s
       value = std::to_string(std::min(sessions_per_source(run), run.bounds.max_sessions));
     if (name == "control") value = control_ ? control_->path() : "off";
     if (name == "tun") value = tun.name();
+    if (name == "tun-local") value = run.tun.local4.to_string();
+    if (name == "tun-peer") value = run.tun.peer4.to_string();
+    if (run.tun.ipv6 && name == "tun-local6") value = run.tun.local6.to_string();
+    if (run.tun.ipv6 && name == "tun-peer6") value = run.tun.peer6.to_string();
   }
   out->counts = counts;
   out->log_dropped = log_lines_lost;

@@ -45,11 +45,11 @@ std::optional<start_error> settle(family& f, const std::vector<sys::host_net>& t
   }
   const auto free = sys::first_free(f.ends, taken);
   if (!free)
-    return start_error{text + ", and so are all nets that are tried instead",
-                       {std::string{"choose others with "} + f.local_option + " and " +
-                        f.peer_option}};
-  log_info("the device has ", free->local, " and ", free->peer, ", since ",
-           overlap->address, " is ", place_of(overlap->with));
+    return start_error{
+        text + ", and so are all nets that are tried instead",
+        {std::string{"choose others with "} + f.local_option + " and " + f.peer_option}};
+  log_info("the device has ", free->local, " and ", free->peer, ", since ", overlap->address,
+           " is ", place_of(overlap->with));
   f.ends = *free;
   return std::nullopt;
 }
@@ -61,7 +61,8 @@ std::vector<sys::host_net> taken_nets(const config& run) {
   if (run.tun.fd >= 0) return {};
   auto out = sys::host_nets(run.tun.name);
   for (const auto& tunnel : run.tunnels)
-    if (const auto address = ip_address::parse(tunnel->remote.host); run.side == role::client && address)
+    if (const auto address = ip_address::parse(tunnel->remote.host);
+        run.side == role::client && address)
       out.push_back({{*address, static_cast<unsigned>(8 * address->size())}, {}, true});
   return out;
 }

@@ -70,6 +70,7 @@ process_row address4(const option_row& row, ip_address tun_config::*member) {
   return {row.of(heading::device),
           [row, member](reader& in, settings& out) {
             out.run.tun.*member = read_address(in, row.name, false);
+            out.run.tun.chosen4 = out.run.tun.chosen4 || in.given(row.name);
           },
           [member](const settings& s) { return (s.run.tun.*member).to_string(); }};
 }
@@ -79,6 +80,7 @@ process_row address6(const option_row& row, ip_address tun_config::*member) {
           [row, member](reader& in, settings& s) {
             auto& out = s.run.tun;
             out.ipv6_required = out.ipv6_required || in.given(row.name);
+            out.chosen6 = out.ipv6_required;
             if (out.ipv6)
               out.*member = read_address(in, row.name, true);
             else if (in.given(row.name))
@@ -214,7 +216,8 @@ void add_device(std::vector<process_row>& out) {
   add(address4({"tun-local",
                 "IPv4",
                 {"192.168.200.1", "192.168.201.1"},
-                "address of this host on the device"},
+                "address of this host on the device; not given, one of the next nets is taken where "
+                "this one is in use"},
                &tun_config::local4));
   add(then(address4({"tun-peer",
                      "IPv4",

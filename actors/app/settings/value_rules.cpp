@@ -202,10 +202,9 @@ std::string remote_problem(const ip_address& a, role side, const tun_config& tun
   }
   if (is_multicast_or_broadcast(a)) return "must be the address of one host";
   if (a.is_v6() && !tun.ipv6) return "is IPv6, which --ipv4-only excludes";
-  if (same_network(a, tun.local4) || same_network(a, tun.local6)) {
-    return "is in the network of the TUN device, behind which there is only tonelc; choose other "
-           "--tun-local and --tun-peer";
-  }
+  const bool chosen = a.is_v6() ? tun.chosen6 : tun.chosen4;
+  if (chosen && (a == tun.local4 || a == tun.peer4 || a == tun.local6 || a == tun.peer6))
+    return "is an address of the TUN device; choose other --tun-local and --tun-peer";
   return {};
 }
 

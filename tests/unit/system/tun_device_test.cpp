@@ -61,9 +61,9 @@ BOOST_AUTO_TEST_CASE(it_comes_up_with_addresses_and_all_queues) {
   BOOST_TEST_REQUIRE(link().addresses.size() == 2u);
   BOOST_TEST(link().addresses[0].local.to_string() == "192.0.2.1");
   BOOST_TEST(link().addresses[0].peer.to_string() == "192.0.2.2");
-  BOOST_TEST(link().addresses[0].prefix == 24u);
+  BOOST_TEST(link().addresses[0].prefix == 32u);
   BOOST_TEST(link().addresses[1].local.to_string() == "2001:db8::1");
-  BOOST_TEST(link().addresses[1].prefix == 64u);
+  BOOST_TEST(link().addresses[1].prefix == 128u);
   BOOST_TEST(k.calls("ioctl TUNSETIFF") == 2u);
   BOOST_TEST((k.tun_flags & IFF_MULTI_QUEUE) != 0);
   BOOST_TEST((k.tun_flags & IFF_VNET_HDR) != 0);
