@@ -88,7 +88,7 @@ private:
   std::unique_ptr<rule_backend> backend_;
   instance_record own_;
   std::optional<instance_mark> mark_;
-  std::set<std::string> forwarded_; ///< the sysctls of forwarding that the last ensure() wanted
+  std::set<std::string> forwarded_;  ///< the sysctls of forwarding that the last ensure() wanted
   std::vector<std::string> applied_; ///< the statements
   std::vector<std::string> notes_;
   std::set<std::string> told_;

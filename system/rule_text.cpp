@@ -255,12 +255,28 @@ private:
   /// Marks both directions: with net.ipv4.conf.*.src_valid_mark, replies are checked by the route
   /// back to their source, with the mark.
   void mark() {
-    if (!plan_.mark) return;
+    if (!plan_.mark) return mark_uplinks();
     const auto set = " meta mark set " + std::to_string(*plan_.mark);
     chain("marking", "filter", "prerouting", "mangle");
     rule("iifname " + tun_ + " meta l4proto tcp" + set);
     for (const auto& f : flows_)
       rule("iifname != " + tun_ + ' ' + f.in + set);
+  }
+
+  /// Packets from the TUN get the mark of their connection, by which routing finds the uplink that
+  /// the connection came by (linux/uplinks).
+  void mark_uplinks() {
+    if (plan_.uplinks.empty()) return;
+    chain("uplinks", "filter", "prerouting", "mangle");
+    std::vector<std::string> marks;
+    for (const auto& uplink : plan_.uplinks) {
+      marks.push_back(std::to_string(uplink.mark));
+      for (const auto& f : flows_)
+        rule("iifname " + quoted(uplink.device) + ' ' + f.in +
+             " fib daddr type local ct mark set " + marks.back());
+    }
+    rule("iifname " + tun_ + " meta l4proto tcp ct mark " + set_of(marks) +
+         " meta mark set ct mark");
   }
 
   /// Masquerades by source address: a postrouting chain knows the incoming device only since Linux
@@ -363,6 +379,15 @@ public:
       add("mangle", "PREROUTING", in, " -p tcp", set);
       for (const auto& f : flows_)
         add("mangle", "PREROUTING", "! ", in, " ", f.in, set);
+    }
+    for (const auto& uplink : plan_.uplinks) {
+      if (plan_.mark) break;
+      const auto mark = std::to_string(uplink.mark);
+      for (const auto& f : flows_)
+        add("mangle", "PREROUTING", "-i ", uplink.device, " -m addrtype --dst-type LOCAL ", f.in,
+            " -j CONNMARK --set-mark ", mark);
+      add("mangle", "PREROUTING", in, " -p tcp -m connmark --mark ", mark,
+          " -j CONNMARK --restore-mark");
     }
     for (const auto& f : flows_) {
       if (plan_.server)

@@ -33,6 +33,12 @@ struct forwarding_plan {
   std::vector<bridge_facts> bridges;
 };
 
+/// Which mark connections get that come in by an uplink of the host.
+struct uplink_mark {
+  std::string device;
+  std::uint32_t mark = 0;
+};
+
 /// The input for the firewall rules of one process.
 /// Shape:  an empty interface stands for all but the TUN; host4 and host6 are for
 ///         nat_mode::stateless only, where an unspecified one leaves its family without NAT
@@ -45,6 +51,7 @@ struct rule_plan {
   protocol::ip_address host4, host6;
   nat_mode nat = nat_mode::conntrack;
   std::optional<std::uint32_t> mark;
+  std::vector<uplink_mark> uplinks;        ///< server on a host with several; else empty
   std::vector<protocol::endpoint> remotes; ///< client; unspecified address: not resolved yet
   std::vector<std::uint16_t> ports;        ///< server: the TCP ports
   forwarding_plan forward4, forward6;

@@ -14,11 +14,11 @@ namespace tonel::actors {
 
 /// One TUN queue: routes segments from 4-tuple to stream; answers segments of no stream.
 using tun_queue_actor =
-    caf::typed_actor<caf::reacts_to<to_device>,      // write
-                     caf::reacts_to<stream_up>,      // route this tuple
-                     caf::reacts_to<stream_refused>, // RST, forget
-                     caf::reacts_to<peers_changed>,  // the queues of all shards
-                     caf::reacts_to<ports_changed>,  // server: other served ports
+    caf::typed_actor<caf::reacts_to<to_device>,       // write
+                     caf::reacts_to<stream_up>,       // route this tuple
+                     caf::reacts_to<stream_refused>,  // RST, forget
+                     caf::reacts_to<peers_changed>,   // the queues of all shards
+                     caf::reacts_to<ports_changed>,   // server: other served ports
                      caf::reacts_to<device_renewed>>; // take another descriptor
 
 /// One stream.

@@ -36,10 +36,10 @@ struct offload_switches {
 
 /// The TUN device of the process.
 struct tun_config {
-  std::string name;                   ///< empty: the kernel picks
-  int fd = -1;                        ///< of a device opened by another program; -1: none
-  protocol::ip_address local4, peer4; ///< host's and program's side
-  protocol::ip_address local6, peer6; ///< unspecified when IPv6 is off
+  std::string name;                      ///< empty: the kernel picks
+  int fd = -1;                           ///< of a device opened by another program; -1: none
+  protocol::ip_address local4, peer4;    ///< host's and program's side
+  protocol::ip_address local6, peer6;    ///< unspecified when IPv6 is off
   bool chosen4 = false, chosen6 = false; ///< addresses of the family are the user's choice
   bool ipv6 = true;
   bool ipv6_required = false; ///< an IPv6 option was given: a host without IPv6 is then an error

@@ -89,6 +89,9 @@ result<rule_plan> settle(const rule_request& request) {
     if (routes->empty()) return std::nullopt;
     return routes->front().hops.front().index;
   };
+  plan.uplinks = uplink_marks(plan);
+  // Who tracks connections lets them pass by all of several uplinks, and by those that come later.
+  if (request.interface == "auto" && plan.nat == nat_mode::conntrack) return plan;
   const auto set = request.interface == "auto" ? find_interfaces(plan, find)
                                                : take_interface(plan, request.interface);
   if (!set) return unexpected{set.error()};

@@ -42,8 +42,8 @@ struct link_change {
 struct link_address {
   protocol::ip_address local;
   protocol::ip_address peer; ///< unspecified: not a point-to-point address
-  std::uint8_t prefix = 0;     ///< bits
-  std::uint32_t index = 0;     ///< number of the interface; only of addresses that were read
+  std::uint8_t prefix = 0;   ///< bits
+  std::uint32_t index = 0;   ///< number of the interface; only of addresses that were read
 };
 
 /// A route, of one packet's way or of a table.

@@ -135,6 +135,8 @@ result<void> route_netlink::change_route(std::uint16_t type, std::uint16_t flags
   fixed.rtm_protocol = r.protocol;
   fixed.rtm_scope = hop.gateway || r.to.address.is_v6() ? RT_SCOPE_UNIVERSE : RT_SCOPE_LINK;
   fixed.rtm_type = RTN_UNICAST;
+  // Nothing asks whether the gateway is in a net of the interface.
+  if (hop.gateway) fixed.rtm_flags = RTNH_F_ONLINK;
   netlink_request request{type, flags, &fixed, sizeof fixed};
   if (r.to.bits != 0) request.address(RTA_DST, r.to.address.network(r.to.bits));
   request.number(RTA_TABLE, r.table);

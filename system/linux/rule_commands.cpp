@@ -15,7 +15,10 @@ std::vector<std::string> needed_sysctls(const rule_plan& plan) {
   return out;
 }
 
-std::vector<std::string> shell_commands(const rule_plan& plan, bool iptables) {
+std::vector<std::string> shell_commands(const rule_plan& given, bool iptables) {
+  // Marks are of use with routing rules alone, which change with the routes.
+  auto plan = given;
+  plan.uplinks.clear();
   std::vector<std::string> out;
   for (const auto& name : needed_sysctls(plan))
     out.push_back("sysctl -w " + name + "=1");

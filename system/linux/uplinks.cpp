@@ -1,5 +1,6 @@
 #include "system/linux/uplinks.hpp"
 
+#include "system/instance_state.hpp"
 #include "system/posix/host_parts.hpp"
 #include "system/posix/interfaces.hpp"
 
@@ -72,7 +73,7 @@ uplink_plan plan_uplinks(const std::vector<uplink_facts>& uplinks, std::string_v
       copy.to = std::move(to);
       copy.hops = {hop};
       copy.table = number;
-      copy.metric = metric;
+      copy.metric = metric == 0 && v6 ? 1'024 : metric; // as the kernel takes none
       copy.protocol = RTPROT_STATIC;
       out.routes.push_back(std::move(copy));
     };
@@ -82,11 +83,6 @@ uplink_plan plan_uplinks(const std::vector<uplink_facts>& uplinks, std::string_v
     const auto begin = out.routes.begin() + static_cast<std::ptrdiff_t>(first);
     if (u.own_way && std::none_of(begin, out.routes.end(), is_default))
       add({anywhere(v6), 0}, *u.own_way, 0);
-    // A gateway must be known to be on the link before its route.
-    std::stable_sort(out.routes.begin() + static_cast<std::ptrdiff_t>(first), out.routes.end(),
-                     [](const route& a, const route& b) {
-                       return !a.hops.front().gateway && b.hops.front().gateway;
-                     });
   }
   return out;
 }
@@ -181,6 +177,21 @@ void remove_uplinks(const std::string& instance) noexcept {
   rule_plan none;
   none.table = instance;
   (void)keep_uplinks(none);
+}
+
+std::vector<std::string> uplink_obstacles(const rule_plan& plan) {
+  std::vector<std::string> out;
+  const auto value = [](std::string device) {
+    std::replace(device.begin(), device.end(), '.', '/');
+    return read_sysctl("net.ipv4.conf." + device + ".rp_filter").value_or("0");
+  };
+  for (const auto& uplink : plan.uplinks)
+    if (std::max(value("all"), value(uplink.device)) == "1")
+      out.push_back("the strict rp_filter of " + uplink.device +
+                    " drops what comes in by it from where no route of the main table leads by it; "
+                    "sysctl -w net.ipv4.conf." +
+                    uplink.device + ".rp_filter=2 lets it pass");
+  return out;
 }
 
 } // namespace tonel::sys

@@ -4,6 +4,7 @@
 #include "system/macos/routes.hpp"
 #include "system/posix/interfaces.hpp"
 #include "system/posix/socket_address.hpp"
+#include "system/tun_net.hpp"
 
 #include <ifaddrs.h>
 #include <sys/sysctl.h>
@@ -94,6 +95,12 @@ std::vector<std::string> switch_on(const rule_plan& plan, std::vector<sysctl_lea
 }
 
 bool overtaken(const sysctl_lease&) { return false; }
+
+// pf's rules are those of one interface.
+std::vector<uplink_mark> uplink_marks(const rule_plan&) { return {}; }
+result<bool> keep_uplinks(const rule_plan&) { return false; }
+void remove_uplinks(const std::string&) noexcept {}
+std::vector<std::string> uplink_obstacles(const rule_plan&) { return {}; }
 
 // Only equal addresses are in each other's way: a utun is a point-to-point link to all routes.
 std::vector<host_net> host_nets(const std::string& own_device) {

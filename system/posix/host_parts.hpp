@@ -1,6 +1,7 @@
 #pragma once
 
 #include "system/instance_state.hpp"
+#include "system/os_error.hpp"
 #include "system/rule_text.hpp"
 
 #include <cstdint>
@@ -33,5 +34,20 @@ std::string boot_id();
 
 /// An id of the network namespace of this process; one word.
 std::string network_namespace();
+
+/// The marks for connections that come in by one of several uplinks; empty: there is one, or none is to
+/// be chosen.
+std::vector<uplink_mark> uplink_marks(const rule_plan& plan);
+
+/// Makes answers leave by the uplink that their request came by: a routing rule and a table for each of
+/// the plan's uplinks, and none for others. True: a rule was missing.
+/// Errors: those of netlink
+result<bool> keep_uplinks(const rule_plan& plan);
+
+/// Removes the routing rules and tables of the instance with this nftables table.
+void remove_uplinks(const std::string& instance) noexcept;
+
+/// Why packets may not come in by an uplink, for the log.
+std::vector<std::string> uplink_obstacles(const rule_plan& plan);
 
 } // namespace tonel::sys

@@ -104,6 +104,15 @@ result<rules_report> host_rules::ensure(const rule_request& request) {
   if (!intact || !backend_->must_be_asked())
     for (auto& obstacle : forward_obstacles(*backend_, *plan))
       note(std::move(obstacle));
+  if (plan->server) {
+    const auto missing = keep_uplinks(*plan);
+    if (!missing)
+      note("answers may leave by another uplink than their requests came by: " +
+           missing.error().to_string());
+    report.repaired = report.repaired || (same && missing && *missing);
+    for (auto& obstacle : uplink_obstacles(*plan))
+      note(std::move(obstacle));
+  }
   report.backend = to_string(backend_->kind());
   report.must_be_asked = backend_->must_be_asked();
   report.notes = std::exchange(notes_, {});
@@ -163,7 +172,8 @@ void host_rules::keep_forwarding(const rule_plan& plan, rules_report& report) {
   for (auto& name : off) {
     if (is_off(name)) {
       if (is_needed(name, plan)) report.unmet = "the sysctl " + name + " is 0 and cannot be set";
-    } else if (forwarded_.count(name) != 0) {
+    } else if (forwarded_.count(name) != 0 && name.find('.' + plan.tun + '.') == name.npos) {
+      // A device of ours that was made again begins without.
       report.reset.push_back(std::move(name));
     }
   }
@@ -213,6 +223,7 @@ void host_rules::sweep(std::vector<instance_record>& records) {
         kept.push_back(std::move(r));
         continue;
       }
+      remove_uplinks(r.table);
       means->give_up(r.held);
       // The kernel has removed an owned table itself.
       if (*kind != backend_kind::owned)
@@ -275,6 +286,7 @@ bool host_rules::remove(protocol::duration patience) noexcept {
   if (std::exchange(closed_, true)) return true;
   if (!backend_) return true;
   if (!applied_.empty()) (void)backend_->remove(own_.table);
+  remove_uplinks(own_.table);
   if (opened_)
     (void)file_.update([&](std::vector<instance_record>& records) {
       mark_.reset(); // under the lock nobody checks it, and its descriptor may be needed

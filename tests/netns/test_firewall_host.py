@@ -157,10 +157,10 @@ for _family in (4, 6):
             lambda family=_family, backend=_backend: marked(family, backend))
 
 
-@case("a route that moves takes the rules along")
+@case("stateless: a route that moves takes the rules along")
 def moving():
     with Topology() as top:
-        tunnel = Automatic(top, start=False)
+        tunnel = Automatic(top, client=("--nat", "stateless"), start=False)
         tunnel.start_client(apply_rules=False)
         in_place(tunnel.tonelc)
         assert "oifname \"c0\"" in top.client.run("nft list table inet tonel_tunc")

@@ -83,7 +83,7 @@ def forwarding():
         tunnel, upstream = started(top)
         for host, program in ((top.client, tunnel.tonelc), (top.server, tunnel.tonels)):
             start = len(program.lines)
-            host.run("sysctl -qw net.ipv4.ip_forward=0")
+            host.run("sysctl -qw net.ipv4.ip_forward=1; sysctl -qw net.ipv4.ip_forward=0")
             said(program, start, r"forwarding off \(net\.ipv4\.")
             goes_on(tunnel, upstream, f"forwarding at {program.name}")
         upstream.stop()

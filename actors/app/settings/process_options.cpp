@@ -213,12 +213,13 @@ void add_device(std::vector<process_row>& out) {
     out.push_back(std::move(row));
   };
   add(tun());
-  add(address4({"tun-local",
-                "IPv4",
-                {"192.168.200.1", "192.168.201.1"},
-                "address of this host on the device; not given, one of the next nets is taken where "
-                "this one is in use"},
-               &tun_config::local4));
+  add(address4(
+      {"tun-local",
+       "IPv4",
+       {"192.168.200.1", "192.168.201.1"},
+       "address of this host on the device; not given, one of the next nets is taken where "
+       "this one is in use"},
+      &tun_config::local4));
   add(then(address4({"tun-peer",
                      "IPv4",
                      {"192.168.200.2", "192.168.201.2"},
@@ -305,11 +306,11 @@ void add_firewall(std::vector<process_row>& out) {
         "IFACE",
         {},
         {"set the firewall rules and sysctls that the tunnel needs, keep them, and take them away "
-         "at the end; IFACE is the interface to the network, or auto: that of the route to the "
-         "server. Not given, the commands are printed",
+         "at the end; IFACE is the interface to the network, or auto: each that the routes to "
+         "the server lead by. Not given, the commands are printed",
          "set the firewall rules and sysctls that the tunnel needs, keep them, and take them away "
-         "at the end; IFACE is the interface to the network, or auto: that of the default route. "
-         "Not given, the commands are printed"}},
+         "at the end; IFACE is the interface to the network, or auto: each with an address of "
+         "this host. Not given, the commands are printed"}},
        read_auto_rule,
        [](const settings& s) { return s.firewall.interface; }});
   add({option_row{"nat", "MODE", "conntrack",

@@ -87,7 +87,7 @@ BOOST_AUTO_TEST_CASE(a_remote_of_a_tunnel_is_not_the_device) {
   c.tunnels = {std::make_shared<tunnel_config>(tunnel)};
   c.tun.name = "tonel-none";
   BOOST_TEST(!settle_ends(c, taken_nets(c)));
-  BOOST_TEST(c.tun.peer4 != ip("192.168.200.2"));
+  BOOST_TEST((c.tun.peer4 != ip("192.168.200.2")));
 }
 
 BOOST_AUTO_TEST_CASE(the_device_of_another_program_keeps_its_addresses) {

@@ -356,8 +356,8 @@ BOOST_AUTO_TEST_CASE(the_client_reaches_no_loopback_and_says_why) {
 BOOST_AUTO_TEST_CASE(the_client_reaches_nothing_behind_its_own_device) {
   for (const char* end : {"10.0.0.1:1", "10.0.0.2:1"})
     BOOST_TEST(errors_of(client({"-r", end, "--tun-local=10.0.0.1", "--tun-peer=10.0.0.2"})) != "");
-  BOOST_TEST(errors_of(client(
-                 {"-r", "10.0.0.9:1", "--tun-local=10.0.0.1", "--tun-peer=10.0.0.2"})) == "");
+  BOOST_TEST(
+      errors_of(client({"-r", "10.0.0.9:1", "--tun-local=10.0.0.1", "--tun-peer=10.0.0.2"})) == "");
   // Addresses that nobody has chosen become others.
   check_taken(role::client, "--remote", "192.168.200.2:1");
   check_taken(role::client, "--remote", "[fcc8::1]:1");

@@ -106,6 +106,29 @@ BOOST_AUTO_TEST_CASE(a_server_translates_both_families) {
                         "accept"));
 }
 
+BOOST_AUTO_TEST_CASE(a_server_with_several_uplinks_marks_connections_by_them) {
+  auto plan = server({8443, 443});
+  BOOST_TEST(!holds(nft_statements(plan), "ct mark"));
+  plan.uplinks = {{"w1", 7}, {"w2", 8}};
+  check_equal(chain_of(nft_statements(plan), "tonel_s", "uplinks"),
+              {"iifname \"w1\" tcp dport { 443, 8443 } fib daddr type local ct mark set 7",
+               "iifname \"w2\" tcp dport { 443, 8443 } fib daddr type local ct mark set 8",
+               "iifname \"s\" meta l4proto tcp ct mark { 7, 8 } meta mark set ct mark"});
+  const auto rules = iptables_rules(plan, false);
+  const auto count = [&](const char* what) {
+    return std::count_if(rules.begin(), rules.end(), [&](const iptables_rule& r) {
+      return r.table == "mangle" && r.match.find(what) != std::string::npos;
+    });
+  };
+  BOOST_TEST(count("-j CONNMARK --set-mark 7") == 2);
+  BOOST_TEST(count("-i s -p tcp -m connmark --mark 8") == 1);
+  // The user's mark has rules of the user's; and commands that are printed know of no routes.
+  plan.mark = 5;
+  BOOST_TEST(!holds(nft_statements(plan), "ct mark"));
+  plan.mark.reset();
+  BOOST_TEST(!holds(shell_commands(plan), "ct mark"));
+}
+
 BOOST_AUTO_TEST_CASE(without_an_interface_all_but_the_tun_will_do) {
   const auto all = nft_statements(client({remote("192.0.2.1", 443)}));
   check_equal(chain_of(all, "tonel_t", "postrouting"),
