@@ -58,6 +58,12 @@ struct mtu_changed {
 };
 /// The SYN or first flight was not answered in time: the session tries another port.
 struct try_new_port {};
+/// Client: what came first from the peer is no hello. It may go ahead of one (a handshake packet), so
+/// this says something only where none follows. Said once.
+struct spoke_otherwise {
+  std::array<std::uint8_t, 16> octets{}; ///< the first ones
+  std::uint8_t size = 0;
+};
 /// Client: something on the path has removed the window scale from the handshake, so at most 60,000
 /// octets may be under way.
 struct window_unscaled {};
@@ -96,7 +102,8 @@ struct peer_is_legacy {
 /// One thing for the shell to do. An empty type comes first, as the default of a list's elements.
 using effect = std::variant<forgotten, send_segment, deliver, hold_segment, replay_held, opened,
                             greeted, went_silent, recovered, went_idle, became_active, mtu_changed,
-                            try_new_port, window_unscaled, count_drop, ended, peer_is_legacy>;
+                            try_new_port, window_unscaled, count_drop, ended, peer_is_legacy,
+                            spoke_otherwise, packet_undelivered>;
 
 /// The effects of an event; the shell runs them in order.
 /// Shape: fixed capacity, no allocation; adding more than `capacity` is a bug

@@ -36,14 +36,14 @@ constexpr std::uint8_t known_version = 2;
 // A handshake packet fits into one segment, so no hello starts later.
 constexpr std::uint32_t max_offset = 65'535;
 
-bool has_magic(byte_view bytes) noexcept {
+} // namespace
+
+bool has_hello_magic(byte_view bytes) noexcept {
   return bytes.size() >= magic.size() && std::equal(magic.begin(), magic.end(), bytes.begin());
 }
 
-} // namespace
-
 expected<hello_repr, errc> parse_hello(byte_view bytes) noexcept {
-  if (bytes.size() < hello_size || !has_magic(bytes)) return unexpected{errc::bad_hello};
+  if (bytes.size() < hello_size || !has_hello_magic(bytes)) return unexpected{errc::bad_hello};
 
   hello_repr hello;
   hello.version = bytes[version_at];
@@ -102,6 +102,21 @@ std::array<std::uint8_t, hello_size> encode_hello(const hello_repr& hello,
   return out;
 }
 
+std::uint32_t key_capability(const session_secret& secret, std::uint64_t mark) noexcept {
+  std::array<std::uint8_t, 8> input{};
+  store_be32(input, 0, static_cast<std::uint32_t>(mark >> 32));
+  store_be32(input, 4, static_cast<std::uint32_t>(mark));
+  const auto hash = static_cast<std::uint16_t>(siphash24(secret, input));
+  return (std::uint32_t{hash} << 16) | capability::names_key;
+}
+
+bool names_other_key(std::uint32_t capabilities, const session_secret& secret,
+                     std::uint64_t mark) noexcept {
+  constexpr std::uint32_t hash_bits = 0xffff'0000;
+  return (capabilities & capability::names_key) != 0 &&
+         (capabilities & hash_bits) != (key_capability(secret, mark) & hash_bits);
+}
+
 bool proves(const hello_repr& hello, const session_secret& secret) noexcept {
   return load_be64(encode_hello(hello, secret), tag_at) == hello.tag;
 }
@@ -127,7 +142,7 @@ std::optional<found_hello> find_hello(byte_view payload, std::uint32_t datagram_
   const std::size_t step = datagram_size == 0 ? payload.size() : datagram_size;
   for (std::size_t at = 0; at < payload.size(); at += step) {
     const auto rest = payload.subview(at);
-    if (!has_magic(rest)) continue;
+    if (!has_hello_magic(rest)) continue;
     const auto hello = parse_hello(rest);
     const bool alone = std::min(step, rest.size()) == hello_size;
     if (!out || hello) out = found_hello{hello, static_cast<std::uint32_t>(at), alone};

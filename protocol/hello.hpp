@@ -24,6 +24,8 @@ namespace capability {
 /// The SYN-ACK came without window scale: for trackers on the way both ends' windows have 65,535
 /// octets.
 inline constexpr std::uint32_t unscaled = 1;
+/// The upper 16 bits tell by which key the sender changes datagrams, as key_capability() makes them.
+inline constexpr std::uint32_t names_key = 2;
 } // namespace capability
 
 /// The control message that opens each direction of a native stream (docs/wire.md, "Hello").
@@ -49,6 +51,8 @@ struct hello_repr {
 /// The encoded length, octets.
 inline constexpr std::size_t hello_size = 76;
 
+/// They begin like a hello of any version.
+[[nodiscard]] bool has_hello_magic(byte_view bytes) noexcept;
 /// Parses the hello at the start of `bytes`; further octets are ignored. Checks the tag of a hello
 /// that introduces its session; check any other tag by proves().
 /// Errors: bad_hello (magic, version, flags, lengths, tag); refuse and count
@@ -59,6 +63,16 @@ inline constexpr std::size_t hello_size = 76;
 encode_hello(const hello_repr& hello, const session_secret& secret) noexcept;
 /// Whether the tag fits: the sender knows the secret, or has copied the whole hello.
 [[nodiscard]] bool proves(const hello_repr& hello, const session_secret& secret) noexcept;
+
+/// The bits that tell which key a sender's datagrams are changed by, to who knows the session's secret and
+/// a key to compare; 16 bits of a hash, so that a key that is hard to guess stays so.
+/// mark: xor_cipher::mark(); 0: they go as they are
+[[nodiscard]] std::uint32_t key_capability(const session_secret& secret,
+                                           std::uint64_t mark) noexcept;
+/// The sender of these capabilities changes datagrams by another key, and what arrives is garbled. One
+/// that does not tell is believed to have the same.
+[[nodiscard]] bool names_other_key(std::uint32_t capabilities, const session_secret& secret,
+                                   std::uint64_t mark) noexcept;
 
 /// Octets that begin like a hello, and their place in the payload.
 struct found_hello {

@@ -148,9 +148,9 @@ expected<packet_repr, errc> parse_tcp(byte_view packet, const ip_repr& ip,
   return out;
 }
 
-/// Parses the quote of the packet that was too big. It may be cut anywhere behind the first 8
-/// octets of TCP, and its lengths may be a super-segment's, so they are not used.
-expected<packet_repr, errc> parse_quote(byte_view quote, bool v4, std::uint32_t mtu) noexcept {
+/// Reads what an ICMP quotes of the packet that it is about. It may be cut anywhere behind the first 8
+/// octets of TCP, and its lengths may be those of a super-segment: nothing depends on them.
+expected<packet_too_big, errc> parse_quote(byte_view quote, bool v4) noexcept {
   if (quote.empty() || (quote[0] >> 4) != (v4 ? 4 : 6)) return unexpected{errc::icmp_ignored};
   // The checksum of a quoted header proves nothing, and some routers change the header.
   const auto ip = v4 ? parse_v4(quote, true) : parse_v6(quote);
@@ -164,39 +164,90 @@ expected<packet_repr, errc> parse_quote(byte_view quote, bool v4, std::uint32_t 
   out.seq = {load_be32(segment, 4)};
   if (segment.size() >= quoted_tcp + sizeof(std::uint32_t)) out.ack = {load_be32(segment, 8)};
   if (v4) out.ip_id = load_be16(quote, 4);
-  out.mtu = mtu;
   return out;
 }
 
-expected<packet_repr, errc> parse_icmp4(byte_view message, bool vouched) noexcept {
+expected<packet_repr, errc> too_big_of(byte_view message, bool v4, std::uint32_t mtu) noexcept {
+  auto out = parse_quote(message.subview(icmp_header), v4);
+  if (!out) return unexpected{out.error()};
+  out->mtu = mtu;
+  return *out;
+}
+
+expected<packet_repr, errc> undelivered_of(byte_view message, const ip_repr& ip, bool v4,
+                                           unreachable_kind what) noexcept {
+  const auto quote = parse_quote(message.subview(icmp_header), v4);
+  if (!quote) return unexpected{quote.error()};
+  return packet_undelivered{quote->quoted, quote->seq, ip.source, what};
+}
+
+/// Of a code of ICMP's "destination unreachable".
+unreachable_kind kind_of_v4(std::uint8_t code) noexcept {
+  constexpr std::uint8_t network = 0, protocol = 2, port = 3, source_route = 5, network_unknown = 6,
+                         network_prohibited = 9, host_prohibited = 10, network_service = 11,
+                         prohibited = 13;
+  switch (code) {
+  case network:
+  case source_route:
+  case network_unknown:
+  case network_service: return unreachable_kind::network;
+  case protocol:
+  case port: return unreachable_kind::port;
+  case network_prohibited:
+  case host_prohibited:
+  case prohibited: return unreachable_kind::prohibited;
+  default: return unreachable_kind::host;
+  }
+}
+
+/// Likewise of ICMPv6's.
+unreachable_kind kind_of_v6(std::uint8_t code) noexcept {
+  constexpr std::uint8_t no_route = 0, prohibited = 1, beyond_scope = 2, port = 4, bad_source = 5,
+                         reject_route = 6;
+  switch (code) {
+  case no_route:
+  case beyond_scope: return unreachable_kind::network;
+  case port: return unreachable_kind::port;
+  case prohibited:
+  case bad_source:
+  case reject_route: return unreachable_kind::prohibited;
+  default: return unreachable_kind::host;
+  }
+}
+
+expected<packet_repr, errc> parse_icmp4(byte_view message, const ip_repr& ip,
+                                        bool vouched) noexcept {
   constexpr std::uint8_t unreachable = 3, fragmentation_needed = 4;
   if (message.size() < icmp_header) return unexpected{errc::truncated};
-  if (message[0] != unreachable || message[1] != fragmentation_needed)
-    return unexpected{errc::icmp_ignored};
+  if (message[0] != unreachable) return unexpected{errc::icmp_ignored};
   if (!vouched && inet_checksum{}.add(message).folded() != 0xffff)
     return unexpected{errc::bad_checksum};
+  if (message[1] != fragmentation_needed)
+    return undelivered_of(message, ip, true, kind_of_v4(message[1]));
   const std::uint32_t mtu = load_be16(message, 6);
   if (mtu < v4_min_mtu) return unexpected{errc::icmp_ignored};
-  return parse_quote(message.subview(icmp_header), true, mtu);
+  return too_big_of(message, true, mtu);
 }
 
 expected<packet_repr, errc> parse_icmp6(byte_view message, const ip_repr& ip,
                                         bool vouched) noexcept {
-  constexpr std::uint8_t too_big = 2, first_of_link = 130, last_of_link = 137, mld2_report = 143;
+  constexpr std::uint8_t unreachable = 1, too_big = 2, first_of_link = 130, last_of_link = 137,
+                         mld2_report = 143;
   if (message.size() < icmp_header) return unexpected{errc::truncated};
   const auto type = message[0];
   // Multicast listeners, routers, neighbours: the host sends these on every link, so on a TUN too.
   // They are no answers to us.
   if ((type >= first_of_link && type <= last_of_link) || type == mld2_report)
     return unexpected{errc::not_tcp};
-  if (type != too_big) return unexpected{errc::icmp_ignored};
+  if (type != too_big && type != unreachable) return unexpected{errc::icmp_ignored};
   const auto length = static_cast<std::uint32_t>(message.size());
   if (!vouched &&
       pseudo_header(ip.source, ip.destination, icmp6, length).add(message).folded() != 0xffff)
     return unexpected{errc::bad_checksum};
+  if (type == unreachable) return undelivered_of(message, ip, false, kind_of_v6(message[1]));
   const auto mtu = load_be32(message, 4);
   if (mtu < v6_min_mtu) return unexpected{errc::icmp_ignored};
-  return parse_quote(message.subview(icmp_header), false, mtu);
+  return too_big_of(message, false, mtu);
 }
 
 } // namespace
@@ -212,7 +263,7 @@ expected<packet_repr, errc> parse_packet(byte_view packet, const offload_repr& o
 
   if (ip->protocol == tcp) return parse_tcp(*whole, *ip, offload);
   const auto rest = whole->subview(ip->offset);
-  if (v4 && ip->protocol == icmp) return parse_icmp4(rest, vouched);
+  if (v4 && ip->protocol == icmp) return parse_icmp4(rest, *ip, vouched);
   if (!v4 && ip->protocol == icmp6) return parse_icmp6(rest, *ip, vouched);
   return unexpected{errc::not_tcp};
 }

@@ -75,12 +75,31 @@ struct packet_too_big {
   std::uint32_t mtu = 0;      ///< octets
 };
 
-/// A parsed packet.
-using packet_repr = std::variant<segment_repr, packet_too_big>;
+/// What could not be reached, as ICMP and ICMPv6 say it.
+enum class unreachable_kind : std::uint8_t {
+  network,    ///< there is no route
+  host,       ///< the last router, or the host itself, finds nobody at the address
+  port,       ///< nobody takes it there; a firewall's REJECT says so, too
+  prohibited, ///< a firewall's rule
+};
+/// An ICMP or ICMPv6 "destination unreachable" that quotes a TCP packet. Anyone can send one: it proves
+/// as much as the sequence number that it quotes.
+struct packet_undelivered {
+  four_tuple quoted; ///< local is the quoted packet's source
+  seq_num seq;       ///< the quoted packet's
+  ip_address from;   ///< who says so
+  unreachable_kind what = unreachable_kind::host;
+  bool here = false; ///< by this host; the shell's to set
+};
 
-/// Parses one IP packet: IPv4 or IPv6 with extension headers, and TCP with options or ICMP too-big.
-/// Errors: truncated .. not_tcp, icmp_ignored of errc; count and drop
-/// Source: RFC 791 §3.1, RFC 8200 §4, RFC 9293 §3.1, RFC 1191 §4, RFC 4443 §3.2
+/// A parsed packet.
+using packet_repr = std::variant<segment_repr, packet_too_big, packet_undelivered>;
+
+/// Parses one IP packet: IPv4 with IHL and total length, IPv6 with extension headers, TCP with data
+/// offset and options, ICMP too-big and unreachable.
+/// Errors: truncated .. not_tcp, icmp_ignored of errc; the caller counts and drops
+/// Source: RFC 791 §3.1, RFC 8200 §4, RFC 9293 §3.1, RFC 792, RFC 1812 §5.2.7.1, RFC 1191 §4,
+///         RFC 4443 §3.1, §3.2
 [[nodiscard]] expected<packet_repr, errc> parse_packet(byte_view packet,
                                                        const offload_repr& offload) noexcept;
 

@@ -38,6 +38,8 @@ public:
   /// hello was answered before
   void was_reset(std::uint64_t counter, bool open) noexcept;
   bool introduces() const noexcept { return next_.introduces; }
+  const session_id& id() const noexcept { return next_.id; }
+  const session_secret& secret() const noexcept { return next_.secret; }
 
 private:
   session_claim next_;

@@ -61,6 +61,11 @@ public:
   effects on_too_big(const packet_too_big& icmp, time_point now) noexcept {
     return std::visit([&](auto& s) { return s.on_too_big(icmp, now); }, dialect_);
   }
+  /// ICMP about a SYN of ours: an effect, if it quotes that SYN's number. Nothing ends by it, since
+  /// anyone may have sent it; it helps to tell why there is no answer.
+  effects on_undelivered(const packet_undelivered& icmp) noexcept {
+    return std::visit([&](auto& s) { return s.on_undelivered(icmp); }, dialect_);
+  }
   /// Call it after suspend, before on_timer. A client probes at once; a server forgives the
   /// silence.
   effects on_resume(time_point now) noexcept {

@@ -41,8 +41,10 @@ struct stream_config {
   std::uint8_t stream_count = 1;
   duration keepalive = std::chrono::seconds{20};     ///< client: K, 0 is off; the server learns it
   duration idle_timeout = std::chrono::seconds{180}; ///< 0: never idle
-      /// Client: no other port is tried after this one, so an unanswered handshake gives
-      /// ended{timed_out} instead of try_new_port.
+  /// xor_cipher::mark() of the tunnel's, for the peer to compare; 0: datagrams go as they are.
+  std::uint64_t key_mark = 0;
+  /// Client: no other port is tried after this one, so an unanswered handshake gives
+  /// ended{timed_out} instead of try_new_port.
   bool last_port = false;
   /// Legacy client: this is the first port, which is given up sooner than others: each port gets
   /// one SYN, and datagrams wait.

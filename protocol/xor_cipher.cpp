@@ -1,5 +1,7 @@
 #include "protocol/xor_cipher.hpp"
 
+#include "protocol/siphash.hpp"
+
 #include <algorithm>
 #include <cassert>
 #include <cstring>
@@ -39,6 +41,7 @@ xor_cipher::xor_cipher(std::string_view key) : stream_(largest_datagram) {
   key = key.substr(0, max_key);
   for (std::size_t at = 0; at < stream_.size(); at += key.size())
     std::memcpy(stream_.data() + at, key.data(), std::min(key.size(), stream_.size() - at));
+  mark_ = std::max<std::uint64_t>(1, siphash24({}, stream_));
 }
 
 void xor_cipher::apply(byte_span datagrams, std::uint32_t datagram_size) const noexcept {

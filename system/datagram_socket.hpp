@@ -65,6 +65,8 @@ public:
   virtual send_tally send(const std::vector<outgoing_run>& runs,
                           const std::vector<chunk>& chunks) = 0;
   virtual std::uint64_t receive_errors() const noexcept = 0;
+  /// The last such error, or the last one that refused a datagram of ours, and forgets it; 0: none since.
+  virtual int take_error() noexcept = 0;
 };
 
 } // namespace tonel::sys

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <utility>
 #include <vector>
 
 namespace tonel::sys {
@@ -52,6 +53,7 @@ public:
                              std::size_t max) override;
   send_tally send(const std::vector<outgoing_run>& runs, const std::vector<chunk>& chunks) override;
   std::uint64_t receive_errors() const noexcept override { return receive_errors_; }
+  int take_error() noexcept override { return std::exchange(last_error_, 0); }
 
   /// The address that it is bound to.
   result<protocol::endpoint> local() const;
@@ -77,6 +79,7 @@ private:
   std::uint32_t gso_limit_ = 0;
   std::size_t expected_ = 4; ///< messages in the next receive()
   std::uint64_t receive_errors_ = 0;
+  int last_error_ = 0;
 };
 
 } // namespace tonel::sys

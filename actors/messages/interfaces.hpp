@@ -22,14 +22,15 @@ using tun_queue_actor =
                      caf::reacts_to<device_renewed>>; // take another descriptor
 
 /// One stream.
-using stream_actor = caf::typed_actor<caf::reacts_to<from_device>,              // from the TUN
-                                      caf::reacts_to<app_to_wire>,              // to the peer
-                                      caf::reacts_to<protocol::packet_too_big>, // from the path
-                                      caf::reacts_to<sink_changed>,             // deliver there
-                                      caf::reacts_to<close_stream>,             // FIN
-                                      caf::reacts_to<reset_stream>,             // RST
-                                      caf::reacts_to<supersede_stream>,         // drain, then RST
-                                      caf::reacts_to<probe_stream>>;            // after suspend
+using stream_actor = caf::typed_actor<caf::reacts_to<from_device>,                  // from the TUN
+                                      caf::reacts_to<app_to_wire>,                  // to the peer
+                                      caf::reacts_to<protocol::packet_too_big>,     // from the path
+                                      caf::reacts_to<protocol::packet_undelivered>, // from the path
+                                      caf::reacts_to<sink_changed>,                 // deliver there
+                                      caf::reacts_to<close_stream>,                 // FIN
+                                      caf::reacts_to<reset_stream>,                 // RST
+                                      caf::reacts_to<supersede_stream>, // drain, then RST
+                                      caf::reacts_to<probe_stream>>;    // after suspend
 
 /// Client: the UDP socket that applications send to; routes from application to session.
 using udp_listener_actor =
@@ -52,8 +53,9 @@ using session_actor = caf::typed_actor<caf::reacts_to<protocol::stream_report>, 
                                        caf::reacts_to<ask_status>,              // session_status
                                        caf::reacts_to<close_session>>;          // FIN, then end
 using client_session_actor =
-    session_actor::extend<caf::reacts_to<stream_wanted>,    // datagrams wait
-                          caf::reacts_to<remote_resolved>>; // address for new streams
+    session_actor::extend<caf::reacts_to<stream_wanted>,   // datagrams wait
+                          caf::reacts_to<remote_resolved>, // address for new streams
+                          caf::reacts_to<remote_answers>>; // try at once
 using server_session_actor =
     session_actor::extend<caf::reacts_to<adopt_stream>>; // a stream that belongs to it
 
@@ -63,6 +65,7 @@ using shard_supervisor_actor =
                      caf::reacts_to<open_session>,     // client: make a session
                      caf::reacts_to<peers_changed>,    // all shards
                      caf::reacts_to<remote_resolved>,  // the remote's address
+                     caf::reacts_to<remote_answers>,   // sessions may try
                      caf::reacts_to<tunnels_changed>,  // after a reload
                      caf::reacts_to<probe_stream>,     // after suspend
                      caf::reacts_to<ask_status>,       // shard_status

@@ -122,6 +122,12 @@ struct remote_resolved {
   tunnel_ptr tunnel;
   protocol::endpoint address;
 };
+/// Client: a stream of this tunnel was opened after some time in which none could be: sessions that wait may
+/// try. To shards and sessions.
+struct remote_answers {
+  tunnel_ptr tunnel;
+  bool pass_on = false; ///< to the other shards
+};
 /// The tunnels of a shard from now on. Tunnels that are not listed any more are closed; those that
 /// were listed before stay as they are.
 struct tunnels_changed {
@@ -171,6 +177,7 @@ struct pulse_felt {
 } // namespace tonel::actors
 
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::protocol::packet_too_big)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::protocol::packet_undelivered)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::protocol::stream_report)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::actors::session_closing)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::actors::stream_up)
@@ -190,6 +197,7 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::actors::probe_stream)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::actors::close_session)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::actors::displace_session)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::actors::remote_resolved)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::actors::remote_answers)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::actors::tunnels_changed)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::actors::ports_changed)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::actors::device_renewed)

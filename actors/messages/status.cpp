@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <ctime>
 #include <nlohmann/json.hpp>
+#include <string_view>
 
 namespace tonel::actors {
 
@@ -128,6 +129,25 @@ bool status_snapshot::complete() const noexcept {
   return shards.size() == shards_asked && sessions.size() == listed;
 }
 
+const std::vector<tunnel_summary>& status_snapshot::tunnels() const noexcept {
+  static const std::vector<tunnel_summary> none;
+  return shards.empty() ? none : shards.front().tunnels;
+}
+
+std::string part_of(const tunnel_summary& tunnel) {
+  return tunnel.name.empty() ? "tunnel" : "tunnel " + tunnel.name;
+}
+
+std::optional<std::string> dead_tunnel(const status_snapshot& now) {
+  std::optional<std::string> why;
+  for (const auto& tunnel : now.tunnels()) {
+    const std::string_view state = tunnel.state;
+    if (state == "works" || state == "unanswered") return std::nullopt;
+    if (state == "failing" && !why) why = part_of(tunnel) + ": " + tunnel.words;
+  }
+  return why;
+}
+
 void remember(part_table& parts, const part_status& news) {
   if (news.state.empty())
     parts.erase(news.part);
@@ -144,8 +164,24 @@ std::string detail_of(const part_status& part, protocol::time_point now) {
 
 } // namespace
 
-std::string status_json(const process_facts& facts, const part_table& parts,
+namespace {
+
+/// With the tunnels among them.
+part_table with_tunnels(part_table parts, const status_snapshot& now) {
+  for (const auto& tunnel : now.tunnels()) {
+    auto detail = tunnel.words;
+    if (!detail.empty())
+      detail = "for " + std::to_string(whole_seconds(tunnel.lasted)) + " s: " + detail;
+    remember(parts, {part_of(tunnel), tunnel.state, detail});
+  }
+  return parts;
+}
+
+} // namespace
+
+std::string status_json(const process_facts& facts, const part_table& known,
                         const status_snapshot& now) {
+  const auto parts = with_tunnels(known, now);
   json out;
   out["program"] = facts.program;
   out["version"] = facts.version;
@@ -252,8 +288,9 @@ void append_counters(metrics& out, const std::vector<const counters*>& shards) {
 
 } // namespace
 
-std::string metrics_text(const process_facts& facts, const part_table& parts,
+std::string metrics_text(const process_facts& facts, const part_table& known,
                          const status_snapshot& now) {
+  const auto parts = with_tunnels(known, now);
   metrics out;
   out.head("info", "gauge", "The program, always 1.");
   out.line("info",
@@ -289,6 +326,13 @@ std::string metrics_text(const process_facts& facts, const part_table& parts,
   out.head("part", "gauge", "The state of a part of the process, always 1.");
   for (const auto& [name, part] : parts)
     out.line("part", "part=" + label(name) + ",state=" + label(part.state), 1);
+  out.head("tunnel_failing", "gauge", "Whether nothing gets through the tunnel, and why.");
+  for (const auto& tunnel : now.tunnels()) {
+    const bool failing = std::string_view{tunnel.state} == "failing";
+    out.line("tunnel_failing",
+             "tunnel=" + label(tunnel.name) + ",cause=" + label(failing ? tunnel.cause : ""),
+             failing ? 1 : 0);
+  }
   append_counters(out, facts.counts);
   out.head("log_dropped_total", "counter", "Lines of the log that were lost.");
   out.line("log_dropped_total", "", log_dropped(facts));

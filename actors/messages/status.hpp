@@ -2,6 +2,7 @@
 
 #include "actors/shard/config.hpp"
 #include "actors/shard/counters.hpp"
+#include "actors/shard/tunnel_health.hpp"
 #include "protocol/address.hpp"
 #include "protocol/profile.hpp"
 #include "protocol/time.hpp"
@@ -38,6 +39,7 @@ struct shard_status {
   std::size_t listed = 0;   ///< number of session_status that follow
   bool offload = false;     ///< its TUN queue has offload on
   std::size_t slabs_in_use = 0, slabs = 0;
+  std::vector<tunnel_summary> tunnels;
 };
 /// The present state of a stream.
 struct stream_summary {
@@ -137,12 +139,20 @@ struct status_snapshot {
   protocol::duration host_silent{0}; ///< time since the host was asked without an answer; 0: none
   protocol::time_point at{};         ///< when it was complete or given up
   bool complete() const noexcept;    ///< all shards have answered
+  /// All there are; any shard knows them.
+  const std::vector<tunnel_summary>& tunnels() const noexcept;
 };
 
 /// The states of parts, by name.
 using part_table = std::map<std::string, part_status>;
 /// Updates the table by the news.
 void remember(part_table& parts, const part_status& news);
+
+/// What status calls a tunnel among the parts: "tunnel", or "tunnel NAME".
+std::string part_of(const tunnel_summary& tunnel);
+/// Why nothing gets through, where that is so of every tunnel that is wanted, and of one at least; else
+/// nothing.
+std::optional<std::string> dead_tunnel(const status_snapshot& now);
 
 /// Each gives one line of JSON, without newline.
 std::string status_json(const process_facts& facts, const part_table& parts,

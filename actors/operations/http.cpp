@@ -70,6 +70,7 @@ std::string http_state::health(const status_snapshot& now, unsigned& status) con
     return "no remote's name resolves\n";
   for (const auto& [which, part] : parts)
     if (part.state == "failing") return which + ": " + part.detail + '\n';
+  if (const auto why = dead_tunnel(now)) return *why + '\n';
   status = 200;
   return "ok\n";
 }

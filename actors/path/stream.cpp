@@ -22,6 +22,7 @@ caf::behavior stream(pinned<stream_state>* self, stream_start start) {
       [](from_device& batch) { state().on(batch); }, [](app_to_wire& batch) { state().on(batch); },
       [](timer_event event) { state().on(event); },
       [](const protocol::packet_too_big& icmp) { state().too_big(icmp); },
+      [](const protocol::packet_undelivered& icmp) { state().undelivered(icmp); },
       [](const sink_changed& changed) { state().set_sink(as<sink_actor>(changed.sink)); },
       [](const close_stream& how) { state().close(how.at_exit); },
       [](reset_stream) { state().reset(); }, [](supersede_stream) { state().supersede(); },
@@ -103,6 +104,8 @@ void stream_state::run(const protocol::effects& effects, const inbound_segment* 
                    [&](const p::mtu_changed&) { told_too_large = false; },
                    [&](const p::try_new_port&) { tell(e); },
                    [&](const p::window_unscaled&) { tell(e); },
+                   [&](const p::spoke_otherwise&) { tell(e); },
+                   [&](const p::packet_undelivered&) { tell(e); },
                    [&](const p::count_drop& d) {
                      if (segment == nullptr) return given.where->stats.add(d.reason, d.datagrams);
                      given.where->drop(segment->packet, d.reason, d.datagrams);
@@ -296,6 +299,12 @@ void stream_state::session_gone() {
 
 void stream_state::too_big(const protocol::packet_too_big& icmp) {
   run(machine().on_too_big(icmp, self->now()));
+}
+
+void stream_state::undelivered(protocol::packet_undelivered icmp) {
+  const auto& tun = given.where->process.settings.tun;
+  icmp.here = icmp.from == tun.local4 || icmp.from == tun.local6;
+  run(machine().on_undelivered(icmp));
 }
 
 void stream_state::reset() { run(machine().reset(self->now())); }

@@ -132,7 +132,9 @@ void tun_queue_state::sort(const protocol::packet_repr& parsed, sys::chunk&& pac
   auto& stats = where->stats;
   const auto* segment = std::get_if<protocol::segment_repr>(&parsed);
   if (segment == nullptr) {
-    too_big(std::get<protocol::packet_too_big>(parsed), packet);
+    if (const auto* icmp = std::get_if<protocol::packet_too_big>(&parsed)) pass_on(*icmp, packet);
+    if (const auto* icmp = std::get_if<protocol::packet_undelivered>(&parsed))
+      pass_on(*icmp, packet);
     return;
   }
   const auto segments = protocol::datagrams_in(segment->payload_length, segment->datagram_size);
@@ -196,7 +198,8 @@ tun_queue_state::route* tun_queue_state::route_of(const protocol::four_tuple& tu
   return last_route;
 }
 
-void tun_queue_state::too_big(const protocol::packet_too_big& icmp, const sys::chunk& packet) {
+/// What ICMP says is its stream's.
+template <class Icmp> void tun_queue_state::pass_on(const Icmp& icmp, const sys::chunk& packet) {
   const auto found = routes->find(icmp.quoted);
   if (found == routes->end() || !found->second.stream)
     where->drop(packet, protocol::errc::icmp_ignored);
@@ -224,9 +227,7 @@ void tun_queue_state::answer(protocol::stray_answer&& what, inbound_segment&& in
     reply(answered->header);
   } else if (auto* refused = std::get_if<protocol::refuse_path>(&what)) {
     where->drop(in.packet, protocol::errc::path_ends_tcp);
-    log_warn("a connection from ", in.header.tuple.remote, " to port ", in.header.tuple.local.port,
-             " comes through something that ends TCP connections (a proxy); it is refused, since "
-             "datagrams would be merged and cut");
+    note_proxy(in.header.tuple);
     reply(refused->first, refused->hello);
     reply(refused->last);
   } else if (auto* full = std::get_if<protocol::refuse_session>(&what)) {
@@ -276,6 +277,17 @@ void tun_queue_state::adopt(acceptance&& accepted, inbound_segment&& proof) {
   place = std::move(r);
   last_route = nullptr;
   self->send(supervisors[shard], std::move(request));
+}
+
+void tun_queue_state::note_proxy(const protocol::four_tuple& tuple) {
+  const auto tunnel = served.find(tuple.local.port);
+  if (tunnel == served.end()) return;
+  protocol::opening_failure what;
+  what.cause = protocol::opening_cause::path_ends_tcp;
+  what.at_server = true;
+  what.remote = tuple.remote;
+  const auto& settings = tunnel->second.settings;
+  where->health_of(settings)->remark(*settings, what, self->now());
 }
 
 void tun_queue_state::note_older(const protocol::segment_repr& syn) {

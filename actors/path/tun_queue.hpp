@@ -70,10 +70,11 @@ private:
   /// Holds a copy of a segment that overtakes its stream; a copy, since slabs are few.
   void hold(const inbound_segment& in);
   void stray(const protocol::segment_repr& header, sys::chunk&& packet);
-  void too_big(const protocol::packet_too_big& icmp, const sys::chunk& packet);
+  template <class Icmp> void pass_on(const Icmp& icmp, const sys::chunk& packet);
   void answer(protocol::stray_answer&& what, inbound_segment&& in);
   void adopt(acceptance&& accepted, inbound_segment&& proof);
   /// Logs, once, how to serve legacy clients at this port.
+  void note_proxy(const protocol::four_tuple& tuple);
   void note_older(const protocol::segment_repr& syn);
   void reply(const protocol::segment_header& header, protocol::byte_view payload = {});
   /// Sends a RST for the tuple's stream.

@@ -7,6 +7,7 @@
 #include <caf/send.hpp>
 
 #include <algorithm>
+#include <cerrno>
 #include <stdexcept>
 #include <utility>
 
@@ -18,9 +19,8 @@ constexpr std::size_t max_datagrams = 512;
 
 } // namespace
 
-caf::behavior udp_endpoint(pinned<udp_endpoint_state>* self, shard* where,
-                           const upstream_sockets& sockets) {
-  self->state.start(where, sockets);
+caf::behavior udp_endpoint(pinned<udp_endpoint_state>* self, const udp_endpoint_start& start) {
+  self->state.start(start);
   static const auto state = []() -> udp_endpoint_state& {
     return state_of_handler<udp_endpoint_state>();
   };
@@ -32,9 +32,11 @@ caf::behavior udp_endpoint(pinned<udp_endpoint_state>* self, shard* where,
   return of_all;
 }
 
-void udp_endpoint_state::start(shard* s, const upstream_sockets& sockets_of_session) {
-  where = s;
-  sockets = sockets_of_session;
+void udp_endpoint_state::start(const udp_endpoint_start& s) {
+  where = s.where;
+  sockets = s.sockets;
+  tunnel = s.tunnel;
+  health = s.health;
   for (const auto& socket : sockets)
     self->watch(socket->fd(), socket);
 }
@@ -66,6 +68,10 @@ void udp_endpoint_state::on(const fd_event& ready) {
     else
       batch.chunks.push_back(std::move(r.bytes));
   }
+  if (received.empty())
+    note_refusal(socket->take_error());
+  else if (!heard || health->in_trouble())
+    note_answer();
   received.clear();
   if (!batch.chunks.empty()) streams[next++ % streams.size()].put(*self, batch);
   where->spare_chunks.take_back(batch.chunks);
@@ -81,7 +87,26 @@ void udp_endpoint_state::close() { self->quit(); }
 
 void udp_endpoint_state::on(wire_to_app& batch) {
   static thread_local std::vector<sys::outgoing_run> runs;
-  send_datagrams(*where, sockets, next_socket, batch, runs);
+  const auto refused = send_datagrams(*where, sockets, next_socket, batch, runs);
+  if (refused == 0) return;
+  for (const auto& socket : sockets)
+    note_refusal(socket->take_error());
+}
+
+/// error: what an earlier datagram has met; 0: nothing
+void udp_endpoint_state::note_refusal(int error) {
+  if (error == 0) return;
+  protocol::opening_failure what;
+  what.cause = error == ECONNREFUSED ? protocol::opening_cause::upstream_refused
+                                     : protocol::opening_cause::upstream_unreachable;
+  const auto* entry = where->find(tunnel);
+  if (entry != nullptr && entry->remote) what.remote = *entry->remote;
+  health->failed(*tunnel, what, self->now());
+}
+
+void udp_endpoint_state::note_answer() {
+  heard = true;
+  health->replied(*tunnel, self->now());
 }
 
 } // namespace tonel::actors

@@ -16,28 +16,41 @@ namespace tonel::actors {
 
 struct udp_endpoint_state;
 
+/// What an endpoint is spawned with.
+struct udp_endpoint_start {
+  shard* where = nullptr;
+  upstream_sockets sockets;
+  tunnel_ptr tunnel;
+  std::shared_ptr<tunnel_health> health; ///< the tunnel's
+};
+
 /// The actor of one session's UDP sockets at the server: sends datagrams of streams to the
 /// upstream, the runs by each socket in turn, and reads replies from all sockets.
-caf::behavior udp_endpoint(pinned<udp_endpoint_state>* self, shard* where,
-                           const upstream_sockets& sockets);
+caf::behavior udp_endpoint(pinned<udp_endpoint_state>* self, const udp_endpoint_start& start);
 
 struct udp_endpoint_state : inlets<wire_to_app> {
   static inline const char* name = "udp_endpoint";
 
   explicit udp_endpoint_state(pinned<udp_endpoint_state>* owner) : self(owner) {}
-  void start(shard* s, const upstream_sockets& sockets_of_session);
+  void start(const udp_endpoint_start& s);
   void on(const fd_event& ready);
   void on(wire_to_app& batch) override;
   void set_streams(const streams_changed& changed);
   void close();
 
 private:
+  void note_refusal(int error);
+  void note_answer();
+
   pinned<udp_endpoint_state>* self;
   shard* where = nullptr;
   upstream_sockets sockets;
+  tunnel_ptr tunnel;
+  std::shared_ptr<tunnel_health> health;
   boost::container::small_vector<outlet<app_to_wire, stream_actor>, 1> streams;
   std::size_t next = 0;        ///< the stream that the next batch goes to
   std::size_t next_socket = 0; ///< the socket that the next run goes to
+  bool heard = false;          ///< a datagram of the upstream has come
 };
 
 } // namespace tonel::actors

@@ -52,6 +52,7 @@ void udp_listener_state::start(const udp_listener_start& s) {
   supervisor = as<shard_supervisor_actor>(s.supervisor);
   peers = std::make_unique<peer_map>(0, path_hash{where->process.hash});
   watch = self->watch(s.socket->fd(), s.socket);
+  health = where->health_of(s.tunnel);
 }
 
 udp_listener_state::~udp_listener_state() {
@@ -93,6 +94,11 @@ void udp_listener_state::take(sys::received_datagrams& datagrams) {
   auto* entry = last_entry != nullptr && last_entry->first == datagrams.path ? last_entry : nullptr;
   if (entry == nullptr) {
     auto found = peers->find(datagrams.path);
+    if (found == peers->end() && !health->has_turn(self->now())) {
+      // While nobody answers, new sessions would do what those there are do already.
+      where->stats.add(counter::pending_dropped, count);
+      return;
+    }
     if (found == peers->end()) found = admit(datagrams.path);
     if (found == peers->end()) {
       where->stats.add(counter::session_refused);

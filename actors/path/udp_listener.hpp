@@ -126,6 +126,7 @@ private:
   shard* where = nullptr;
   udp_listener_start given;
   shard_supervisor_actor supervisor;
+  std::shared_ptr<tunnel_health> health; ///< the tunnel's
   reactor::watch_id watch = 0;
   std::unique_ptr<peer_map> peers;
   std::vector<sys::received_datagrams> received;

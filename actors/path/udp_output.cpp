@@ -14,7 +14,8 @@ constexpr std::size_t max_udp_payload = 65'507;
 
 /// Cuts the batch into runs, sends them by send(chunks), and counts.
 template <class Send>
-void send_runs(shard& where, wire_to_app& batch, std::vector<sys::outgoing_run>& runs, Send send) {
+std::uint32_t send_runs(shard& where, wire_to_app& batch, std::vector<sys::outgoing_run>& runs,
+                        Send send) {
   runs.clear();
   std::vector<sys::chunk> chunks;
   where.spare_chunks.lend(chunks);
@@ -32,20 +33,22 @@ void send_runs(shard& where, wire_to_app& batch, std::vector<sys::outgoing_run>&
   if (tally.dropped != 0) stats.add(counter::udp_send_dropped, tally.dropped);
   if (tally.refused != 0) stats.add(counter::udp_send_refused, tally.refused);
   where.spare_chunks.take_back(chunks);
+  return tally.refused;
 }
 
 } // namespace
 
-void send_datagrams(shard& where, sys::datagram_socket& socket, wire_to_app& batch,
-                    std::vector<sys::outgoing_run>& runs) {
-  send_runs(where, batch, runs,
-            [&](const std::vector<sys::chunk>& chunks) { return socket.send(runs, chunks); });
+std::uint32_t send_datagrams(shard& where, sys::datagram_socket& socket, wire_to_app& batch,
+                             std::vector<sys::outgoing_run>& runs) {
+  return send_runs(where, batch, runs, [&](const std::vector<sys::chunk>& chunks) {
+    return socket.send(runs, chunks);
+  });
 }
 
-void send_datagrams(shard& where, const upstream_sockets& sockets, std::size_t& next,
-                    wire_to_app& batch, std::vector<sys::outgoing_run>& runs) {
+std::uint32_t send_datagrams(shard& where, const upstream_sockets& sockets, std::size_t& next,
+                             wire_to_app& batch, std::vector<sys::outgoing_run>& runs) {
   if (sockets.size() == 1) return send_datagrams(where, *sockets.front(), batch, runs);
-  send_runs(where, batch, runs, [&](const std::vector<sys::chunk>& chunks) {
+  return send_runs(where, batch, runs, [&](const std::vector<sys::chunk>& chunks) {
     sys::send_tally sum;
     std::vector<sys::outgoing_run> share;
     const auto used = std::min(sockets.size(), runs.size());

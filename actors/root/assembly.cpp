@@ -72,8 +72,9 @@ void assembly::add_lane(std::unique_ptr<sys::event_loop> loop) {
   }
   added.state = std::make_unique<actors::shard>(i, context_, *added.loop, *added.pool, *queue);
   for (const auto& tunnel : outside_.tunnels)
-    added.state->tunnels.push_back(
-        {tunnel.settings, tunnel.listeners.empty() ? nullptr : tunnel.listeners[i], std::nullopt});
+    added.state->tunnels.push_back({tunnel.settings,
+                                    tunnel.listeners.empty() ? nullptr : tunnel.listeners[i],
+                                    std::nullopt, tunnel.health});
   counts_.push_back(&added.state->stats);
 }
 

@@ -4,6 +4,7 @@
 #include "actors/shard/config.hpp"
 #include "actors/shard/counters.hpp"
 #include "actors/shard/faults.hpp"
+#include "actors/shard/tunnel_health.hpp"
 #include "protocol/address.hpp"
 #include "protocol/bytes.hpp"
 #include "system/datagram_socket.hpp"
@@ -30,6 +31,7 @@ using tunnel_sockets = std::vector<std::shared_ptr<sys::datagram_socket>>;
 struct process_tunnel {
   tunnel_ptr settings;
   tunnel_sockets listeners;
+  std::shared_ptr<tunnel_health> health = std::make_shared<tunnel_health>();
 };
 
 /// An actor on the control loop that the tunnels do not need: started again whenever it ends,

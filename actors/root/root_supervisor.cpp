@@ -256,13 +256,21 @@ void root_supervisor_state::probe() { tell_shards(probe_stream{}); }
 
 void root_supervisor_state::resolved(const remote_resolved& found) {
   if (!addresses->resolved(found)) return;
+  if (auto* health = health_of(found.tunnel)) health->resolved(self->now());
   tell_shards(found);
   tell_firewall();
 }
 
 void root_supervisor_state::not_resolved(const resolve_failed& failure) {
   addresses->failed(failure, self->now());
+  if (auto* health = health_of(failure.tunnel)) health->unresolved(self->now());
   arm();
+}
+
+tunnel_health* root_supervisor_state::health_of(const tunnel_ptr& tunnel) const {
+  const auto found = std::find_if(tunnels.begin(), tunnels.end(),
+                                  [&](const process_tunnel& t) { return t.settings == tunnel; });
+  return found == tunnels.end() ? nullptr : found->health.get();
 }
 
 void root_supervisor_state::reload() {
@@ -336,7 +344,7 @@ void root_supervisor_state::send_tunnels(std::size_t shard) {
   tunnels_changed now;
   for (const auto& t : tunnels)
     now.tunnels.push_back({t.settings, t.listeners.empty() ? nullptr : t.listeners[shard],
-                           addresses->address(t.settings)});
+                           addresses->address(t.settings), t.health});
   self->send(as<shard_supervisor_actor>(shards[shard].actor), std::move(now));
 }
 

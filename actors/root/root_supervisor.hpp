@@ -91,6 +91,7 @@ private:
   template <class Message> void tell_shards(const Message& message);
   template <class Message> void tell_services(const Message& message);
   void send_tunnels(std::size_t shard);
+  tunnel_health* health_of(const tunnel_ptr& tunnel) const; ///< null: it is no more
   void switch_tunnels();
   void tell_firewall();
   void add_rules(const tunnel_ptr& tunnel, ensure_rules& to) const;

@@ -43,6 +43,7 @@ caf::behavior shard_supervisor(pinned<shard_supervisor_state>* self, shard* wher
       [self](const open_session& request) { self->state.open(request); },
       [self](const peers_changed& peers) { self->state.set_peers(peers); },
       [self](const remote_resolved& r) { self->state.resolved(r); },
+      [self](const remote_answers& r) { self->state.answered(r); },
       [self](const tunnels_changed& changed) { self->state.set_tunnels(changed); },
       [self](probe_stream) { self->state.probe(); },
       [self](const ask_status& question) { self->state.tell_status(question); },
@@ -190,6 +191,14 @@ void shard_supervisor_state::resolved(const remote_resolved& changed) {
       self->send(as<client_session_actor>(entry.session), changed);
 }
 
+void shard_supervisor_state::answered(const remote_answers& what) {
+  if (what.pass_on && peers)
+    for (const auto& each : peers->supervisors)
+      if (each != self) self->send(as<shard_supervisor_actor>(each), remote_answers{what.tunnel});
+  for (auto& [id, entry] : client_sessions)
+    if (entry.tunnel == what.tunnel) self->send(as<client_session_actor>(entry.session), what);
+}
+
 void shard_supervisor_state::open(const open_session& request) {
   const auto* tunnel = where->find(request.tunnel);
   const auto listener = listener_of(request.tunnel);
@@ -202,6 +211,8 @@ void shard_supervisor_state::open(const open_session& request) {
   start.remote = tunnel->remote;
   start.queue = queue;
   start.listener = listener;
+  start.supervisor = caf::actor_cast<caf::actor>(self);
+  start.health = where->health_of(request.tunnel);
   start.use = std::make_shared<session_use>();
   const auto session = self->spawn<caf::monitored>(client_session, start);
   admits->order.add(session.id(), {}, start.use, self->now());
@@ -250,9 +261,16 @@ caf::actor shard_supervisor_state::make_session(const adopt_stream& request,
   if (!place) return nullptr;
   place.opened();
   const auto* native = std::get_if<protocol::accept_stream>(&request.accepted);
-  server_session_start start{
-      where,         request.tunnel,  queue, caf::actor_cast<caf::actor>(self), upstream,
-      request.group, request.answers, {},    std::make_shared<session_use>()};
+  server_session_start start{where,
+                             request.tunnel,
+                             queue,
+                             caf::actor_cast<caf::actor>(self),
+                             upstream,
+                             request.group,
+                             request.answers,
+                             {},
+                             std::make_shared<session_use>(),
+                             where->health_of(request.tunnel)};
   if (native != nullptr) start.proof.emplace(native->hello);
   auto session = self->spawn<caf::monitored>(server_session, start);
   order->add(session.id(), source_of(source), start.use, self->now());
@@ -318,6 +336,8 @@ void shard_supervisor_state::tell_status(const ask_status& question) {
   now.offload = where->tun.offload();
   now.slabs_in_use = where->pool.in_use();
   now.slabs = where->pool.capacity();
+  for (const auto& tunnel : where->tunnels)
+    if (tunnel.health) now.tunnels.push_back(tunnel.health->summary(*tunnel.settings, self->now()));
   self->send(as<status_actor>(question.answer_to), now);
   for (const auto& session : chosen)
     self->send(session, question);

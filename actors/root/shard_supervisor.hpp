@@ -36,6 +36,7 @@ struct shard_supervisor_state {
   void adopt(adopt_stream& request);
   void open(const open_session& request);
   void set_peers(const peers_changed& peers);
+  void answered(const remote_answers& what);
   void resolved(const remote_resolved& changed);
   void set_tunnels(const tunnels_changed& changed);
   void probe();

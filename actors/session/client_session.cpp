@@ -34,19 +34,6 @@ const char* program_of(p::profile wire) {
   return wire == p::profile::phantun ? "phantun" : "tonel 0.6.1";
 }
 
-const char* text_of(p::obstacle why) {
-  switch (why) {
-  case p::obstacle::no_answer: break;
-  case p::obstacle::no_port: return "no TCP port is free";
-  case p::obstacle::refused: return "refused";
-  case p::obstacle::refused_by_native: return "refused, by a server that was native (see --wire)";
-  case p::obstacle::older_dialect: return "it speaks an older dialect";
-  case p::obstacle::path_ends_tcp: return "something on the way ends TCP connections";
-  case p::obstacle::stream_failed: return "its stream failed";
-  }
-  return "no answer";
-}
-
 } // namespace
 
 template <class Call> void client_session_state::step(const Call& call) {
@@ -70,6 +57,9 @@ caf::behavior client_session(pinned<client_session_state>* self,
       [](const remote_resolved& r) {
         step([&](auto& machine, auto now) { return machine.resolved(r.address, now); });
       },
+      [](const remote_answers&) {
+        step([](auto& machine, auto now) { return machine.remote_answers(now); });
+      },
       [](probe_stream) { step([](auto& machine, auto now) { return machine.probe(now); }); },
       [](const ask_status& question) {
         state_of_handler<client_session_state>().tell_status(question);
@@ -92,7 +82,8 @@ void client_session_state::start(const client_session_start& s) {
   given.where->stats.add(counter::sessions_opened);
   const auto& tunnel = *given.tunnel;
   const p::client_session_config config{tunnel.streams, profile_of(tunnel.wire),
-                                        tunnel.idle_timeout, tunnel.deadline};
+                                        tunnel.idle_timeout, tunnel.deadline,
+                                        tunnel.cipher ? tunnel.cipher->mark() : 0};
   machine.emplace(config, static_cast<p::client_resources&>(*this));
   step([&](auto& session, auto now) { return session.start(given.remote, now); });
 }
@@ -139,6 +130,12 @@ void client_session_state::run(const p::client_effects& effects) {
               self->send(as<udp_listener_actor>(given.listener),
                          session_changed{given.path, caf::actor{}, self->id()});
             },
+            [&](const p::opening_failed& failure) {
+              given.where->stats.add(counter::openings_failed);
+              given.health->failed(*given.tunnel, failure.what, self->now());
+            },
+            [&](const p::opening_worked&) { opened(); },
+            [&](const p::reply_came&) { given.health->replied(*given.tunnel, self->now()); },
             [&](const p::session_failed&) { self->quit(make_error(ec::restart_limit)); },
             [&](const p::session_finished&) { self->quit(); },
         },
@@ -175,6 +172,11 @@ void client_session_state::open(const p::open_stream& how) {
   streams.push_back({how.stream, as<stream_actor>(spawned), spawned.id(), config.tuple});
 }
 
+void client_session_state::opened() {
+  if (given.health->opened(*given.tunnel, self->now()))
+    self->send(as<shard_supervisor_actor>(given.supervisor), remote_answers{given.tunnel, true});
+}
+
 void client_session_state::announce(const p::announce_streams& now) {
   streams_changed told{given.path, self->id(), {}, now.room, now.older};
   for (const auto number : now.streams)
@@ -191,10 +193,6 @@ void client_session_state::log(const p::session_remark& what) const {
     log_warn("session of ", given.path.peer, ": a datagram of ", what.size,
              " octets does not fit and was dropped; the largest that does has ", what.limit);
     break;
-  case kind::no_connection:
-    log_warn("session of ", given.path.peer, ": no connection to ", remote, ": ",
-             text_of(what.why));
-    break;
   case kind::window_unscaled:
     log_warn("something on the path to ", remote,
              " takes TCP's window scale out of the handshake: a connection can have no more than "
@@ -204,25 +202,9 @@ void client_session_state::log(const p::session_remark& what) const {
   case kind::older_server:
     log_info("the server at ", remote, " speaks the dialect of ", program_of(what.wire));
     break;
-  case kind::excluded_dialect:
-    log_warn("the server at ", remote, " speaks the dialect of ", program_of(what.wire),
-             ", which --wire native excludes");
-    break;
   case kind::no_groups:
     log_warn("the server at ", remote,
              " knows no groups of connections: each session has one, not ", what.size);
-    break;
-  case kind::path_ends_tcp:
-    log_warn(
-        "something on the way to ", remote,
-        " ends TCP connections (a proxy such as HAProxy or nginx, or the provider's): datagrams "
-        "would be merged and cut, so none is sent. Use another port or path, or a load balancer "
-        "that forwards packets (nftables, IPVS)");
-    break;
-  case kind::refuses_native:
-    log_warn("the server at ", remote,
-             " refuses the native dialect, which it spoke before, and no other is tried by "
-             "itself: if phantun has taken its place, --wire phantun is needed");
     break;
   case kind::moved: break; // said by servers only
   }

@@ -24,7 +24,9 @@ struct client_session_start {
   sys::datagram_path path;
   std::optional<protocol::endpoint> remote; ///< none: not resolved yet, remote_resolved brings it
   caf::actor queue, listener; ///< the shard's tun_queue; the udp_listener of the application
+  caf::actor supervisor;      ///< the shard's
   std::shared_ptr<session_use> use;
+  std::shared_ptr<tunnel_health> health; ///< the tunnel's
 };
 
 /// The actor of one application's session at the client: the shell around a
@@ -60,11 +62,17 @@ private:
   protocol::time_point last_datagram() const override { return given.use->last; }
   protocol::remote_knowledge& remotes() override { return *given.where->process.remotes; }
   protocol::turns& endings() override { return given.where->endings; }
+  bool take_turn(protocol::time_point now) override { return given.health->take_turn(now); }
+  protocol::time_point next_turn() const override { return given.health->next_turn(); }
+  bool awaits_reply() const override { return given.health->awaits_reply(); }
+  bool has_sent() const override { return given.use->sent != 0; }
+  bool had_reply() const override { return given.use->got != 0; }
 
   const child* find(protocol::stream_number number) const;
   void run(const protocol::client_effects& effects);
   void open(const protocol::open_stream& how);
   void announce(const protocol::announce_streams& now);
+  void opened();
   void log(const protocol::session_remark& what) const;
 
   pinned<client_session_state>* self;

@@ -62,9 +62,11 @@ void server_session_state::start(const server_session_start& s) {
   upstream = s.upstream;
   group = s.group;
   use = s.use;
+  health = s.health;
   born = self->now();
-  machine.emplace(p::server_session_config{tunnel->idle_timeout, tunnel->deadline, &where->endings,
-                                           s.proof, s.answers, s.group != nullptr});
+  machine.emplace(p::server_session_config{
+      tunnel->idle_timeout, tunnel->deadline, &where->endings, s.proof, s.answers,
+      tunnel->cipher ? tunnel->cipher->mark() : 0, s.group != nullptr});
   where->stats.add(counter::sessions_opened);
 }
 
@@ -115,6 +117,9 @@ void server_session_state::run(const p::server_effects& effects, adopt_stream* r
                    [&](const p::count_refused&) { where->stats.add(counter::session_refused); },
                    [&](const p::count_drop& d) { where->stats.add(d.reason, d.datagrams); },
                    [&](const p::session_remark& what) { log(what); },
+                   [&](const p::opening_failed& failure) {
+                     health->remark(*tunnel, failure.what, self->now());
+                   },
                    [&](const p::session_failed&) { self->quit(make_error(ec::restart_limit)); },
                    [&](const p::session_finished&) { self->quit(); },
                },
@@ -169,7 +174,8 @@ void server_session_state::open_upstreams() {
     where->stats.add(counter::session_refused);
     return self->quit(); // the streams notice its end and reset themselves
   }
-  endpoint = self->spawn<caf::monitored>(udp_endpoint, where, sockets);
+  endpoint = self->spawn<caf::monitored>(udp_endpoint,
+                                         udp_endpoint_start{where, sockets, tunnel, health});
   for (const auto& c : streams)
     self->send(c.stream, sink_changed{endpoint});
 }

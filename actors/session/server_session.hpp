@@ -29,6 +29,7 @@ struct server_session_start {
   std::shared_ptr<protocol::answer_limit> answers;   ///< legacy client: shared by its streams
   std::optional<protocol::session_proof> proof = {}; ///< native client: checks its hellos
   std::shared_ptr<session_use> use;
+  std::shared_ptr<tunnel_health> health = nullptr; ///< the tunnel's
 };
 
 /// The actor of one session at the server: the shell around a protocol::server_session, whose
@@ -80,6 +81,7 @@ private:
   upstream_sockets sockets;
   group_registry::lease group;
   std::shared_ptr<session_use> use; ///< written by all streams of the session
+  std::shared_ptr<tunnel_health> health;
   caf::actor endpoint;
   std::optional<protocol::server_session> machine; ///< empty until start()
   boost::container::small_vector<child, 1> streams;

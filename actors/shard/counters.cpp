@@ -17,6 +17,7 @@ const char* to_string(counter c) noexcept {
   case counter::udp_send_dropped: return "udp_send_dropped";
   case counter::udp_send_refused: return "udp_send_refused";
   case counter::pending_dropped: return "pending_dropped";
+  case counter::openings_failed: return "openings_failed";
   case counter::session_refused: return "session_refused";
   case counter::sessions_displaced: return "sessions_displaced";
   case counter::syns_deferred: return "syns_deferred";

@@ -26,6 +26,7 @@ enum class counter : std::uint8_t {
   udp_send_dropped,   ///< datagrams: socket buffer full, or too large
   udp_send_refused,   ///< datagrams: ECONNREFUSED and the like
   pending_dropped,    ///< datagrams that waited for a session: too many, or too old
+  openings_failed,    ///< client: attempts, and time, in which nothing was opened that was wanted
   session_refused,    ///< sessions or streams refused: a limit, or no descriptor or port left
   sessions_displaced, ///< sessions ended to make place for others
   syns_deferred,      ///< SYNs not answered, since the shard was behind

@@ -84,6 +84,11 @@ shard_tunnel* shard::find(const tunnel_ptr& tunnel) noexcept {
   return nullptr;
 }
 
+std::shared_ptr<tunnel_health> shard::health_of(const tunnel_ptr& tunnel) {
+  const auto* entry = find(tunnel);
+  return entry != nullptr && entry->health ? entry->health : std::make_shared<tunnel_health>();
+}
+
 std::size_t shard::share(std::size_t whole) const noexcept {
   return std::max<std::size_t>(1, whole / process.shards);
 }

@@ -140,6 +140,8 @@ struct shard {
   }
   /// The tunnel's entry, or null.
   shard_tunnel* find(const tunnel_ptr& tunnel) noexcept;
+  /// How that tunnel is doing; never null, though nobody looks at one of a tunnel that is no more.
+  std::shared_ptr<tunnel_health> health_of(const tunnel_ptr& tunnel);
   /// This shard's even share of a limit on the process, at least 1.
   std::size_t share(std::size_t whole) const noexcept;
   /// Client: leases a TCP port for a stream; null: none is free, which is logged once.

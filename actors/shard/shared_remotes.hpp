@@ -29,10 +29,6 @@ public:
     const std::lock_guard lock{mutex_};
     return known_.saw_legacy(remote, shown, now);
   }
-  bool refused_for_long(const protocol::endpoint& remote) override {
-    const std::lock_guard lock{mutex_};
-    return known_.refused_for_long(remote);
-  }
   void forget_legacy(const protocol::endpoint& remote) override {
     const std::lock_guard lock{mutex_};
     known_.forget_legacy(remote);
@@ -40,10 +36,6 @@ public:
   bool remark(const protocol::endpoint& remote) override {
     const std::lock_guard lock{mutex_};
     return known_.remark(remote);
-  }
-  bool saw_proxy(const protocol::endpoint& remote, protocol::time_point now) override {
-    const std::lock_guard lock{mutex_};
-    return known_.saw_proxy(remote, now);
   }
   bool remark_window(const protocol::endpoint& remote) override {
     const std::lock_guard lock{mutex_};

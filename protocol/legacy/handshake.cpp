@@ -65,6 +65,15 @@ void stream::on_syn_timer(time_point now, effects& out) noexcept {
   timers_.set(timer::attempt, std::min(next_of(schedule, started_, now), started_ + patience));
 }
 
+effects stream::on_undelivered(const packet_undelivered& icmp) noexcept {
+  effects out;
+  if (closing_.is(flow::stage::syn_sent) && icmp.seq == space_.iss)
+    out.add(icmp);
+  else
+    out.add(count_drop{errc::icmp_ignored, 1});
+  return out;
+}
+
 void stream::give_up_port(effects& out) noexcept {
   ended_ = true;
   if (last_port_)

@@ -51,6 +51,7 @@ public:
   effects on_segment(const segment_repr& in, byte_view payload, time_point now) noexcept;
   effects on_timer(time_point now) noexcept;
   effects on_too_big(const packet_too_big& icmp, time_point now) noexcept;
+  effects on_undelivered(const packet_undelivered& icmp) noexcept;
   effects on_resume(time_point now) noexcept;
   effects close(time_point now, bool at_exit) noexcept;
   effects reset(time_point now) noexcept;

@@ -34,7 +34,10 @@ stream stream::accept(const stream_config& config, const hello_repr& hello, seq_
   s.session_.id = hello.session;
   s.session_.counter = hello.counter;
   s.session_.introduces = false;
-  if (hello.introduces) s.session_.secret = hello.secret;
+  if (hello.introduces) {
+    s.session_.secret = hello.secret;
+    s.key_capability_ = key_capability(hello.secret, config.key_mark);
+  }
   s.stream_index_ = hello.stream_index;
   s.stream_count_ = hello.stream_count;
   s.keepalive_ = hello.keepalive;
@@ -73,6 +76,15 @@ void stream::on_syn_timer(time_point now, effects& out) noexcept {
   syn.window = syn_window(syn.mss);
   out.add(send_segment{syn, {}});
   timers_.set(timer::attempt, next_of(syn_schedule, started_, now));
+}
+
+effects stream::on_undelivered(const packet_undelivered& icmp) noexcept {
+  effects out;
+  if (closing_.is(flow::stage::syn_sent) && icmp.seq == space_.iss)
+    out.add(icmp);
+  else
+    out.add(count_drop{errc::icmp_ignored, 1});
+  return out;
 }
 
 void stream::give_up_port(effects& out) noexcept {
@@ -163,7 +175,7 @@ void stream::prepare_hello() noexcept {
   hello.server_iss = client_ ? space_.irs : space_.iss;
   hello.stream_index = stream_index_;
   hello.stream_count = stream_count_;
-  if (unscaled_) hello.capabilities |= capability::unscaled;
+  hello.capabilities = key_capability_ | (unscaled_ ? capability::unscaled : 0);
   hello.keepalive = std::chrono::duration_cast<std::chrono::seconds>(keepalive_);
   hello.mtu = client_ ? static_cast<std::uint16_t>(mtu_.packet()) : device_mtu_;
   hello_ = encode_hello(hello, session_.secret);
@@ -188,6 +200,15 @@ void stream::send_flight(time_point now, effects& out) noexcept {
 bool stream::is_ours(const hello_repr& hello) const noexcept {
   return hello.session == session_.id && hello.counter == session_.counter &&
          hello.stream_index == stream_index_ && !hello.introduces && proves(hello, session_.secret);
+}
+
+/// At the start of the peer's direction, where its hello or its handshake packet should be.
+void stream::note_strange(byte_view payload, std::int64_t at, effects& out) noexcept {
+  if (!client_ || at != 0 || payload.empty() || std::exchange(strange_, true)) return;
+  spoke_otherwise said;
+  said.size = static_cast<std::uint8_t>(std::min(payload.size(), said.octets.size()));
+  std::copy_n(payload.begin(), said.size, said.octets.begin());
+  out.add(said);
 }
 
 /// Ends the stream: without the peer's hello, no further segment can be understood.

@@ -44,9 +44,11 @@ stream::stream(const stream_config& config, bool client) noexcept
       idle_(config.idle_timeout), mtu_(config.mtu, config.tuple.local.address.is_v4()),
       question_(config.seed), keepalive_(config.keepalive), session_(config.session),
       handshake_packet_(config.handshake_packet), challenge_budget_(config.challenge_limit),
-      cookie_(config.cookie), acked_id_(config.ip_id), device_mtu_(config.mtu),
-      stream_index_(config.stream_index), stream_count_(config.stream_count), client_(client),
-      last_port_(config.last_port), detect_legacy_(config.detect_legacy) {
+      cookie_(config.cookie),
+      key_capability_(key_capability(config.session.secret, config.key_mark)),
+      acked_id_(config.ip_id), device_mtu_(config.mtu), stream_index_(config.stream_index),
+      stream_count_(config.stream_count), client_(client), last_port_(config.last_port),
+      detect_legacy_(config.detect_legacy) {
   space_.iss = config.iss;
   if (config.fellows) comparison_ = boxed{comparison{config.fellows, {}, {}, 0}};
 }
@@ -153,6 +155,7 @@ void stream::on_payload(const segment_repr& in, byte_view payload, std::int64_t 
     // Data that overtakes the hello may begin like one; at the start of a direction only a hello
     // does.
     const bool readable = found && found->hello;
+    if (!readable) note_strange(payload, at, out);
     if (!found || relative != (readable ? found->hello->offset : 0)) return hold(in, now, out);
     if (!readable || !is_ours(*found->hello))
       return refuse_hello(errc::bad_hello, end_reason::reset, now, out);

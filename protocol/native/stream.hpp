@@ -55,6 +55,7 @@ public:
   effects on_segment(const segment_repr& in, byte_view payload, time_point now) noexcept;
   effects on_timer(time_point now) noexcept;
   effects on_too_big(const packet_too_big& icmp, time_point now) noexcept;
+  effects on_undelivered(const packet_undelivered& icmp) noexcept;
   effects on_resume(time_point now) noexcept;
   effects close(time_point now, bool at_exit) noexcept;
   effects reset(time_point now) noexcept;
@@ -98,6 +99,7 @@ private:
   void prepare_hello() noexcept;
   void send_flight(time_point now, effects& out) noexcept;
   bool is_ours(const hello_repr& hello) const noexcept;
+  void note_strange(byte_view payload, std::int64_t at, effects& out) noexcept;
   void greet(const hello_repr& hello, time_point now, effects& out) noexcept;
   void refuse_hello(errc reason, end_reason why, time_point now, effects& out) noexcept;
   void hold(const segment_repr& in, time_point now, effects& out) noexcept;
@@ -176,6 +178,7 @@ private:
   std::uint32_t held_bytes_ = 0;
   std::uint32_t held_segments_ = 0;
   std::uint32_t first_window_ = 60'000; ///< limit until the peer's first segment that is no SYN
+  std::uint32_t key_capability_;        ///< which key datagrams are changed by, for the peer
   std::uint16_t acked_id_;              ///< next IP ID when nothing was under way last
   std::uint16_t device_mtu_;
   std::uint8_t stream_index_, stream_count_;
@@ -185,6 +188,7 @@ private:
   bool detect_legacy_;
   bool behind_ = false;     ///< not answered, while its fellows are
   bool greeted_ = false;    ///< the peer's hello was received
+  bool strange_ = false;    ///< spoke_otherwise was said
   bool peer_spoke_ = false; ///< a segment of the peer that is no SYN came
   bool shut_ = false;       ///< the SYN-ACK's window was 0: `opened` is still to be given
   bool awaiting_ = false;   ///< a segment was sent that needs an answer

@@ -14,6 +14,8 @@ namespace {
 constexpr auto give_up_time = 30s;
 // Wait before another try where other streams carry the session meanwhile.
 constexpr auto lost_one_wait = 60s;
+// Waits begin anew where nobody has wanted a stream for this long.
+constexpr auto forget_waits = 60s;
 // Octets of waiting datagrams that may go out before the server's first segment after the SYN-ACK:
 // until then trackers hold a sender to an unscaled window, and the stream holds itself to 60,000.
 constexpr std::size_t before_greeting = std::size_t{48} << 10;
@@ -49,11 +51,13 @@ void client_session::remark(session_remark what) { out_.emplace_back(what); }
 client_effects client_session::start(const std::optional<endpoint>& remote, time_point now) {
   now_ = now;
   remote_ = remote;
-  if (remote_)
-    for (auto& each : slots_)
-      open(each);
-  else
+  if (!remote_) {
     streamless_since_ = now_;
+    darken();
+    return done();
+  }
+  for (auto& each : slots_)
+    try_now(each);
   return done();
 }
 
@@ -85,6 +89,7 @@ client_session::member client_session::connect(const slot& s, unsigned port) {
   if (wire_ == profile::native) machine.fellows = fellows_;
   // Always: a legacy server would take the native hello for a datagram.
   machine.detect_legacy = true;
+  machine.key_mark = config_.key_mark;
   machine.join_token = token_;
   machine.idle_timeout = config_.idle_timeout;
   member m;
@@ -102,6 +107,23 @@ client_session::member client_session::connect(const slot& s, unsigned port) {
   return m;
 }
 
+/// Begins an attempt, unless nothing was ever carried and the tunnel's others have just failed.
+void client_session::try_now(slot& s, unsigned port) {
+  if (closing_) return;
+  if (!proven_ && port == 1 && turn_taken_ != now_) {
+    if (!from_.take_turn(now_)) {
+      darken();
+      if (!s.trying_since) s.trying_since = now_;
+      if (now_ - *s.trying_since >= give_up_time) return give_up(s);
+      s.wanted = true;
+      s.retry_at = from_.next_turn();
+      return;
+    }
+    turn_taken_ = now_;
+  }
+  open(s, port);
+}
+
 void client_session::open(slot& s, unsigned port) {
   if (closing_) return;
   s.retry_at.reset();
@@ -114,6 +136,7 @@ void client_session::open(slot& s, unsigned port) {
   }
   s.wanted = false;
   if (!s.trying_since) s.trying_since = now_;
+  darken();
   const bool first = decides_for_all();
   if (first) ++generation_;
   // Legacy servers remember every SYN, so only one port is tried at a time there.
@@ -123,7 +146,7 @@ void client_session::open(slot& s, unsigned port) {
   if (s.next) return start_race(s);
   s.attempts.reset();
   out_.emplace_back(count_refused{});
-  obstacle_ = obstacle::no_port;
+  attempt_failed(opening_cause::no_port);
   retry(s);
 }
 
@@ -140,6 +163,7 @@ client_effects client_session::on_report(const stream_report& report, time_point
       report.what == kind::try_new_port)
     stream_over(report.stream);
   if (s == nullptr) return done(); // the stream has been replaced
+  note_evidence(report);
   if ((report.what == kind::ended || report.what == kind::try_new_port) &&
       rival_over(*s, report.stream))
     return done();
@@ -168,6 +192,8 @@ client_effects client_session::on_report(const stream_report& report, time_point
   case kind::try_new_port: try_port(*s, report.stream); break;
   case kind::ended: on_ended(*s, report); break;
   case kind::legacy: found_legacy(*s, report); break;
+  case kind::strange:
+  case kind::undelivered: break; // noted
   case kind::sink_wanted: break; // said by servers only
   case kind::unscaled:
     if (from_.remotes().remark_window(*remote_)) {
@@ -194,6 +220,7 @@ void client_session::mark_silent(slot& s, stream_number stream, bool silent) {
   if (s.current.stream != stream || s.silent == silent) return;
   s.silent = silent;
   announce();
+  if (!silent) lighten();
 }
 
 void client_session::on_opened(slot& s, const stream_report& report) {
@@ -209,6 +236,7 @@ void client_session::on_greeted(slot& s, const stream_report& report) {
   s.wait.reset();
   auto& m = s.next.stream == report.stream ? s.next : s.current;
   m.greeted = true;
+  proven_ = true;
   if (report.wire == profile::native) {
     claims_.greeted(m.hello);
     from_.remotes().saw_native(m.remote);
@@ -217,6 +245,9 @@ void client_session::on_greeted(slot& s, const stream_report& report) {
     promote(s);
   else
     announce();
+  judge_key(report);
+  lighten();
+  await_reply();
   hurry(s);
   if (pioneer_ == report.stream) {
     pioneer_ = 0;
@@ -233,7 +264,6 @@ void client_session::promote(slot& s) {
   s.open = true;
   s.idle = false;
   s.silent = false;
-  ever_open_ = true;
   streamless_since_.reset();
   announce();
 }
@@ -248,7 +278,7 @@ void client_session::try_port(slot& s, stream_number stream) {
     announce();
   }
   leave_group(m);
-  obstacle_ = obstacle::no_answer;
+  attempt_failed(m, end_reason::timed_out);
   if (m.port >= ports_to_try(m.wire)) return give_up(s);
   if (!m.joins) return open(s, m.port + 1);
   s.retry_port = m.port + 1; // after a wait: a join may be refused each time
@@ -265,8 +295,10 @@ void client_session::on_ended(slot& s, const stream_report& report) {
     announce();
   }
   if (closing_) return;
+  if (!m.greeted) attempt_failed(m, report.why);
   if (report.why == end_reason::path_ends_tcp) return on_proxied_path(s, m);
-  if (report.why == end_reason::closed_by_peer) {
+  // What closes at the hello is no server of ours, and the next datagram would meet the same.
+  if (report.why == end_reason::closed_by_peer && m.greeted) {
     // The FIN of the last stream closes the session.
     if (std::none_of(slots_.begin(), slots_.end(),
                      [](const slot& each) { return bool{each.current}; })) {
@@ -286,7 +318,6 @@ void client_session::on_ended(slot& s, const stream_report& report) {
     if (!m.introduced && claims_.introduces())
       s.wait.reset(); // the introduction was what the server missed
   }
-  obstacle_ = report.why == end_reason::refused ? obstacle::refused : obstacle::no_answer;
   if (!s.current && s.next.opened) promote(s);
   if (s.current || s.next) { // the other one goes on
     leave_group(m);
@@ -302,10 +333,10 @@ void client_session::on_ended(slot& s, const stream_report& report) {
 void client_session::lost(slot& s, bool replace_now) {
   // One of several streams is always replaced: as long as others take the datagrams, none would
   // wait and ask for this one.
-  if (replace_now || !ever_open_ || has_stream())
-    retry(s);
-  else if (!has_stream() && !streamless_since_)
-    streamless_since_ = now_;
+  if (replace_now || !proven_ || has_stream()) return retry(s);
+  if (!streamless_since_) streamless_since_ = now_;
+  dark_since_.reset(); // nobody wants one
+  judged_at_.reset();
 }
 
 void client_session::retry(slot& s) {
@@ -315,7 +346,9 @@ void client_session::retry(slot& s) {
     return;
   }
   s.wanted = true;
-  s.retry_at = now_ + s.wait.next();
+  const auto failed_at = std::exchange(s.given_up_at, std::nullopt).value_or(now_);
+  if (now_ - failed_at >= forget_waits) s.wait.reset();
+  s.retry_at = std::max(now_, failed_at + s.wait.next());
 }
 
 void client_session::aging(slot& s, stream_number stream) {
@@ -331,23 +364,17 @@ void client_session::give_up(slot& s) {
   s.wanted = false;
   s.retry_at.reset();
   s.trying_since.reset();
-  s.wait.reset();
+  s.given_up_at = now_;
   if (s.current) return; // it still works, or will report that it is dead
   if (has_stream()) {
     s.wanted = true;
     s.retry_at = now_ + lost_one_wait;
     return;
   }
-  if (!ever_open_) {
-    // Nothing at the server remembers this session: the next datagram starts anew.
-    session_remark say;
-    say.what = session_remark::kind::no_connection;
-    say.why = obstacle_;
-    say.remote = *remote_;
-    remark(say);
-    end(false);
-    return;
-  }
+  // Nothing at the server remembers this session: the next datagram starts anew.
+  if (!proven_) return end(false);
+  dark_since_.reset();
+  judged_at_.reset();
   // Announces no streams once more, so that the next datagram asks again.
   announce();
   if (!streamless_since_) streamless_since_ = now_;
@@ -376,7 +403,7 @@ client_effects client_session::on_gone(stream_number stream, time_point now) {
         out_.emplace_back(session_failed{});
         return done();
       }
-      obstacle_ = obstacle::stream_failed;
+      attempt_failed(opening_cause::stream_failed);
       retry(*s);
     }
   }
@@ -403,8 +430,19 @@ client_effects client_session::resolved(const endpoint& remote, time_point now) 
   }
   if (first && !closing_) {
     streamless_since_.reset();
+    dark_since_.reset(); // what follows has its own time
     for (auto& s : slots_)
-      open(s);
+      try_now(s);
+  }
+  return done();
+}
+
+client_effects client_session::remote_answers(time_point now) {
+  now_ = now;
+  for (auto& s : slots_) {
+    if (!s.wanted || !s.retry_at) continue;
+    s.wait.reset();
+    s.retry_at = std::min(*s.retry_at, from_.endings().next(now_));
   }
   return done();
 }
@@ -420,9 +458,11 @@ client_effects client_session::probe(time_point now) {
 client_effects client_session::on_timer(time_point now) {
   now_ = now;
   for (auto& s : slots_) {
-    if (s.retry_at && *s.retry_at <= now_) open(s, std::exchange(s.retry_port, 1));
+    if (s.retry_at && *s.retry_at <= now_) try_now(s, std::exchange(s.retry_port, 1));
     if (s.attempts && s.attempts->at && *s.attempts->at <= now_) join_race(s);
   }
+  if (judged_at_ && *judged_at_ <= now_) on_opening_time();
+  if (reply_at_ && *reply_at_ <= now_) on_reply_time();
   if (streamless_since_ && now_ - *streamless_since_ >= config_.idle_timeout) end(false);
   if (rests_until_ && now_ >= *rests_until_) end(false);
   if (close_at_ && now_ >= *close_at_) {
@@ -461,10 +501,10 @@ void client_session::end(bool at_exit) {
 }
 
 standing client_session::state() const {
-  return closing_     ? standing::closing
-         : is_open()  ? standing::open
-         : ever_open_ ? standing::waiting
-                      : standing::opening;
+  return closing_    ? standing::closing
+         : !proven_  ? standing::opening
+         : is_open() ? standing::open
+                     : standing::waiting;
 }
 
 std::vector<stream_standing> client_session::streams() const {
@@ -531,6 +571,8 @@ std::optional<time_point> client_session::deadline() const {
     if (s.attempts && s.attempts->at) earlier(*s.attempts->at);
   }
   if (closing_) return at;
+  if (judged_at_) earlier(*judged_at_);
+  if (reply_at_) earlier(*reply_at_);
   if (streamless_since_) earlier(*streamless_since_ + config_.idle_timeout);
   if (close_at_) earlier(*close_at_);
   if (rests_until_) earlier(*rests_until_);

@@ -34,8 +34,17 @@ public:
   virtual time_point last_datagram() const = 0;
   /// What all sessions know of remotes.
   virtual remote_knowledge& remotes() = 0;
-  /// Spreads the ends of sessions that fall idle at the same time.
+  /// In turn with other sessions that fall idle at once, or begin anew.
   virtual turns& endings() = 0;
+  /// A session that has carried nothing yet may try; as tunnel_record::take_turn.
+  virtual bool take_turn(time_point) { return true; }
+  /// When it may, otherwise.
+  virtual time_point next_turn() const { return {}; }
+  /// No datagram has ever come back through the tunnel, so that it is worth a look.
+  virtual bool awaits_reply() const { return false; }
+  /// Datagrams of the session have gone; and some have come back.
+  virtual bool has_sent() const { return true; }
+  virtual bool had_reply() const { return true; }
 
 protected:
   client_resources() = default;
@@ -51,6 +60,8 @@ struct client_session_config {
   std::chrono::seconds idle_timeout{180};
   /// The longest life of a stream; 0: no limit.
   std::chrono::seconds deadline{0};
+  /// xor_cipher::mark() of what changes datagrams; 0: nothing.
+  std::uint64_t key_mark = 0;
 };
 
 /// One application's session at the client as a pure state machine: opens streams, replaces lost
@@ -76,11 +87,15 @@ public:
   client_effects want(time_point now);
   /// The remote's address, for the first time or changed; later streams go there.
   client_effects resolved(const endpoint& remote, time_point now);
+  /// Another session's stream was opened after some time in which none was: those that wait try at once.
+  client_effects remote_answers(time_point now);
   /// Call it after suspend: probes all streams.
   client_effects probe(time_point now);
   /// Closes all streams by FIN. at_exit: also those that only wait for late segments
   client_effects close(bool at_exit, time_point now);
 
+  /// Names the session at both ends.
+  const session_id& id() const noexcept { return claims_.id(); }
   /// The next time to call on_timer(); none: no timer. Any call above may change it.
   std::optional<time_point> deadline() const;
   standing state() const;
@@ -121,7 +136,8 @@ private:
     std::optional<time_point> retry_at;
     unsigned retry_port = 1; ///< attempt number of the next handshake
     std::optional<time_point> trying_since;
-    backoff wait{duration::zero(), std::chrono::milliseconds{200}, std::chrono::seconds{5}};
+    std::optional<time_point> given_up_at; ///< and the wait that follows has not begun
+    backoff wait{duration::zero(), std::chrono::milliseconds{200}, std::chrono::seconds{30}};
     bool waits() const noexcept { return wanted && !retry_at; } ///< for pioneer_
   };
 
@@ -142,6 +158,7 @@ private:
   bool rival_over(slot& s, stream_number stream);
   void drop_rivals(slot& s);
 
+  void try_now(slot& s, unsigned port = 1);
   void open(slot& s, unsigned port = 1);
   void lost(slot& s, bool replace_now);
   void retry(slot& s);
@@ -159,6 +176,20 @@ private:
   bool is_idle() const; ///< every open stream is idle
   void end_in_turn();
   bool has_stream() const;
+
+  // What is said where nothing gets through (client_session_failure.cpp).
+  bool carries() const;
+  void darken();
+  void lighten();
+  opening_failure& evidence();
+  void note_evidence(const stream_report& report);
+  opening_failure failure_of(opening_cause cause) const;
+  void attempt_failed(opening_cause cause, bool at_once = false);
+  void attempt_failed(const member& m, end_reason why);
+  void on_opening_time();
+  void judge_key(const stream_report& report);
+  void await_reply();
+  void on_reply_time();
 
   // Dialects (client_session_wire.cpp).
   void choose_wire();
@@ -201,12 +232,21 @@ private:
   std::uint32_t generation_ = 0;
   /// The path carries nothing: the session closes at this time, and the next datagram starts anew.
   std::optional<time_point> rests_until_;
-  bool ever_open_ = false;
+  std::optional<time_point> turn_taken_; ///< of the tunnel's, for all streams that are tried then
+  /// Since when nothing is carried, though tried; what that says is said at judged_at_.
+  std::optional<time_point> dark_since_;
+  std::optional<time_point> judged_at_;
+  std::unique_ptr<opening_failure> evidence_; ///< of this time, where there is some
+  stream_number speaker_ = 0;                 ///< who said what is no hello
+  std::optional<time_point> reply_at_;        ///< then one should have come
+  duration reply_wait_{};
+  bool proven_ = false; ///< a stream's hello was answered
+  bool other_key_ = false;
   bool closing_ = false;
   bool over_ = false; ///< failed or finished
   bool told_too_large_ = false;
-  obstacle obstacle_ = obstacle::no_answer; ///< why there was no stream when one was last tried
-  std::shared_ptr<fellows> fellows_;        ///< null unless several native streams
+  bool told_no_reply_ = false;
+  std::shared_ptr<fellows> fellows_; ///< of several native streams
 };
 
 } // namespace tonel::protocol

@@ -22,9 +22,6 @@ constexpr auto ask_interval = std::chrono::seconds{10};
 // Wait after a path that ends TCP: each try costs a handshake and the datagrams that wait for it.
 constexpr auto proxy_rest = std::chrono::seconds{10};
 
-// A native server is back this long after a restart began.
-constexpr auto restart_time = std::chrono::seconds{5};
-
 session_remark about(session_remark::kind what, const endpoint& remote,
                      profile wire = profile::native) {
   session_remark out;
@@ -144,9 +141,8 @@ void client_session::found_legacy(slot& s, const stream_report& report) {
   auto& remotes = from_.remotes();
   if (closing_) return;
   if (!is_automatic()) {
-    if (remotes.remark(m.remote))
-      remark(about(session_remark::kind::excluded_dialect, m.remote, report.wire));
-    obstacle_ = obstacle::older_dialect;
+    evidence().wire = report.wire;
+    attempt_failed(opening_cause::older_dialect, true);
     return retry(s);
   }
   if (remotes.saw_legacy(m.remote, report.wire, now_))
@@ -158,12 +154,8 @@ void client_session::found_legacy(slot& s, const stream_report& report) {
 
 /// The path carries octets, but would merge and cut datagrams: none is sent on it.
 void client_session::on_proxied_path(slot& s, const member& m) {
-  auto& remotes = from_.remotes();
-  remotes.saw_native(m.remote); // its hello was received
-  if (remotes.saw_proxy(m.remote, now_))
-    remark(about(session_remark::kind::path_ends_tcp, m.remote));
-  obstacle_ = obstacle::path_ends_tcp;
-  if (has_stream()) return give_up(s); // other streams may take another path
+  from_.remotes().saw_native(m.remote); // its hello was read
+  if (has_stream()) return give_up(s);  // the others may go another way
   for (auto& each : slots_) {
     each.wanted = false;
     each.retry_at.reset();
@@ -182,12 +174,6 @@ void client_session::not_answered(slot& s, const member& m, end_reason why) {
         !remotes.was_native(m.remote)) {
       guessing_ = true;
       return open(s);
-    }
-    if (m.wire == profile::native && why == end_reason::refused && remotes.was_native(m.remote)) {
-      obstacle_ = obstacle::refused_by_native;
-      if (s.trying_since && now_ - *s.trying_since >= restart_time &&
-          remotes.refused_for_long(m.remote))
-        remark(about(session_remark::kind::refuses_native, m.remote));
     }
     if (m.wire != profile::native && !m.joins) {
       guessing_ = false;

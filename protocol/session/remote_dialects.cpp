@@ -9,8 +9,6 @@ namespace {
 
 // After this time a legacy server may have been replaced.
 constexpr auto memory = std::chrono::minutes{10};
-// The remark is repeated, since the last line may be lost by then.
-constexpr auto remark_interval = std::chrono::hours{1};
 
 } // namespace
 
@@ -28,12 +26,7 @@ bool remote_dialects::was_native(const endpoint& remote) const {
 void remote_dialects::saw_native(const endpoint& remote) {
   auto& e = known_[remote];
   e.native = true;
-  e.refused = false;
   e.older.reset();
-}
-
-bool remote_dialects::refused_for_long(const endpoint& remote) {
-  return !std::exchange(known_[remote].refused, true);
 }
 
 bool remote_dialects::saw_legacy(const endpoint& remote, profile shown, time_point now) {
@@ -46,13 +39,6 @@ bool remote_dialects::saw_legacy(const endpoint& remote, profile shown, time_poi
 
 void remote_dialects::forget_legacy(const endpoint& remote) {
   if (const auto at = known_.find(remote); at != known_.end()) at->second.older.reset();
-}
-
-bool remote_dialects::saw_proxy(const endpoint& remote, time_point now) {
-  auto& said = known_[remote].proxy_remarked;
-  if (said && now - *said < remark_interval) return false;
-  said = now;
-  return true;
 }
 
 bool remote_dialects::remark(const endpoint& remote) {

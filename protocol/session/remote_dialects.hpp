@@ -22,15 +22,10 @@ public:
   virtual void saw_native(const endpoint& remote) = 0;
   /// The remote answered in the legacy dialect `shown`. True: log it, it was not known.
   virtual bool saw_legacy(const endpoint& remote, profile shown, time_point now) = 0;
-  /// The remote, known as native, has refused for long. True: log it, the first time since its last
-  /// hello.
-  virtual bool refused_for_long(const endpoint& remote) = 0;
   /// The remote did not answer in its legacy dialect.
   virtual void forget_legacy(const endpoint& remote) = 0;
   /// True the first time: for a remark about the remote that is logged once.
   virtual bool remark(const endpoint& remote) = 0;
-  /// The path to the remote ends TCP. True: log it, at most once an hour.
-  virtual bool saw_proxy(const endpoint& remote, time_point now) = 0;
   /// The path to the remote takes the window scale away. True: log it, the first time.
   virtual bool remark_window(const endpoint& remote) = 0;
 
@@ -48,20 +43,16 @@ public:
   bool was_native(const endpoint& remote) const override;
   void saw_native(const endpoint& remote) override;
   bool saw_legacy(const endpoint& remote, profile shown, time_point now) override;
-  bool refused_for_long(const endpoint& remote) override;
   void forget_legacy(const endpoint& remote) override;
   bool remark(const endpoint& remote) override;
-  bool saw_proxy(const endpoint& remote, time_point now) override;
   bool remark_window(const endpoint& remote) override;
 
 private:
   struct entry {
     bool native = false;
     bool remarked = false, window_remarked = false;
-    bool refused = false;
     std::optional<profile> older;
     time_point found{};
-    std::optional<time_point> proxy_remarked;
   };
 
   // Keys come from resolvers, not from peers, so the hash needs no secret seed.

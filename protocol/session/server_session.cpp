@@ -30,8 +30,8 @@ server_effects counted_refusal() {
 
 server_session::server_session(server_session_config config) noexcept
     : idle_timeout_(config.idle_timeout), deadline_(config.deadline), endings_(config.endings),
-      proof_(std::move(config.proof)), answers_(std::move(config.answers)), legacy_(config.legacy) {
-}
+      key_mark_(config.key_mark), proof_(std::move(config.proof)),
+      answers_(std::move(config.answers)), legacy_(config.legacy) {}
 
 /// Finds the stream of a segment that came to a queue which did not know the stream yet.
 const server_session::member* server_session::repeated(const four_tuple& tuple) const noexcept {
@@ -63,11 +63,20 @@ server_effects server_session::adopt(const accept_stream& accepted, const newcom
   stream_config machine;
   machine.iss = accepted.iss;
   machine.session.secret = proof_->secret();
+  machine.key_mark = key_mark_;
+  const bool other_key = names_other_key(greeting.capabilities, proof_->secret(), key_mark_);
   if (greeting.stream_count > 1) {
     if (!fellows_) fellows_ = std::make_shared<fellows>();
     machine.fellows = fellows_;
   }
   add(greeting.stream_index, machine, who, now, out);
+  if (other_key) {
+    opening_failed say;
+    say.what.cause = opening_cause::other_key;
+    say.what.at_server = true;
+    say.what.remote = who.tuple.remote;
+    out.emplace_back(say);
+  }
   return out;
 }
 
@@ -212,6 +221,8 @@ server_effects server_session::on_report(const stream_report& report, time_point
   case kind::aging:
   case kind::try_new_port:
   case kind::unscaled:
+  case kind::strange:
+  case kind::undelivered:
   case kind::legacy: break; // said by clients only
   }
   finish_if_done(out);

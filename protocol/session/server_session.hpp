@@ -31,6 +31,8 @@ struct server_session_config {
   std::optional<session_proof> proof;
   /// Legacy client: limits what its streams together may send before the client has proven itself.
   std::shared_ptr<answer_limit> answers;
+  /// xor_cipher::mark() of what changes datagrams; 0: nothing.
+  std::uint64_t key_mark = 0;
   /// Legacy client: the session ends with its last stream, since no other could join it.
   bool legacy = false;
 };
@@ -111,6 +113,7 @@ private:
 
   std::chrono::seconds idle_timeout_, deadline_;
   turns* endings_;
+  std::uint64_t key_mark_;
   std::optional<session_proof> proof_;
   std::shared_ptr<fellows> fellows_;       ///< null unless several native streams
   std::shared_ptr<answer_limit> answers_;  ///< legacy client

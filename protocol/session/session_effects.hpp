@@ -3,6 +3,7 @@
 #include "protocol/address.hpp"
 #include "protocol/errc.hpp"
 #include "protocol/profile.hpp"
+#include "protocol/session/opening_failure.hpp"
 #include "protocol/session/stream_report.hpp"
 #include "protocol/stream.hpp"
 #include "protocol/time.hpp"
@@ -41,32 +42,27 @@ struct session_failed {};
 /// Nothing is left of the session: end it. Given once.
 struct session_finished {};
 
-/// Why the last attempt to open a stream failed.
-enum class obstacle : std::uint8_t {
-  no_answer,
-  no_port, ///< client_resources::take_port() gave none
-  refused,
-  refused_by_native, ///< by a server known to be native
-  older_dialect,     ///< the remote speaks a legacy dialect, which the settings exclude
-  path_ends_tcp,
-  stream_failed, ///< a fault of the program
+/// Client: nothing has got through for some seconds, or an attempt since then has failed, too; at once where
+/// more time would tell no more. To be gathered by a tunnel_record. Server: the client has another key.
+struct opening_failed {
+  opening_failure what;
 };
+/// Client: streams carry datagrams again, or for the first time. To be gathered likewise, and where that
+/// ends a trouble, other sessions that wait are to be told by remote_answers().
+struct opening_worked {};
+/// Client: datagrams come back through the tunnel.
+struct reply_came {};
 
 /// A remark for the user, given as often as the user should hear it.
 struct session_remark {
   enum class kind : std::uint8_t {
-    too_large,        ///< a datagram did not fit and was dropped: size, limit; once a session
-    no_connection,    ///< client: the session ends because of `why`, and never had a stream
-    window_unscaled,  ///< client: the path to the remote takes the window scale away
-    older_server,     ///< client: the remote speaks `wire`
-    excluded_dialect, ///< client: the remote speaks `wire`, which the settings exclude
-    no_groups,        ///< client: the remote knows no groups: one stream a session, not `size`
-    path_ends_tcp,    ///< client: a proxy on the way to the remote carries octets
-    refuses_native,   ///< client: the remote was native and has refused the dialect for long
-    moved,            ///< server: the client of `remote` now comes from `now_from`
+    too_large,       ///< a datagram did not fit and was dropped: size, limit; once a session
+    window_unscaled, ///< client: the path to the remote takes the window scale away
+    older_server,    ///< client: the remote speaks `wire`
+    no_groups,       ///< client: the remote knows none: one stream a session, not `size`
+    moved,           ///< server: the client of `remote` now comes from `now_from`
   };
   kind what = kind::too_large;
-  obstacle why = obstacle::no_answer;
   profile wire = profile::native;
   std::uint32_t size = 0;
   std::uint32_t limit = 0;
@@ -103,7 +99,8 @@ struct open_stream {
 struct retire_session {};
 
 using client_effect = std::variant<tell_stream, announce_streams, count_refused, session_failed,
-                                   session_finished, session_remark, open_stream, retire_session>;
+                                   session_finished, session_remark, open_stream, retire_session,
+                                   opening_failed, opening_worked, reply_came>;
 /// Effects in the order to run them.
 using client_effects = std::vector<client_effect>;
 
@@ -132,7 +129,7 @@ struct release_upstream {};
 using server_effect =
     std::variant<tell_stream, announce_streams, count_refused, count_drop, session_failed,
                  session_finished, session_remark, admit_stream, give_stream, refuse_stream,
-                 open_upstream, release_upstream, retire_session>;
+                 open_upstream, release_upstream, retire_session, opening_failed>;
 using server_effects = std::vector<server_effect>;
 
 /// The state of a session, or of one of its streams, for status.

@@ -28,7 +28,11 @@ std::optional<stream_report> report_of(const effect& e, stream_number number, co
   using kind = stream_report::kind;
   const auto report = [&](kind what) { return make_report(what, number, of, now); };
   if (std::get_if<opened>(&e) != nullptr) return report(kind::opened);
-  if (std::get_if<greeted>(&e) != nullptr) return report(kind::greeted);
+  if (const auto* greeting = std::get_if<greeted>(&e)) {
+    auto out = report(kind::greeted);
+    out.capabilities = greeting->hello.capabilities;
+    return out;
+  }
   if (const auto* silent = std::get_if<went_silent>(&e))
     return report(silent->only_worn ? kind::worn : kind::silent);
   if (std::get_if<recovered>(&e) != nullptr) return report(kind::recovered);
@@ -45,6 +49,19 @@ std::optional<stream_report> report_of(const effect& e, stream_number number, co
     auto out = report(kind::legacy);
     out.why = end_reason::refused;
     out.wire = found->shown;
+    return out;
+  }
+  if (const auto* said = std::get_if<spoke_otherwise>(&e)) {
+    auto out = report(kind::strange);
+    out.shows.said = said->octets;
+    out.shows.said_size = said->size;
+    return out;
+  }
+  if (const auto* icmp = std::get_if<packet_undelivered>(&e)) {
+    auto out = report(kind::undelivered);
+    out.shows.icmp = icmp->what;
+    out.shows.from = icmp->from;
+    out.shows.here = icmp->here;
     return out;
   }
   return std::nullopt;

@@ -2,6 +2,7 @@
 
 #include "protocol/effects.hpp"
 #include "protocol/profile.hpp"
+#include "protocol/session/opening_failure.hpp"
 #include "protocol/stream.hpp"
 #include "protocol/time.hpp"
 
@@ -29,6 +30,8 @@ struct stream_report {
     too_large,    ///< a datagram did not fit: size, limit (made by the shell)
     legacy,       ///< client, in place of `ended`: the server speaks a legacy dialect, `wire`
     unscaled,     ///< client: the path took the window scale away
+    strange,      ///< client: what came first is no hello: shows.said
+    undelivered,  ///< client: ICMP says that the SYN did not arrive: shows.icmp
     sink_wanted,  ///< server: datagrams came, but no socket is open (made by the shell)
   };
   kind what = kind::opened;
@@ -39,6 +42,8 @@ struct stream_report {
   std::uint16_t token = 0; ///< client: with which further streams join a tonel server's group
   std::uint32_t size = 0;  ///< octets
   std::uint32_t limit = 0; ///< octets
+  std::uint32_t capabilities = 0; ///< greeted: of the peer's hello
+  opening_failure shows;          ///< strange, undelivered: what helps to tell why nothing opens
 };
 
 /// A report of this kind, with the stream's number, dialect and use filled in.

@@ -34,6 +34,7 @@ public:
       : inner_(std::move(inner)) {}
   int fd() const noexcept override { return inner_->fd(); }
   std::uint64_t receive_errors() const noexcept override { return inner_->receive_errors(); }
+  int take_error() noexcept override { return inner_->take_error(); }
 
 protected:
   datagram_socket& inner() const noexcept { return *inner_; }

@@ -152,6 +152,7 @@ send_tally memory_datagram_socket::send(const std::vector<outgoing_run>& runs,
   for (const auto& r : runs) {
     const auto count = protocol::datagrams_in(r.length, r.datagram_size);
     (full ? tally.dropped : refused ? tally.refused : tally.sent) += count;
+    if (refused) error = ECONNREFUSED;
     if (full || refused) continue;
     sent.push_back({r.path, gather(chunks, r.first, r.count), r.datagram_size});
     if (on_send) on_send(datagrams{sent.back()});

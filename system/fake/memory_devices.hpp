@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <utility>
 #include <vector>
 
 namespace tonel::sys {
@@ -92,6 +93,7 @@ public:
   std::vector<datagrams> sent;
   bool full = false;    ///< every send is dropped
   bool refused = false; ///< every send is refused
+  int error = 0;        ///< what take_error() gives next
   std::function<void(const datagrams&)> on_send;
 
   int fd() const noexcept override { return readable_.fd(); }
@@ -99,6 +101,7 @@ public:
                              std::size_t max) override;
   send_tally send(const std::vector<outgoing_run>& runs, const std::vector<chunk>& chunks) override;
   std::uint64_t receive_errors() const noexcept override { return 0; }
+  int take_error() noexcept override { return std::exchange(error, 0); }
 
 private:
   readiness readable_;

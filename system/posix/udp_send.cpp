@@ -165,12 +165,13 @@ private:
         if (!refused_before) {
           // An error of an earlier datagram; this one was not tried.
           refused_before = true;
+          socket_.last_error_ = -n;
           ++tally_.refused;
           continue;
         }
         tally_.refused += c.datagrams;
         break;
-      default: tally_.refused += c.datagrams;
+      default: tally_.refused += c.datagrams; socket_.last_error_ = -n;
       }
       refused_before = false;
       ++i;

@@ -185,6 +185,7 @@ result<read_state> udp_socket::receive(slab_writer& slabs, std::vector<received_
       if (n == -EAGAIN) return read_state::drained;
       if (!is_passing(n)) return unexpected{os_error{-n, "recvmmsg", {}}};
       ++receive_errors_;
+      last_error_ = -n;
       // Each failed send gives one error, then data may follow; but limited, to return to the loop.
       if (++errors >= 16) return read_state::more;
       continue;

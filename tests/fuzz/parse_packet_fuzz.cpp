@@ -89,6 +89,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     check(parsed.error() <= errc::icmp_ignored, "a cause that parsing can have");
   } else if (const auto* s = std::get_if<segment_repr>(&*parsed)) {
     check_segment(*s, packet, offload);
+  } else if (const auto* lost = std::get_if<packet_undelivered>(&*parsed)) {
+    check(lost->quoted.local.address.size() == lost->quoted.remote.address.size(),
+          "one IP version");
   } else {
     const auto& icmp = std::get<packet_too_big>(*parsed);
     check(icmp.mtu >= 68, "an MTU that a path can have");

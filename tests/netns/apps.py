@@ -4,6 +4,8 @@ import socket
 import threading
 import time
 
+METRICS = ("127.0.0.1", 9100)  # what --metrics 9100 serves
+
 
 class Upstream:
     """The UDP service behind tonels: remembers what came from where, and echoes if told to."""
@@ -110,3 +112,28 @@ def receive_all(sock, count, seconds=5.0):
         except socket.timeout:
             raise AssertionError(f"{len(got)} of {count} datagrams within {seconds} s") from None
     return got
+
+
+def tcp(host, address, timeout=5.0):
+    with host.entered():
+        sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    sock.settimeout(timeout)
+    sock.connect(address)
+    return sock
+
+
+def read_all(sock):
+    data = b""
+    while True:
+        part = sock.recv(65536)
+        if not part:
+            return data
+        data += part
+
+
+def http(host, path, address=METRICS, method="GET"):
+    """Status, body."""
+    with tcp(host, address) as sock:
+        sock.sendall(f"{method} {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        head, _, body = read_all(sock).partition(b"\r\n\r\n")
+    return int(head.split()[1]), body.decode()

@@ -9,14 +9,13 @@ import stat
 import subprocess
 
 import harness
-from apps import Upstream, ask_once
+from apps import METRICS, Upstream, ask_once, http, read_all, tcp
 from harness import case
 from processes import Tunnel, binary, sanitized, tonelctl, wait_until
 from topology import Topology
 
 CLIENT_SOCKET = "/run/tonel/tonelc-tunc.sock"
 SERVER_SOCKET = "/run/tonel/tonels-tuns.sock"
-METRICS = ("127.0.0.1", 9100)
 
 
 def ask(path, line, timeout=5.0):
@@ -26,31 +25,6 @@ def ask(path, line, timeout=5.0):
         sock.connect(path)
         sock.sendall(line.encode() + b"\n")
         return json.loads(sock.makefile("rb").readline())
-
-
-def tcp(host, address, timeout=5.0):
-    with host.entered():
-        sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    sock.settimeout(timeout)
-    sock.connect(address)
-    return sock
-
-
-def read_all(sock):
-    data = b""
-    while True:
-        part = sock.recv(65536)
-        if not part:
-            return data
-        data += part
-
-
-def http(host, path, address=METRICS, method="GET"):
-    """Status, body."""
-    with tcp(host, address) as sock:
-        sock.sendall(f"{method} {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
-        head, _, body = read_all(sock).partition(b"\r\n\r\n")
-    return int(head.split()[1]), body.decode()
 
 
 def started(top, **options):

@@ -157,7 +157,7 @@ BOOST_AUTO_TEST_CASE(native_alone_says_why_it_does_not_work_and_sends_the_server
     BOOST_TEST(w.older_syns() == 0u);
     BOOST_TEST(w.upstream.empty());
     if (which == tonel_061) BOOST_TEST(log.matching("--wire native excludes") == 1u);
-    BOOST_TEST(log.matching(which == phantun ? ": refused" : ": it speaks an older dialect") == 1u);
+    if (which == phantun) BOOST_TEST(log.matching("refuses connections") == 1u);
   }
 }
 

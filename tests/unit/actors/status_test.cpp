@@ -274,7 +274,7 @@ BOOST_AUTO_TEST_CASE(answers_are_json_in_utf8_whatever_the_names) {
   counts.add(protocol::errc::too_large, 2);
   actors::status_snapshot now;
   now.shards_asked = 1;
-  now.shards.push_back({1, 0, 3, 0, true, 1, 256});
+  now.shards.push_back({1, 0, 3, 0, true, 1, 256, {}});
   const auto text = actors::status_json(facts_of({&counts}), {}, now);
   BOOST_TEST(text.find('\n') == std::string::npos);
   BOOST_TEST(text.find("\"t\\\"0\"") != std::string::npos);

@@ -96,6 +96,7 @@ public:
     return {};
   }
   std::uint64_t receive_errors() const noexcept override { return 0; }
+  int take_error() noexcept override { return 0; }
   sys::readiness ready;
   sightings seen;
 };
@@ -235,7 +236,10 @@ BOOST_AUTO_TEST_CASE(udp_listener_runs_on_its_reactor) {
 
 BOOST_AUTO_TEST_CASE(udp_endpoint_runs_on_its_reactor) {
   threads t{role::server};
-  const auto endpoint = t.spawn(udp_endpoint, t.where.get(), upstream_sockets{t.socket});
+  const auto endpoint = t.spawn(
+      udp_endpoint, udp_endpoint_start{t.where.get(), upstream_sockets{t.socket},
+                                       std::make_shared<const tunnel_config>(),
+                                       std::make_shared<tunnel_health>()});
   caf::anon_send(endpoint, one_datagram<wire_to_app>());
   t.socket->ready.set(true);
   t.all_on_loop(t.socket->seen, 2);
@@ -261,6 +265,7 @@ BOOST_AUTO_TEST_CASE(client_session_runs_on_its_reactor) {
   start.tunnel = t.tunnel;
   start.queue = t.nobody();
   start.listener = t.nobody();
+  start.health = std::make_shared<tunnel_health>();
   const auto session = t.spawn(client_session, start);
   caf::anon_send(session, remote_resolved{t.tunnel, tuple().remote}); // draws a port and an ISN
   t.all_on_loop(t.random, 3);
@@ -284,6 +289,7 @@ BOOST_AUTO_TEST_CASE(server_session_runs_on_its_reactor) {
   threads t{role::server};
   server_session_start start;
   start.supervisor = t.nobody();
+  start.health = std::make_shared<tunnel_health>();
   start.where = t.where.get();
   start.tunnel = t.tunnel;
   start.queue = t.nobody();

@@ -385,27 +385,4 @@ BOOST_AUTO_TEST_CASE(wake_ups_use_the_memory_of_those_before) {
   }
 }
 
-BOOST_AUTO_TEST_CASE(a_session_that_is_given_up_says_why) {
-  const auto said = [](world& w) {
-    const log_tail log;
-    w.client().app_sends(5001, "a");
-    w.pass(60s);
-    BOOST_TEST_REQUIRE(log.matching("session of 10.0.0.1:5001: no connection to ") == 1u);
-    const auto line = log.lines().back();
-    return line.substr(line.rfind(": ") + 2);
-  };
-  world_options o;
-  o.wire = actors::wire_choice::native;
-  {
-    world w{o};
-    w.lose = [](const auto&) { return true; };
-    BOOST_TEST(said(w) == "no answer");
-  }
-  {
-    o.accept_native = o.accept_legacy = false;
-    world w{o};
-    BOOST_TEST(said(w) == "refused");
-  }
-}
-
 BOOST_AUTO_TEST_SUITE_END()

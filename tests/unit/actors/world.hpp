@@ -74,6 +74,7 @@ public:
   sys::send_tally send(const std::vector<sys::outgoing_run>& runs,
                        const std::vector<sys::chunk>& chunks) override;
   std::uint64_t receive_errors() const noexcept override { return 0; }
+  int take_error() noexcept override { return memory.take_error(); }
 
   /// The sent datagrams.
   std::vector<std::string> texts() const;

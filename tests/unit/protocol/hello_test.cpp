@@ -228,4 +228,24 @@ BOOST_AUTO_TEST_CASE(only_a_proxy_changes_all_that_a_hello_names) {
     BOOST_TEST(shows_proxy({h, 0, t.alone}, t.window, t.client, t.server) == t.proxy, t.what);
 }
 
+BOOST_AUTO_TEST_CASE(capabilities_tell_keys_apart_to_who_knows_the_secret) {
+  const session_secret other{1, 2, 3};
+  for (const std::uint64_t ours : {0u, 1u, 77u})
+    for (const std::uint64_t theirs : {0u, 1u, 77u}) {
+      const auto told = key_capability(secret, theirs) | capability::unscaled;
+      BOOST_TEST(names_other_key(told, secret, ours) == (ours != theirs));
+    }
+  BOOST_TEST(!names_other_key(0xffff'0001, secret, 77)); // an older one, which tells nothing
+  BOOST_TEST(key_capability(secret, 77) != key_capability(other, 77));
+}
+
+BOOST_AUTO_TEST_CASE(the_magic_is_that_of_every_version) {
+  auto bytes = encoded(example());
+  bytes[8] = 9;
+  BOOST_TEST(has_hello_magic(bytes));
+  bytes[0] = 'H';
+  BOOST_TEST(!has_hello_magic(bytes));
+  BOOST_TEST(!has_hello_magic(octets(7, 0x9d)));
+}
+
 BOOST_AUTO_TEST_SUITE_END()

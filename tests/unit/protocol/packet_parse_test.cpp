@@ -337,13 +337,13 @@ BOOST_AUTO_TEST_CASE(the_hosts_own_talk_on_the_link_is_not_tcp) {
 
 BOOST_AUTO_TEST_CASE(other_icmp_is_ignored) {
   const auto quote = tcp_packet(with_data()).build();
-  for (const auto& [type, code] : {std::pair{0, 0}, {3, 1}, {3, 3}, {5, 4}, {8, 0}, {11, 0}}) {
+  for (const auto& [type, code] : {std::pair{0, 0}, {4, 0}, {5, 4}, {8, 0}, {11, 0}}) {
     auto p = too_big(quote, 1'400);
     p.content[0] = static_cast<std::uint8_t>(type);
     p.content[1] = static_cast<std::uint8_t>(code);
     BOOST_TEST(error_of(p.build()) == errc::icmp_ignored);
   }
-  for (const auto type : octets{1, 3, 4, 128, 129, 138}) {
+  for (const auto type : octets{3, 4, 128, 129, 138}) {
     auto p = too_big(tcp_packet(with_data(), true).build(), 1'400, true);
     p.content[0] = type;
     BOOST_TEST(error_of(p.build()) == errc::icmp_ignored);
@@ -367,6 +367,43 @@ BOOST_AUTO_TEST_CASE(packet_too_big_quotes_our_packet) {
     }
     BOOST_TEST(error_of(too_big(first(quote, v6 ? 47 : 27), 1'400, v6).build()) ==
                errc::icmp_ignored);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(what_icmp_says_of_an_undelivered_packet_is_one_of_four_things) {
+  using kind = unreachable_kind;
+  struct said {
+    bool v6;
+    std::uint8_t code;
+    kind what;
+  };
+  const said table[] = {
+      {false, 0, kind::network},     {false, 6, kind::network},     {false, 11, kind::network},
+      {false, 1, kind::host},        {false, 7, kind::host},        {false, 12, kind::host},
+      {false, 3, kind::port},        {false, 2, kind::port},        {false, 9, kind::prohibited},
+      {false, 10, kind::prohibited}, {false, 13, kind::prohibited}, {false, 200, kind::host},
+      {true, 0, kind::network},      {true, 2, kind::network},      {true, 1, kind::prohibited},
+      {true, 5, kind::prohibited},   {true, 6, kind::prohibited},   {true, 3, kind::host},
+      {true, 4, kind::port},         {true, 200, kind::host}};
+  for (const auto& row : table) {
+    const auto quote = tcp_packet(a_syn(), row.v6).build();
+    for (const std::size_t n : {quote.size(), std::size_t{row.v6 ? 48u : 28u}}) {
+      auto p = too_big(first(quote, n), 0, row.v6);
+      p.content[0] = row.v6 ? 1 : 3;
+      p.content[1] = row.code;
+      const auto parsed = parse_packet(p.build(), {});
+      BOOST_TEST_REQUIRE(parsed.has_value());
+      const auto* icmp = std::get_if<packet_undelivered>(&*parsed);
+      BOOST_TEST_REQUIRE(icmp != nullptr);
+      BOOST_TEST((icmp->what == row.what), "code " << int{row.code});
+      BOOST_TEST(icmp->quoted.local.to_string() ==
+                 (row.v6 ? "[2001:db8::1]:40000" : "192.0.2.1:40000"));
+      BOOST_TEST(icmp->seq.raw == 0x0102'0304u);
+      BOOST_TEST(bool{icmp->from});
+      auto forged = p.build();
+      forged.back() = static_cast<std::uint8_t>(forged.back() ^ 1);
+      BOOST_TEST(error_of(forged) == errc::bad_checksum);
+    }
   }
 }
 

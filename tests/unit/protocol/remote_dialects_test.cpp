@@ -44,22 +44,11 @@ BOOST_AUTO_TEST_CASE(an_older_dialect_without_an_answer_is_forgotten) {
   BOOST_TEST(!known.legacy(remote, start));
 }
 
-BOOST_AUTO_TEST_CASE(that_it_refuses_for_long_is_told_once_until_it_is_native_again) {
+BOOST_AUTO_TEST_CASE(what_is_remarked_is_so_once_for_each_remote) {
   remote_dialects known;
-  BOOST_TEST(known.refused_for_long(remote));
-  BOOST_TEST(!known.refused_for_long(remote));
-  known.saw_native(remote);
-  BOOST_TEST(known.refused_for_long(remote));
-}
-
-BOOST_AUTO_TEST_CASE(a_proxy_is_told_once_an_hour_and_the_rest_once) {
-  remote_dialects known;
-  BOOST_TEST(known.saw_proxy(remote, start));
-  BOOST_TEST(!known.saw_proxy(remote, start + 1h - 1ns));
-  BOOST_TEST(known.saw_proxy(remote, start + 1h));
-  BOOST_TEST(known.saw_proxy(other, start));
   BOOST_TEST(known.remark(remote));
   BOOST_TEST(!known.remark(remote));
+  BOOST_TEST(known.remark(other));
   BOOST_TEST(known.remark_window(remote));
   BOOST_TEST(!known.remark_window(remote));
 }

@@ -42,13 +42,9 @@ inline const char* word_of(session_remark::kind what) {
   using remark = session_remark::kind;
   switch (what) {
   case remark::too_large: return "too large";
-  case remark::no_connection: return "no connection";
   case remark::window_unscaled: return "window unscaled";
   case remark::older_server: return "older server";
-  case remark::excluded_dialect: return "excluded dialect";
   case remark::no_groups: return "no groups";
-  case remark::path_ends_tcp: return "path ends tcp";
-  case remark::refuses_native: return "refuses native";
   case remark::moved: return "moved";
   }
   return "";
@@ -84,6 +80,11 @@ struct writer {
   }
   void operator()(const count_refused&) const { out << "count a refusal"; }
   void operator()(const session_remark& say) const { out << "say " << word_of(say.what); }
+  void operator()(const opening_failed& failure) const {
+    out << "failing: " << to_string(failure.what.cause);
+  }
+  void operator()(const opening_worked&) const { out << "works"; }
+  void operator()(const reply_came&) const { out << "reply"; }
   void operator()(const session_failed&) const { out << "fail"; }
   void operator()(const session_finished&) const { out << "finish"; }
   void operator()(const open_stream& how) const {
@@ -240,6 +241,10 @@ public:
   std::uint64_t claims_drawn = 0;
   protocol::open_stream opened_last; ///< the last open_stream
   std::optional<protocol::session_remark> said;
+  std::optional<protocol::opening_failure> failure; ///< the last one that was told
+  std::optional<protocol::duration> turn_in;        ///< nothing: it may try
+  bool unanswered = false;                          ///< no datagram came back through the tunnel
+  bool sent = true, replied = false;                ///< datagrams of the session
 
   std::string start(const std::optional<protocol::endpoint>& to = session_script::remote) {
     machine_ = std::make_unique<protocol::client_session>(config_, *this);
@@ -271,6 +276,7 @@ public:
   std::string want() { return words(machine_->want(now)); }
   std::string resolve(const protocol::endpoint& to) { return words(machine_->resolved(to, now)); }
   std::string probe() { return words(machine_->probe(now)); }
+  std::string remote_answers() { return words(machine_->remote_answers(now)); }
   std::string close(bool at_exit = false) { return words(machine_->close(at_exit, now)); }
   /// Lets time pass, with all deadlines.
   std::string after(protocol::duration time) {
@@ -290,6 +296,7 @@ private:
       if (out.tellp() > 0) out << ", ";
       std::visit(session_script::writer{out}, e);
       if (const auto* how = std::get_if<protocol::open_stream>(&e)) opened_last = *how;
+      if (const auto* what = std::get_if<protocol::opening_failed>(&e)) failure = what->what;
       if (const auto* say = std::get_if<protocol::session_remark>(&e)) said = *say;
     }
     return out.str();
@@ -305,6 +312,11 @@ private:
   protocol::time_point last_datagram() const override { return last; }
   protocol::remote_knowledge& remotes() override { return known; }
   protocol::turns& endings() override { return turn; }
+  bool take_turn(protocol::time_point) override { return !turn_in; }
+  protocol::time_point next_turn() const override { return now + *turn_in; }
+  bool awaits_reply() const override { return unanswered; }
+  bool has_sent() const override { return sent; }
+  bool had_reply() const override { return replied; }
 
   protocol::client_session_config config_;
   std::unique_ptr<protocol::client_session> machine_;

@@ -134,7 +134,7 @@ BOOST_AUTO_TEST_CASE(handshake_packet_of_the_peer_is_no_datagram) {
   run_everywhere({}, {
                          {0ms, "open", "S 0:0"},
                          {0ms, "in SA 0:1", "A 1:1 | PA 1:1(76) | opened"},
-                         {10ms, "in PA 1:77(500)", "hold"},
+                         {10ms, "in PA 1:77(500)", "strange | hold"},
                          {11ms, "hello PA 501:77(76)", "greeted | replay"},
                          {11ms, "in PA 1:77(500)", ""},
                          {12ms, "in A 577:77(20)", "deliver 0+20"},
@@ -346,10 +346,10 @@ BOOST_AUTO_TEST_CASE(what_only_begins_like_a_hello_is_refused_at_once_where_the_
   const auto whole = encode_hello(t.hello, {});
   std::vector<std::uint8_t> payload{whole.begin(), whole.end()};
   payload[8] = 9; // of a version to come
-  BOOST_TEST(t.give(payload) == "drop bad_hello | RA 77:77 | ended reset");
+  BOOST_TEST(t.give(payload) == "strange | drop bad_hello | RA 77:77 | ended reset");
   greeted_by other;
   payload.resize(20);
-  BOOST_TEST(other.give(payload) == "drop bad_hello | RA 77:21 | ended reset");
+  BOOST_TEST(other.give(payload) == "strange | drop bad_hello | RA 77:21 | ended reset");
   // Further on it may be a datagram.
   greeted_by early;
   segment_repr in;
@@ -371,6 +371,36 @@ BOOST_AUTO_TEST_CASE(repeated_hellos_draw_one_flight_in_200_ms) {
   for (int i = 0; i < 1'000; ++i)
     flights += s.step("hello PA 1:1(76)") != "" ? 1 : 0;
   BOOST_TEST(flights == 1u);
+}
+
+BOOST_AUTO_TEST_CASE(icmp_that_quotes_the_syn_is_told_and_ends_nothing) {
+  run_everywhere({}, {
+                         {0ms, "open", "S 0:0"},
+                         {10ms, "lost 1", "drop icmp_ignored"}, // a guess
+                         {20ms, "lost 0", "undelivered"},
+                         {30ms, "in SA 0:1", "A 1:1 | PA 1:1(76) | opened"},
+                         {40ms, "lost 0", "drop icmp_ignored"}, // it has arrived
+                     });
+  script_setup older;
+  older.wire = profile::tonel;
+  older.iss = 7;
+  stream_script s{older};
+  s.run({{0ms, "open", "S 0:0"}, {20ms, "lost 0", "undelivered"}});
+}
+
+BOOST_AUTO_TEST_CASE(what_comes_first_and_is_no_hello_is_told_once) {
+  stream_script s{script_setup{}};
+  s.run({{0ms, "open", "S 0:0"},
+         {0ms, "in SA 0:1", "A 1:1 | PA 1:1(76) | opened"},
+         {10ms, "in A 1:77(5)", "strange | hold"},
+         {11ms, "in A 1:77(5)", "hold"},
+         {12ms, "in A 6:77(500)", "hold"}});
+  stream_script server{[] {
+    script_setup out;
+    out.client = false;
+    return out;
+  }()};
+  server.run({{0ms, "hello PA 1:1(76)", "PA 1:77(76)"}, {1ms, "in A 1:77(5)", ""}});
 }
 
 BOOST_AUTO_TEST_SUITE_END()

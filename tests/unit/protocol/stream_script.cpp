@@ -128,6 +128,8 @@ struct name_of {
   const char* operator()(const try_new_port&) const { return "new port"; }
   const char* operator()(const window_unscaled&) const { return "unscaled"; }
   const char* operator()(const forgotten&) const { return "forgotten"; }
+  const char* operator()(const spoke_otherwise&) const { return "strange"; }
+  const char* operator()(const packet_undelivered&) const { return "undelivered"; }
   const char* operator()(const peer_is_legacy&) const { return "peer is legacy"; }
   template <class Other> const char* operator()(const Other&) const { return ""; }
 };
@@ -232,6 +234,14 @@ std::string stream_script::step(const char* text) {
     icmp.seq = seq_num{setup_.iss} + static_cast<std::uint32_t>(seq);
     icmp.ack = stream_.rcv_nxt();
     return describe(stream_.on_too_big(icmp, now_));
+  }
+  if (word == "lost") { // ICMP about a SYN of this number
+    long long seq = 0;
+    std::sscanf(text, "%*s %lld", &seq);
+    packet_undelivered icmp;
+    icmp.quoted = config_.tuple;
+    icmp.seq = seq_num{setup_.iss} + static_cast<std::uint32_t>(seq);
+    return describe(stream_.on_undelivered(icmp));
   }
   throw std::invalid_argument{event};
 }

@@ -25,7 +25,7 @@ namespace tonel::test {
 ///   send LEN                   one datagram, if admitted; "!" behind it: last of its batch
 ///   run LEN COUNT              COUNT datagrams of LEN
 ///   timer                      the deadline, which must be exactly now
-///   resume, close, exit, reset, supersede, big SEQ MTU
+///   resume, close, exit, reset, supersede, big SEQ MTU, lost SEQ (ICMP: not delivered)
 /// Between two rows no deadline may pass, so that a table names all timers.
 struct row {
   std::chrono::milliseconds at;

@@ -181,7 +181,7 @@ BOOST_AUTO_TEST_CASE(without_window_scale_sixty_thousand_octets_are_under_way_at
       {{0ms, "open", "S 0:0"}, {1ms, "in SA 0:1 -", "unscaled | A 1:1 | PA 1:1(76) | opened"}});
   const auto hello = parse_hello(client.last_payload());
   BOOST_REQUIRE(hello.has_value());
-  BOOST_TEST(hello->capabilities == capability::unscaled);
+  BOOST_TEST((hello->capabilities & capability::unscaled) != 0);
 
   // Its server has as little room, and its client replaces a connection that is reset.
   stream_script other{server};

@@ -76,4 +76,11 @@ BOOST_AUTO_TEST_CASE(of_a_long_key_1500_octets_count) {
   BOOST_TEST((data == cut));
 }
 
+BOOST_AUTO_TEST_CASE(marks_differ_where_datagrams_would) {
+  BOOST_TEST(xor_cipher{"ab"}.mark() == xor_cipher{"abab"}.mark()); // the same
+  BOOST_TEST(xor_cipher{"ab"}.mark() != xor_cipher{"aba"}.mark());
+  BOOST_TEST(xor_cipher{"ab"}.mark() != xor_cipher{"Ab"}.mark());
+  BOOST_TEST(xor_cipher{std::string(1, '\0')}.mark() != 0u);
+}
+
 BOOST_AUTO_TEST_SUITE_END()
