@@ -38,6 +38,16 @@ constexpr std::uint32_t max_offset = 65'535;
 
 } // namespace
 
+std::string short_name(const session_id& id) {
+  constexpr char digits[] = "0123456789abcdef";
+  std::string out;
+  for (std::size_t i = 0; i < 4; ++i) {
+    out += digits[id[i] >> 4];
+    out += digits[id[i] & 0xf];
+  }
+  return out;
+}
+
 bool has_hello_magic(byte_view bytes) noexcept {
   return bytes.size() >= magic.size() && std::equal(magic.begin(), magic.end(), bytes.begin());
 }

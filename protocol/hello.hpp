@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <string>
 
 namespace tonel::protocol {
 
@@ -18,6 +19,8 @@ using session_id = std::array<std::uint8_t, 8>;
 /// Proves that a hello belongs to its session: drawn by the client, and sent to the server in the
 /// hello that introduces the session.
 using session_secret = std::array<std::uint8_t, 16>;
+/// A session's name for people, the same at both ends: the first 8 hexadecimal digits of its id.
+[[nodiscard]] std::string short_name(const session_id& id);
 
 /// Bits of a hello's capabilities; unknown ones mean nothing.
 namespace capability {

@@ -67,6 +67,8 @@ public:
   virtual std::uint64_t receive_errors() const noexcept = 0;
   /// The last such error, or the last one that refused a datagram of ours, and forgets it; 0: none since.
   virtual int take_error() noexcept = 0;
+  /// Of this host; 0: not known.
+  virtual std::uint16_t local_port() const noexcept = 0;
 };
 
 } // namespace tonel::sys

@@ -54,6 +54,7 @@ public:
   send_tally send(const std::vector<outgoing_run>& runs, const std::vector<chunk>& chunks) override;
   std::uint64_t receive_errors() const noexcept override { return receive_errors_; }
   int take_error() noexcept override { return std::exchange(last_error_, 0); }
+  std::uint16_t local_port() const noexcept override;
 
   /// The address that it is bound to.
   result<protocol::endpoint> local() const;

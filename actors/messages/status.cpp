@@ -93,7 +93,7 @@ std::size_t session_count(const status_snapshot& now) {
   return n;
 }
 
-json session_json(const session_status& s) {
+json session_json(const session_status& s, role side) {
   json streams = json::array();
   for (const auto& each : s.streams)
     streams.push_back({{"local", each.tuple.local.to_string()},
@@ -101,9 +101,16 @@ json session_json(const session_status& s) {
                        {"state", each.state},
                        {"profile", protocol::to_string(each.wire)},
                        {"age_s", whole_seconds(each.age)}});
-  return {{"session", s.session},         {"shard", s.shard}, {"tunnel", s.tunnel},
-          {"peer", s.peer.to_string()},   {"state", s.state}, {"age_s", whole_seconds(s.age)},
-          {"streams", std::move(streams)}};
+  json out{{"session", s.session},
+           {"id", s.id},
+           {"shard", s.shard},
+           {"tunnel", s.tunnel},
+           {"peer", s.peer.to_string()},
+           {"state", s.state},
+           {"age_s", whole_seconds(s.age)}};
+  if (side == role::server) out["upstream_ports"] = s.upstream_ports;
+  out["streams"] = std::move(streams);
+  return out;
 }
 
 json capture_json(const sys::capture_status& now) {
@@ -213,7 +220,7 @@ std::string status_json(const process_facts& facts, const part_table& known,
   return dump(out);
 }
 
-std::string sessions_json(status_snapshot now, std::size_t most) {
+std::string sessions_json(status_snapshot now, std::size_t most, role side) {
   auto& list = now.sessions;
   std::sort(list.begin(), list.end(),
             [](const auto& a, const auto& b) { return a.session < b.session; });
@@ -223,7 +230,7 @@ std::string sessions_json(status_snapshot now, std::size_t most) {
   if (cut) list.resize(most);
   json out{{"total", session_count(now)}, {"complete", complete}, {"sessions", json::array()}};
   for (const auto& s : list)
-    out["sessions"].push_back(session_json(s));
+    out["sessions"].push_back(session_json(s, side));
   // A full list may have more: `next` is the `after` of the next question.
   if (most != 0 && list.size() == most) out["next"] = list.back().session;
   return dump(out);

@@ -52,12 +52,14 @@ struct stream_summary {
 struct session_status {
   std::uint64_t question = 0;
   std::uint64_t session = 0; ///< its number in this process, for close_one
+  std::string id;            ///< its name at both ends; empty: of an older dialect
   std::size_t shard = 0;
   std::string tunnel;      ///< empty: the only one
   protocol::endpoint peer; ///< client: the application; server: the client of the newest stream
   const char* state = "";
   protocol::duration age{0};
   std::vector<stream_summary> streams;
+  std::vector<std::uint16_t> upstream_ports; ///< server: that the upstream sees
 };
 /// Sent to every shard: close this session, if it is yours. Answered by session_closed.
 struct close_one {
@@ -158,7 +160,7 @@ std::optional<std::string> dead_tunnel(const status_snapshot& now);
 std::string status_json(const process_facts& facts, const part_table& parts,
                         const status_snapshot& now);
 /// At most `most` sessions, ordered by number, with a note if there are more.
-std::string sessions_json(status_snapshot now, std::size_t most);
+std::string sessions_json(status_snapshot now, std::size_t most, role side);
 /// All counters: the totals, and those of each shard.
 std::string counters_json(const process_facts& facts);
 /// An object with one member, a text.

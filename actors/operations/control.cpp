@@ -101,7 +101,7 @@ void control_state::obey(connections::client_id client, const std::string& line)
 
 void control_state::sessions(connections::client_id client, std::size_t most, std::uint64_t after) {
   collector->ask(most, after, [this, client, most](status_snapshot now) {
-    answer(client, sessions_json(std::move(now), most));
+    answer(client, sessions_json(std::move(now), most, given.facts->side));
   });
 }
 

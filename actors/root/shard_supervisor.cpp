@@ -271,7 +271,10 @@ caf::actor shard_supervisor_state::make_session(const adopt_stream& request,
                              {},
                              std::make_shared<session_use>(),
                              where->health_of(request.tunnel)};
-  if (native != nullptr) start.proof.emplace(native->hello);
+  if (native != nullptr) {
+    start.proof.emplace(native->hello);
+    start.id = protocol::short_name(native->hello.session);
+  }
   auto session = self->spawn<caf::monitored>(server_session, start);
   order->add(session.id(), source_of(source), start.use, self->now());
   server_entry entry{session, request.tunnel, {}, std::move(place), request.owner};

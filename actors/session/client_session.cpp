@@ -210,12 +210,25 @@ void client_session_state::log(const p::session_remark& what) const {
   }
 }
 
+/// Only the native dialect has ids.
+std::string client_session_state::name_of_session() const {
+  const auto streams_now = machine->streams();
+  const bool older = std::any_of(streams_now.begin(), streams_now.end(),
+                                 [](const auto& s) { return s.wire != p::profile::native; });
+  return older ? std::string{} : p::short_name(machine->id());
+}
+
 void client_session_state::tell_status(const ask_status& question) const {
   const auto now = self->now();
-  session_status answer{question.question,  self->id(),
-                        given.where->index, given.tunnel->name,
-                        given.path.peer,    p::to_string(machine->state()),
-                        now - born,         {}};
+  session_status answer;
+  answer.question = question.question;
+  answer.session = self->id();
+  answer.id = name_of_session();
+  answer.shard = given.where->index;
+  answer.tunnel = given.tunnel->name;
+  answer.peer = given.path.peer;
+  answer.state = p::to_string(machine->state());
+  answer.age = now - born;
   for (const auto& s : machine->streams())
     if (const auto* of = find(s.stream))
       answer.streams.push_back({of->tuple, p::to_string(s.is), s.wire, now - s.since});

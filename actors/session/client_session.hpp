@@ -10,6 +10,7 @@
 
 #include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 namespace tonel::actors {
@@ -73,6 +74,7 @@ private:
   void open(const protocol::open_stream& how);
   void announce(const protocol::announce_streams& now);
   void opened();
+  std::string name_of_session() const;
   void log(const protocol::session_remark& what) const;
 
   pinned<client_session_state>* self;

@@ -63,6 +63,7 @@ void server_session_state::start(const server_session_start& s) {
   group = s.group;
   use = s.use;
   health = s.health;
+  id = s.id;
   born = self->now();
   machine.emplace(p::server_session_config{
       tunnel->idle_timeout, tunnel->deadline, &where->endings, s.proof, s.answers,
@@ -208,10 +209,17 @@ void server_session_state::log(const p::session_remark& what) const {
 
 void server_session_state::tell_status(const ask_status& question) const {
   const auto now = self->now();
-  session_status answer{question.question, self->id(),
-                        where->index,      tunnel->name,
-                        machine->peer(),   p::to_string(machine->state()),
-                        now - born,        {}};
+  session_status answer;
+  answer.question = question.question;
+  answer.session = self->id();
+  answer.id = id;
+  answer.shard = where->index;
+  answer.tunnel = tunnel->name;
+  answer.peer = machine->peer();
+  answer.state = p::to_string(machine->state());
+  answer.age = now - born;
+  for (const auto& socket : sockets)
+    answer.upstream_ports.push_back(socket->local_port());
   for (const auto& s : machine->streams())
     answer.streams.push_back(
         {*machine->tuple_of(s.stream), p::to_string(s.is), s.wire, now - s.since});

@@ -11,6 +11,7 @@
 
 #include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 namespace tonel::actors {
@@ -30,6 +31,7 @@ struct server_session_start {
   std::optional<protocol::session_proof> proof = {}; ///< native client: checks its hellos
   std::shared_ptr<session_use> use;
   std::shared_ptr<tunnel_health> health = nullptr; ///< the tunnel's
+  std::string id = {}; ///< in short; empty: of a legacy client, which has none
 };
 
 /// The actor of one session at the server: the shell around a protocol::server_session, whose
@@ -82,6 +84,7 @@ private:
   group_registry::lease group;
   std::shared_ptr<session_use> use; ///< written by all streams of the session
   std::shared_ptr<tunnel_health> health;
+  std::string id; ///< in short; empty: of a legacy client
   caf::actor endpoint;
   std::optional<protocol::server_session> machine; ///< empty until start()
   boost::container::small_vector<child, 1> streams;

@@ -35,6 +35,7 @@ public:
   int fd() const noexcept override { return inner_->fd(); }
   std::uint64_t receive_errors() const noexcept override { return inner_->receive_errors(); }
   int take_error() noexcept override { return inner_->take_error(); }
+  std::uint16_t local_port() const noexcept override { return inner_->local_port(); }
 
 protected:
   datagram_socket& inner() const noexcept { return *inner_; }

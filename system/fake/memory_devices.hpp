@@ -94,6 +94,7 @@ public:
   bool full = false;    ///< every send is dropped
   bool refused = false; ///< every send is refused
   int error = 0;        ///< what take_error() gives next
+  std::uint16_t port = 0;
   std::function<void(const datagrams&)> on_send;
 
   int fd() const noexcept override { return readable_.fd(); }
@@ -102,6 +103,7 @@ public:
   send_tally send(const std::vector<outgoing_run>& runs, const std::vector<chunk>& chunks) override;
   std::uint64_t receive_errors() const noexcept override { return 0; }
   int take_error() noexcept override { return std::exchange(error, 0); }
+  std::uint16_t local_port() const noexcept override { return port; }
 
 private:
   readiness readable_;

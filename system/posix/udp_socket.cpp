@@ -80,6 +80,11 @@ result<protocol::endpoint> udp_socket::local() const {
   return decode(a);
 }
 
+std::uint16_t udp_socket::local_port() const noexcept {
+  const auto at = local();
+  return at ? at->port : std::uint16_t{0};
+}
+
 namespace {
 
 // Messages to prepare beyond twice those of the last call.

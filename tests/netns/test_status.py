@@ -71,6 +71,13 @@ def status():
             for stream in session["streams"]:
                 assert stream["profile"] == "native" and stream["state"] == "open", stream
                 assert stream["remote"].endswith(f":{tunnel.PORT}"), stream
+            served = tonelctl(top.server, "sessions", "--json", "--socket", SERVER_SOCKET)[0]
+            there = served["sessions"][0]
+            assert re.match(r"[0-9a-f]{8}$", session["id"]) and there["id"] == session["id"], there
+            assert there["upstream_ports"] == [a[1] for a in upstream.sources()], there
+            assert "upstream_ports" not in session, session
+            table = tonelctl(top.server, "sessions", "--socket", SERVER_SOCKET)
+            assert f" {there['upstream_ports'][0]} " in table and session["id"] in table, table
             text = tonelctl(top.client, "sessions")
             assert len(re.findall(r"\bnative\b", text)) == 4, text
             assert "process " in tonelctl(top.client, "status")

@@ -94,6 +94,14 @@ std::string capture_line(const json& status) {
   return out;
 }
 
+/// What the upstream sees of a server's session.
+std::string ports_of(const json& session) {
+  std::string out;
+  for (const auto& port : member(session, "upstream_ports"))
+    out += (out.empty() ? "" : " ") + text_of(port);
+  return out;
+}
+
 void append_shards(const json& status, std::string& out) {
   std::vector<row> rows{{"shard", "sessions", "offload", "buffers in use"}};
   for (const auto& s : member(status, "shards")) {
@@ -144,11 +152,19 @@ std::string status_table(const std::string& text) {
 std::string sessions_table(const std::string& text) {
   const auto answer = json::parse(text, nullptr, false);
   if (!answer.is_object()) return {};
-  std::vector<row> rows{{"session", "peer", "state", "age", "connection", "", "profile"}};
-  for (const auto& s : member(answer, "sessions")) {
+  const auto& list = member(answer, "sessions");
+  const bool server = std::any_of(list.begin(), list.end(), [](const json& s) {
+    return s.is_object() && s.contains("upstream_ports");
+  });
+  std::vector<row> rows{{"session", "id", "peer", "state", "age", "connection", "", "profile"}};
+  if (server) rows.front().insert(rows.front().begin() + 3, "upstream port");
+  const auto columns = rows.front().size() - 3;
+  for (const auto& s : list) {
     const auto tunnel = at(s, "tunnel");
-    row first{at(s, "session"), at(s, "peer") + (tunnel.empty() ? "" : " (" + tunnel + ')'),
-              at(s, "state"), duration_text(seconds_at(s, "age_s"))};
+    row first{at(s, "session"), at(s, "id"),
+              at(s, "peer") + (tunnel.empty() ? "" : " (" + tunnel + ')'), at(s, "state"),
+              duration_text(seconds_at(s, "age_s"))};
+    if (server) first.insert(first.begin() + 3, ports_of(s));
     const auto& streams = member(s, "streams");
     if (streams.empty()) rows.push_back(first);
     for (const auto& each : streams) {
@@ -156,11 +172,11 @@ std::string sessions_table(const std::string& text) {
       first.push_back(at(each, "state") + ' ' + duration_text(seconds_at(each, "age_s")));
       first.push_back(at(each, "profile"));
       rows.push_back(first);
-      first = {"", "", "", ""};
+      first = row(columns);
     }
   }
   auto out = table(rows, 0);
-  const auto listed = member(answer, "sessions").size();
+  const auto listed = list.size();
   const auto total = at(answer, "total");
   if (total != std::to_string(listed))
     out += std::to_string(listed) + " of " + total + " sessions\n";

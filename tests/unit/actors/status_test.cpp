@@ -321,10 +321,10 @@ BOOST_AUTO_TEST_CASE(a_list_is_cut_without_gaps) {
     s.session = id;
     now.sessions.push_back(s);
   }
-  const auto text = actors::sessions_json(now, 3);
+  const auto text = actors::sessions_json(now, 3, actors::role::client);
   BOOST_TEST(text.find("\"next\":3") != std::string::npos);
   BOOST_TEST(text.find("\"session\":5") == std::string::npos);
-  BOOST_TEST(actors::sessions_json(now, 7).find("next") == std::string::npos);
+  BOOST_TEST(actors::sessions_json(now, 7, actors::role::client).find("next") == std::string::npos);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -97,6 +97,7 @@ public:
   }
   std::uint64_t receive_errors() const noexcept override { return 0; }
   int take_error() noexcept override { return 0; }
+  std::uint16_t local_port() const noexcept override { return 0; }
   sys::readiness ready;
   sightings seen;
 };

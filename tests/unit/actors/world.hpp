@@ -75,6 +75,7 @@ public:
                        const std::vector<sys::chunk>& chunks) override;
   std::uint64_t receive_errors() const noexcept override { return 0; }
   int take_error() noexcept override { return memory.take_error(); }
+  std::uint16_t local_port() const noexcept override { return memory.port; }
 
   /// The sent datagrams.
   std::vector<std::string> texts() const;

@@ -248,4 +248,8 @@ BOOST_AUTO_TEST_CASE(the_magic_is_that_of_every_version) {
   BOOST_TEST(!has_hello_magic(octets(7, 0x9d)));
 }
 
+BOOST_AUTO_TEST_CASE(a_session_has_eight_digits_for_a_name) {
+  BOOST_TEST(short_name({0x00, 0x9f, 0xab, 0x10, 0xff}) == "009fab10");
+}
+
 BOOST_AUTO_TEST_SUITE_END()
