@@ -44,10 +44,21 @@ void reloading::on_timer(protocol::time_point now) {
   given_.tell({part_name, "silent", {}, since_});
 }
 
-std::optional<merged_tunnels>
+namespace {
+
+/// They are one tunnel to a user: by their name, or by where they listen.
+bool is_successor(const tunnel_config& after, const tunnel_config& before) {
+  return after.name == before.name ||
+         (after.local_udp == before.local_udp && after.local_port == before.local_port);
+}
+
+} // namespace
+
+expected<merged_tunnels, std::vector<std::string>>
 merge(const std::vector<process_tunnel>& before, const std::vector<tunnel_ptr>& wanted,
       const std::function<sys::result<tunnel_sockets>(const tunnel_config&)>& listen) {
   merged_tunnels out;
+  std::vector<std::string> problems;
   std::vector<const process_tunnel*> gone;
   for (const auto& old : before) {
     const bool stays = std::any_of(wanted.begin(), wanted.end(),
@@ -76,11 +87,19 @@ merge(const std::vector<process_tunnel>& before, const std::vector<tunnel_ptr>& 
     } else if (listen) {
       auto sockets = listen(*tunnel);
       if (!sockets) {
-        log_error(label(*tunnel), "cannot listen on ", tunnel->local_udp, ": ", sockets.error());
-        return std::nullopt;
+        problems.push_back(label(*tunnel) + "cannot listen on " + tunnel->local_udp.to_string() +
+                           ": " + sockets.error().to_string());
+        continue;
       }
       added.listeners = std::move(*sockets);
     }
+  }
+  if (!problems.empty()) return unexpected{std::move(problems)};
+  for (const auto& tunnel : out.started) {
+    const auto was = std::find_if(gone.begin(), gone.end(), [&](const auto* old) {
+      return is_successor(*tunnel, *old->settings);
+    });
+    if (was != gone.end()) out.changed.push_back({(*was)->settings, tunnel});
   }
   return out;
 }

@@ -2,6 +2,7 @@
 
 #include "actors/messages/status.hpp"
 #include "actors/root/host.hpp"
+#include "protocol/expected.hpp"
 #include "protocol/time.hpp"
 
 #include <caf/allowed_unsafe_message_type.hpp>
@@ -57,15 +58,20 @@ private:
 
 /// The tunnels after a reload, and the differences from before.
 struct merged_tunnels {
+  /// One that ended takes up again with other settings.
+  struct change {
+    tunnel_ptr before, after;
+  };
   std::vector<process_tunnel> now;
-  std::vector<tunnel_ptr> started, ended;
+  std::vector<tunnel_ptr> started, ended; ///< those that change are in both
+  std::vector<change> changed;
 };
 
 /// Merges the wanted tunnels with the present ones: a tunnel equal to a present one keeps its
 /// object and sockets (docs/adr/0007).
 /// listen: opens the sockets of new tunnels; may be null
-/// Errors: none: a socket cannot be opened, which is logged; change nothing
-std::optional<merged_tunnels>
+/// Errors: a line for each socket that cannot be opened; change nothing
+expected<merged_tunnels, std::vector<std::string>>
 merge(const std::vector<process_tunnel>& before, const std::vector<tunnel_ptr>& wanted,
       const std::function<sys::result<tunnel_sockets>(const tunnel_config&)>& listen);
 

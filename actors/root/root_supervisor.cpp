@@ -295,15 +295,15 @@ void root_supervisor_state::reloaded(const reload_result& found) {
 }
 
 void root_supervisor_state::take_over(const reload_result& found) {
-  for (const auto& problem : found.problems)
-    log_error(problem);
-  auto merged = found.problems.empty() ? merge(tunnels, found.tunnels, outside->listen)
-                                       : std::optional<merged_tunnels>{};
+  expected<merged_tunnels, std::vector<std::string>> merged = unexpected{found.problems};
+  if (found.problems.empty()) merged = merge(tunnels, found.tunnels, outside->listen);
   if (!merged) {
     std::string why = "the configuration stays as it was";
-    log_error(why);
-    for (const auto& problem : found.problems)
+    for (const auto& problem : merged.error()) {
+      log_error(problem);
       why += "; " + problem;
+    }
+    log_error("the configuration stays as it was");
     reader->answer(false, why);
     return ready.reload_ends();
   }
@@ -322,9 +322,13 @@ void root_supervisor_state::take_over(const reload_result& found) {
     log_info(label(*tunnel), "starts");
     addresses->add(tunnel);
   }
-  const auto summary = "tunnels that started: " + std::to_string(merged->started.size()) +
-                       ", that ended: " + std::to_string(merged->ended.size()) +
-                       ", that go on: " + std::to_string(tunnels.size() - merged->started.size());
+  auto summary = "tunnels that started: " + std::to_string(merged->started.size()) +
+                 ", that ended: " + std::to_string(merged->ended.size()) +
+                 ", that go on: " + std::to_string(tunnels.size() - merged->started.size());
+  for (const auto& [before, after] : merged->changed) {
+    const auto options = changed_options(*before, *after);
+    if (!options.empty()) summary += "; " + label(*after) + "changed: " + options;
+  }
   log_info("configuration read again; ", summary);
   reader->answer(true, waits.empty() ? summary : summary + "; " + waits);
   if (merged->started.empty() && merged->ended.empty()) return ready.reload_ends();

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <utility>
 
 namespace tonel::actors {
 
@@ -37,6 +38,18 @@ bool same(const tunnel_config& a, const tunnel_config& b) {
          std::all_of(std::begin(tunnel_rows), std::end(tunnel_rows), [&](const tunnel_row& row) {
            return std::visit(comparison{a, b}, row.member);
          });
+}
+
+std::string changed_options(const tunnel_config& before, const tunnel_config& after) {
+  std::string out;
+  bool cipher = false; // has two rows
+  for (const auto& row : tunnel_rows) {
+    if (std::visit(comparison{before, after}, row.member)) continue;
+    using cipher_member = std::shared_ptr<const protocol::xor_cipher> tunnel_config::*;
+    if (std::get_if<cipher_member>(&row.member) != nullptr && std::exchange(cipher, true)) continue;
+    out += (out.empty() ? "" : ", ") + std::string{row.option.name};
+  }
+  return out;
 }
 
 } // namespace tonel::actors

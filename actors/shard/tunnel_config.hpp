@@ -176,6 +176,9 @@ inline constexpr tunnel_row tunnel_rows[] = {
 /// Whether two tunnels are equal for a reload: in name and in every row.
 bool same(const tunnel_config& a, const tunnel_config& b);
 
+/// The options that they differ in, joined by commas; empty: none.
+std::string changed_options(const tunnel_config& before, const tunnel_config& after);
+
 /// A running tunnel. Its settings never change, and their address identifies it: a reload replaces
 /// the tunnels that it changes.
 using tunnel_ptr = std::shared_ptr<const tunnel_config>;

@@ -12,7 +12,7 @@ import harness
 from apps import Upstream, ask, ask_once
 from harness import case
 from packets import FIN, RST, Capture
-from processes import Process, Tonel, binary, wait_until
+from processes import Process, Tonel, binary, tonelctl, wait_until
 from topology import Topology
 
 
@@ -247,6 +247,34 @@ def removal():
             assert "started: 1, that ended: 1" in said, said
             ask(second, b"once more", 10)
             ask_once(first, b"one, untouched")
+
+
+@case("tonelctl reload says what changed, what waits for a restart, and every reason why nothing did")
+def told():
+    files = Files()
+    sock = ("--socket", "/run/tonel/tonelc-tunc.sock")
+    with Topology() as top:
+        one, two = tunnel(top, 0), tunnel(top, 1)
+        files.write({"one": one[0], "two": two[0]}, {"one": one[1], "two": two[1]})
+        with started(top, files) as (tonelc, _):
+            files.write({"": ["mtu = 1400"], "one": one[0],
+                         "two": two[0] + ["idle-timeout = 60", "tcp-connections = 2"]}, None)
+            said = tonelctl(top.client, "reload", *sock)
+            assert "tunnel two: changed: idle-timeout, tcp-connections" in said, said
+            assert "that go on: 1" in said and "only a restart brings it into effect: mtu" in said, said
+            # Bad files, and addresses that others have.
+            files.write({"": ["mtu = 5", "nonsense = 1"], "one": one[0]}, None)
+            said = tonelctl(top.client, "reload", *sock, expect=1)
+            assert "client.conf:1: mtu 5" in said and "client.conf:2: nonsense" in said, said
+            taken = [top.client.udp("127.0.0.1", 6000 + n) for n in (2, 3)]
+            files.write({"one": one[0], "third": tunnel(top, 2)[0], "fourth": tunnel(top, 3)[0]}, None)
+            said = tonelctl(top.client, "reload", *sock, expect=1)
+            for name, port in (("third", 6002), ("fourth", 6003)):
+                assert f"tunnel {name}: cannot listen on 127.0.0.1:{port}: " in said, said
+            for each in taken:
+                each.close()
+            assert "tunnels that started: 2, that ended: 1" in tonelctl(top.client, "reload", *sock)
+            assert tonelc.alive()
 
 
 @case("with --auto-rule a reload takes the rules along")

@@ -314,7 +314,7 @@ int run_command(const ctl_command& command) {
   case task::counters:
     if (command.watch) return watch_counters(command);
     return show(command, ask_all(command, question("counters"), false), counters_table);
-  case task::reload: return command_one(command, question("reload"), "reloaded");
+  case task::reload: return command_one(command, question("reload"), nullptr);
   case task::close:
     return command_one(command, question("close", {{"session", command.session}}),
                        ("session " + std::to_string(command.session) + " is being closed").c_str());

@@ -233,4 +233,47 @@ BOOST_AUTO_TEST_CASE(what_only_a_restart_changes_is_named) {
   BOOST_TEST(log.matching("restart brings it into effect: mtu, tun-queues") == 1u);
 }
 
+BOOST_AUTO_TEST_CASE(a_reload_says_which_options_of_which_tunnel_have_changed) {
+  two_tunnels t;
+  const log_tail log;
+  const auto other = changed(t.client_second, [](tunnel_config& c) {
+    c.idle_timeout = 30s;
+    c.cipher = std::make_shared<const protocol::xor_cipher>("key");
+  });
+  t.w.client().reload({{again(t.client_first), other}, {}, ""});
+  t.w.run();
+  BOOST_TEST(log.matching("that go on: 1; tunnel second: changed: idle-timeout, encryption") == 1u);
+}
+
+BOOST_AUTO_TEST_CASE(every_option_of_a_tunnel_is_named_where_it_changes) {
+  const tunnel_config one;
+  auto other = one;
+  BOOST_TEST(changed_options(one, other).empty());
+  other.local_port = 1;
+  other.remote.host = "a";
+  other.accept_legacy = true;
+  other.streams = 2;
+  other.deadline = 1s;
+  other.wire = wire_choice::native;
+  BOOST_TEST(changed_options(one, other) ==
+             "local, remote, wire, tcp-connections, accept, deadline");
+}
+
+BOOST_AUTO_TEST_CASE(all_that_keeps_a_reload_from_working_is_said) {
+  two_tunnels t;
+  const log_tail log;
+  t.w.client().listen_fails = true;
+  const auto at_port = [&](const char* name, std::uint16_t port) {
+    return changed(t.client_first, [&](tunnel_config& c) {
+      c.name = name;
+      c.local_udp.port = port;
+    });
+  };
+  t.w.client().reload({{again(t.client_first), at_port("third", 3), at_port("fourth", 4)}, {}, ""});
+  t.w.run();
+  BOOST_TEST(log.matching("tunnel third: cannot listen on ") == 1u);
+  BOOST_TEST(log.matching("tunnel fourth: cannot listen on ") == 1u);
+  BOOST_TEST(log.matching("the configuration stays as it was") == 1u);
+}
+
 BOOST_AUTO_TEST_SUITE_END()

@@ -230,7 +230,10 @@ BOOST_AUTO_TEST_CASE(what_is_equal_stays_and_what_takes_an_address_takes_its_soc
   const auto refused = [](const tunnel_config&) -> sys::result<tunnel_sockets> {
     return unexpected{sys::os_error{EADDRINUSE, "bind", "memory"}};
   };
-  BOOST_TEST(!merge(before, {added}, refused).has_value());
+  const auto failed = merge(before, {added, renamed}, refused);
+  BOOST_TEST_REQUIRE(!failed.has_value());
+  BOOST_TEST(failed.error().size() == 1u); // renamed takes over the sockets of another
+  BOOST_TEST(failed.error().front().find("cannot listen on ") != std::string::npos);
 }
 
 BOOST_AUTO_TEST_CASE(tunnels_change_when_the_rules_were_tried_or_after_2_s) {
