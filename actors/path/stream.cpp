@@ -3,6 +3,7 @@
 #include "actors/messages/stream_orders.hpp"
 #include "actors/path/runs.hpp"
 #include "actors/runtime/behavior_of.hpp"
+#include "protocol/run.hpp"
 #include "protocol/wire.hpp"
 
 #include <caf/exit_reason.hpp>
@@ -244,6 +245,7 @@ void stream_state::on(app_to_wire& batch) {
               }
               segment.count = static_cast<std::uint32_t>(out.chunks.size()) - first;
               segment.header = machine().data_header(segment.length, admitted, false, now);
+              given.used->into.add(admitted, segment.length);
               out.segments.push_back(segment);
             });
   // PSH on the last segment of a wake-up only: on each it would keep GRO from merging.
@@ -321,6 +323,9 @@ void stream_state::finish() {
     if (sink) {
       const bool several = in.size() > 1 || in.front().length > in.front().datagram_size;
       note_use(&session_use::got, several ? 2 : 1);
+      for (const auto& chunk : in)
+        given.used->out_of.add(protocol::datagrams_in(chunk.length, chunk.datagram_size),
+                               chunk.length);
       wire_to_app batch{given.of_client ? given.of_client->path : sys::datagram_path{},
                         std::exchange(in, {})};
       sink.put(*self, batch);

@@ -1,5 +1,6 @@
 #include "actors/path/tun_queue.hpp"
 
+#include "actors/path/segment_text.hpp"
 #include "actors/runtime/behavior_of.hpp"
 #include "actors/runtime/log.hpp"
 #include "protocol/run.hpp"
@@ -100,6 +101,7 @@ void tun_queue_state::read() {
     where->gate.pause(*watch);
   }
   read_datagrams = 0;
+  traces = log_enabled(log_level::trace);
   for (auto& packet : packets)
     take(packet);
   depth.found(std::max(packets.size(), read_datagrams));
@@ -137,6 +139,7 @@ void tun_queue_state::sort(const protocol::packet_repr& parsed, sys::chunk&& pac
       pass_on(*icmp, packet);
     return;
   }
+  if (traces) log_trace("in  ", segment_text(*segment));
   const auto segments = protocol::datagrams_in(segment->payload_length, segment->datagram_size);
   stats.add(counter::tun_segments_in, segments);
   self->loop().found(segments);
@@ -383,6 +386,9 @@ void tun_queue_state::write(to_device& batch) {
     r->rcv_nxt = last.header.ack;
     r->written = true;
   }
+  if (log_enabled(log_level::trace))
+    for (const auto& segment : batch.segments)
+      log_trace("out ", segment_text(segment.header, segment.length));
   const auto tally = where->tun.write(batch.segments, batch.chunks);
   where->stats.add(counter::tun_segments_out, tally.written);
   if (tally.dropped != 0) where->stats.add(counter::tun_write_dropped, tally.dropped);

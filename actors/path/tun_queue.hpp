@@ -106,6 +106,7 @@ private:
   bool told_fragments = false;
   read_depth depth;
   std::size_t read_datagrams = 0; ///< read in this pass
+  bool traces = false;            ///< segments of this wake-up are logged
   std::vector<route*> touched;
   protocol::four_tuple last_tuple;
   route* last_route = nullptr;

@@ -273,7 +273,7 @@ caf::actor shard_supervisor_state::make_session(const adopt_stream& request,
                              where->health_of(request.tunnel)};
   if (native != nullptr) {
     start.proof.emplace(native->hello);
-    start.id = protocol::short_name(native->hello.session);
+    start.id = native->hello.session;
   }
   auto session = self->spawn<caf::monitored>(server_session, start);
   order->add(session.id(), source_of(source), start.use, self->now());

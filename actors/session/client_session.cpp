@@ -38,6 +38,7 @@ const char* program_of(p::profile wire) {
 
 template <class Call> void client_session_state::step(const Call& call) {
   run(call(*machine, self->now()));
+  if (debug_enabled()) log_standing(title(), stood, machine->state());
   self->arm(machine->deadline());
 }
 
@@ -50,7 +51,7 @@ caf::behavior client_session(pinned<client_session_state>* self,
   };
   static const auto of_all = behavior_of<client_session_actor, own<timer_event>>(
       [](const p::stream_report& report) {
-        step([&](auto& machine, auto now) { return machine.on_report(report, now); });
+        state_of_handler<client_session_state>().on_report(report);
       },
       [](timer_event) { step([](auto& machine, auto now) { return machine.on_timer(now); }); },
       [](stream_wanted) { step([](auto& machine, auto now) { return machine.want(now); }); },
@@ -88,6 +89,11 @@ void client_session_state::start(const client_session_start& s) {
   step([&](auto& session, auto now) { return session.start(given.remote, now); });
 }
 
+void client_session_state::on_report(const p::stream_report& report) {
+  if (debug_enabled()) log_report(title(), report);
+  step([&](auto& session, auto now) { return session.on_report(report, now); });
+}
+
 void client_session_state::on_down(const caf::down_msg& down) {
   const auto found = std::find_if(streams.begin(), streams.end(),
                                   [&](const child& c) { return c.id == down.source.id(); });
@@ -121,12 +127,16 @@ void client_session_state::run(const p::client_effects& effects) {
         overloaded{
             [&](const p::open_stream& how) { open(how); },
             [&](const p::tell_stream& order) {
-              if (const auto* to = find(order.stream)) send_order(self, to->stream, order.what);
+              const auto* to = find(order.stream);
+              if (to == nullptr) return;
+              if (order.what == p::stream_order::supersede) rotated(*to);
+              send_order(self, to->stream, order.what);
             },
             [&](const p::announce_streams& now) { announce(now); },
             [&](const p::count_refused&) { given.where->stats.add(counter::session_refused); },
             [&](const p::session_remark& what) { log(what); },
-            [&](const p::retire_session&) {
+            [&](const p::retire_session& end) {
+              closed(p::to_string(end.why));
               self->send(as<udp_listener_actor>(given.listener),
                          session_changed{given.path, caf::actor{}, self->id()});
             },
@@ -136,7 +146,10 @@ void client_session_state::run(const p::client_effects& effects) {
             },
             [&](const p::opening_worked&) { opened(); },
             [&](const p::reply_came&) { given.health->replied(*given.tunnel, self->now()); },
-            [&](const p::session_failed&) { self->quit(make_error(ec::restart_limit)); },
+            [&](const p::session_failed&) {
+              closed("by a fault of this program");
+              self->quit(make_error(ec::restart_limit));
+            },
             [&](const p::session_finished&) { self->quit(); },
         },
         e);
@@ -172,7 +185,24 @@ void client_session_state::open(const p::open_stream& how) {
   streams.push_back({how.stream, as<stream_actor>(spawned), spawned.id(), config.tuple});
 }
 
+void client_session_state::rotated(const child& before) {
+  // Of those in use the youngest is the one that has come.
+  const child* after = nullptr;
+  for (const auto& s : machine->streams()) {
+    const auto* of = s.is == p::standing::opening ? nullptr : find(s.stream);
+    if (of != nullptr && (!after || of->number > after->number)) after = of;
+  }
+  if (life_told && after != nullptr)
+    log_rotated(*given.where, title(), before.tuple.local.port, after->tuple.local.port);
+}
+
 void client_session_state::opened() {
+  const auto in_use = machine->streams();
+  const auto* of = in_use.empty() ? nullptr : find(in_use.front().stream);
+  if (of != nullptr && !std::exchange(opening_told, true)) {
+    legacy = in_use.front().wire != p::profile::native;
+    life_told = log_opened(*given.where, title(), in_use.front().wire, of->tuple.remote);
+  }
   if (given.health->opened(*given.tunnel, self->now()))
     self->send(as<shard_supervisor_actor>(given.supervisor), remote_answers{given.tunnel, true});
 }
@@ -210,12 +240,12 @@ void client_session_state::log(const p::session_remark& what) const {
   }
 }
 
-/// Only the native dialect has ids.
-std::string client_session_state::name_of_session() const {
-  const auto streams_now = machine->streams();
-  const bool older = std::any_of(streams_now.begin(), streams_now.end(),
-                                 [](const auto& s) { return s.wire != p::profile::native; });
-  return older ? std::string{} : p::short_name(machine->id());
+void client_session_state::closed(const char* why) {
+  if (std::exchange(life_told, false)) log_closed(title(), why, *given.use, self->now() - born);
+}
+
+session_title client_session_state::title() const {
+  return {*given.tunnel, legacy ? p::session_id{} : machine->id(), given.path.peer};
 }
 
 void client_session_state::tell_status(const ask_status& question) const {
@@ -223,7 +253,7 @@ void client_session_state::tell_status(const ask_status& question) const {
   session_status answer;
   answer.question = question.question;
   answer.session = self->id();
-  answer.id = name_of_session();
+  if (const auto id = title().id; id != p::session_id{}) answer.id = p::short_name(id);
   answer.shard = given.where->index;
   answer.tunnel = given.tunnel->name;
   answer.peer = given.path.peer;

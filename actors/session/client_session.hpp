@@ -2,6 +2,7 @@
 
 #include "actors/messages/interfaces.hpp"
 #include "actors/runtime/reactor_actor.hpp"
+#include "actors/session/life_events.hpp"
 #include "actors/shard/leave_order.hpp"
 #include "actors/shard/shard.hpp"
 #include "protocol/session/client_session.hpp"
@@ -45,6 +46,7 @@ struct client_session_state : private protocol::client_resources {
   void start(const client_session_start& s);
   /// Makes `call(machine, now)`, runs the effects that it returns and arms the timer.
   template <class Call> void step(const Call& call);
+  void on_report(const protocol::stream_report& report);
   void on_down(const caf::down_msg& down);
   void tell_status(const ask_status& question) const;
 
@@ -74,13 +76,19 @@ private:
   void open(const protocol::open_stream& how);
   void announce(const protocol::announce_streams& now);
   void opened();
-  std::string name_of_session() const;
+  void rotated(const child& before);
+  session_title title() const;
+  void closed(const char* why);
   void log(const protocol::session_remark& what) const;
 
   pinned<client_session_state>* self;
   client_session_start given;
   std::optional<protocol::client_session> machine; ///< empty until start()
   std::vector<child> streams;
+  bool opening_told = false; ///< that it opened was logged, or too many did
+  bool legacy = false;       ///< it was opened in such a dialect
+  bool life_told = false;    ///< it was logged
+  protocol::standing stood = protocol::standing::opening; ///< when that was logged last
   protocol::time_point born{};
 };
 

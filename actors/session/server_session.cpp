@@ -20,6 +20,7 @@ namespace p = protocol;
 
 template <class Call> void server_session_state::step(const Call& call, adopt_stream* request) {
   run(call(*machine, self->now()), request);
+  if (debug_enabled()) log_standing(title(), stood, machine->state());
   self->arm(machine->deadline());
 }
 
@@ -32,9 +33,7 @@ caf::behavior server_session(pinned<server_session_state>* self,
   };
   static const auto of_all = behavior_of<server_session_actor, own<timer_event>>(
       [](adopt_stream& request) { state().adopt(request); },
-      [](const p::stream_report& report) {
-        state().step([&](auto& machine, auto now) { return machine.on_report(report, now); });
-      },
+      [](const p::stream_report& report) { state().on_report(report); },
       [](timer_event) {
         state().step([](auto& machine, auto now) { return machine.on_timer(now); });
       },
@@ -80,6 +79,11 @@ void server_session_state::adopt(adopt_stream& request) {
       request.accepted);
 }
 
+void server_session_state::on_report(const p::stream_report& report) {
+  if (debug_enabled()) log_report(title(), report);
+  step([&](auto& session, auto now) { return session.on_report(report, now); });
+}
+
 void server_session_state::on_down(const caf::down_msg& down) {
   if (endpoint && endpoint.id() == down.source.id())
     return step([](auto& session, auto now) { return session.on_upstream_gone(now); });
@@ -114,14 +118,20 @@ void server_session_state::run(const p::server_effects& effects, adopt_stream* r
                    [&](const p::announce_streams& now) { announce(now); },
                    [&](const p::open_upstream&) { open_upstreams(); },
                    [&](const p::release_upstream&) { release_upstreams(); },
-                   [&](const p::retire_session&) { group.reset(); },
+                   [&](const p::retire_session& end) {
+                     closed(p::to_string(end.why));
+                     group.reset();
+                   },
                    [&](const p::count_refused&) { where->stats.add(counter::session_refused); },
                    [&](const p::count_drop& d) { where->stats.add(d.reason, d.datagrams); },
                    [&](const p::session_remark& what) { log(what); },
                    [&](const p::opening_failed& failure) {
                      health->remark(*tunnel, failure.what, self->now());
                    },
-                   [&](const p::session_failed&) { self->quit(make_error(ec::restart_limit)); },
+                   [&](const p::session_failed&) {
+                     closed("by a fault of this program");
+                     self->quit(make_error(ec::restart_limit));
+                   },
                    [&](const p::session_finished&) { self->quit(); },
                },
                e);
@@ -170,15 +180,30 @@ void server_session_state::give(p::stream_number number, adopt_stream& request) 
 }
 
 void server_session_state::open_upstreams() {
-  if (sockets.empty()) sockets = where->open_upstreams(*tunnel, upstream);
+  const bool again = !sockets.empty(); // what served them has failed
+  if (!again) sockets = where->open_upstreams(*tunnel, upstream);
   if (sockets.empty()) {
     where->stats.add(counter::session_refused);
     return self->quit(); // the streams notice its end and reset themselves
   }
-  endpoint = self->spawn<caf::monitored>(udp_endpoint,
-                                         udp_endpoint_start{where, sockets, tunnel, health});
+  endpoint =
+      self->spawn<caf::monitored>(udp_endpoint, udp_endpoint_start{where, sockets, tunnel, health});
   for (const auto& c : streams)
     self->send(c.stream, sink_changed{endpoint});
+  const auto in_use = machine->streams();
+  if (!again && !in_use.empty())
+    life_told = log_opened(*where, title(), in_use.front().wire, upstream, upstream_ports());
+}
+
+void server_session_state::closed(const char* why) {
+  if (std::exchange(life_told, false)) log_closed(title(), why, *use, self->now() - born);
+}
+
+std::vector<std::uint16_t> server_session_state::upstream_ports() const {
+  std::vector<std::uint16_t> out;
+  for (const auto& socket : sockets)
+    out.push_back(socket->local_port());
+  return out;
 }
 
 void server_session_state::release_upstreams() {
@@ -212,14 +237,13 @@ void server_session_state::tell_status(const ask_status& question) const {
   session_status answer;
   answer.question = question.question;
   answer.session = self->id();
-  answer.id = id;
+  if (id != p::session_id{}) answer.id = p::short_name(id);
   answer.shard = where->index;
   answer.tunnel = tunnel->name;
   answer.peer = machine->peer();
   answer.state = p::to_string(machine->state());
   answer.age = now - born;
-  for (const auto& socket : sockets)
-    answer.upstream_ports.push_back(socket->local_port());
+  answer.upstream_ports = upstream_ports();
   for (const auto& s : machine->streams())
     answer.streams.push_back(
         {*machine->tuple_of(s.stream), p::to_string(s.is), s.wire, now - s.since});

@@ -2,6 +2,7 @@
 
 #include "actors/messages/interfaces.hpp"
 #include "actors/runtime/reactor_actor.hpp"
+#include "actors/session/life_events.hpp"
 #include "actors/shard/leave_order.hpp"
 #include "actors/shard/shard.hpp"
 #include "protocol/session/server_session.hpp"
@@ -31,7 +32,7 @@ struct server_session_start {
   std::optional<protocol::session_proof> proof = {}; ///< native client: checks its hellos
   std::shared_ptr<session_use> use;
   std::shared_ptr<tunnel_health> health = nullptr; ///< the tunnel's
-  std::string id = {}; ///< in short; empty: of a legacy client, which has none
+  protocol::session_id id = {};                    ///< zeros: of a legacy client, which has none
 };
 
 /// The actor of one session at the server: the shell around a protocol::server_session, whose
@@ -49,6 +50,7 @@ struct server_session_state {
   ~server_session_state();
   void start(const server_session_start& s);
   void adopt(adopt_stream& request);
+  void on_report(const protocol::stream_report& report);
   /// Makes `call(machine, now)`, runs the effects that it returns and arms the timer.
   /// request: the stream to adopt, where `call` is adopt()
   template <class Call> void step(const Call& call, adopt_stream* request = nullptr);
@@ -67,6 +69,9 @@ private:
   void admit(const protocol::admit_stream& how, adopt_stream& request);
   void give(protocol::stream_number number, adopt_stream& request);
   void open_upstreams();
+  std::vector<std::uint16_t> upstream_ports() const;
+  session_title title() const { return {*tunnel, id, machine->peer()}; }
+  void closed(const char* why);
   void release_upstreams();
   void announce(const protocol::announce_streams& now);
   void log(const protocol::session_remark& what) const;
@@ -84,11 +89,13 @@ private:
   group_registry::lease group;
   std::shared_ptr<session_use> use; ///< written by all streams of the session
   std::shared_ptr<tunnel_health> health;
-  std::string id; ///< in short; empty: of a legacy client
+  protocol::session_id id{}; ///< zeros: of a legacy client
   caf::actor endpoint;
   std::optional<protocol::server_session> machine; ///< empty until start()
   boost::container::small_vector<child, 1> streams;
   protocol::time_point born{};
+  bool life_told = false;                                 ///< that it opened was logged
+  protocol::standing stood = protocol::standing::opening; ///< when that was logged last
 };
 
 } // namespace tonel::actors

@@ -21,11 +21,20 @@ namespace tonel::actors {
 /// The use of a session so far; written by its streams.
 /// Thread: the shard's
 struct session_use {
+  /// Datagrams and their octets.
+  struct volume {
+    std::uint64_t datagrams = 0, octets = 0;
+    void add(std::uint64_t more, std::uint64_t bytes) noexcept {
+      datagrams += more;
+      octets += bytes;
+    }
+  };
   using list = std::vector<std::uint64_t>;
 
   protocol::time_point last{}; ///< time of the last datagram
   std::uint8_t sent = 0;       ///< datagrams into the tunnel; 2: two or more
   std::uint8_t got = 0;        ///< datagrams out of it; 2: two or more
+  volume into, out_of;         ///< all of them, each way
   std::uint64_t session = 0;
   std::shared_ptr<list> answered; ///< takes `session` once datagrams have passed both ways
 

@@ -13,6 +13,8 @@ namespace {
 constexpr std::uint32_t max_challenges = 1'000; // a second
 // A server that is slow under load must not get every client's SYN two or four times.
 constexpr std::uint32_t max_rivals = 200; // a second
+// Thousands of sessions may come and go in a second; the log has its own bound behind this.
+constexpr std::uint32_t max_life_lines = 20; // a second
 // Ending a session takes some 25 us of processor time at each end, and its FIN shares a queue with
 // datagrams of others: if thousands fall silent together, that is an eighth of the time. With the
 // ticks of timers it is 50 sessions every 10 ms.
@@ -72,7 +74,7 @@ shard::shard(std::size_t number, const process_context& context, reactor& r, sys
     : index(number), process(context), loop(r), pool(p), slabs(p), tun(device), gate(r),
       ports(number, context.shards), streams(stream_bounds(), *context.stream_sources),
       challenges(max_challenges, own_seed(context, number)), rivals(max_rivals),
-      endings(ending_interval), cookie(context.cookie_secret) {
+      endings(ending_interval), life_lines(max_life_lines), cookie(context.cookie_secret) {
   pool.on_available([this] { gate.resume(); });
   loop.set_coalescing(context.settings.coalesce);
   loop.set_between_passes([this] { pool.collect(); });

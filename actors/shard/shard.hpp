@@ -127,6 +127,7 @@ struct shard {
   protocol::random_rate_limit challenges; ///< challenge ACKs of all streams (RFC 5961 §7)
   protocol::rate_limit rivals;            ///< client: attempts beside an unanswered one
   protocol::turns endings;                ///< spreads the ends of idle sessions
+  protocol::rate_limit life_lines;        ///< lines of the log on sessions that come and go
   protocol::syn_cookie cookie;            ///< server: the same as in the acceptors of all queues
 
   /// Counts a dropped packet of the TUN, with n datagrams.

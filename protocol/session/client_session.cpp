@@ -302,7 +302,7 @@ void client_session::on_ended(slot& s, const stream_report& report) {
     // The FIN of the last stream closes the session.
     if (std::none_of(slots_.begin(), slots_.end(),
                      [](const slot& each) { return bool{each.current}; })) {
-      end(false);
+      end(false, session_end::closed_by_peer);
       return;
     }
     if (!s.current && !s.next) {
@@ -355,7 +355,7 @@ void client_session::aging(slot& s, stream_number stream) {
   if (s.current.stream != stream || closing_) return;
   // New streams do not know how long the session has been idle; without this it would never end.
   if (now_ - from_.last_datagram() >= config_.idle_timeout)
-    end(false);
+    end(false, session_end::idle);
   else if (!s.next && !s.wanted)
     open(s);
 }
@@ -372,7 +372,7 @@ void client_session::give_up(slot& s) {
     return;
   }
   // Nothing at the server remembers this session: the next datagram starts anew.
-  if (!proven_) return end(false);
+  if (!proven_) return end(false, session_end::streamless);
   dark_since_.reset();
   judged_at_.reset();
   // Announces no streams once more, so that the next datagram asks again.
@@ -463,8 +463,9 @@ client_effects client_session::on_timer(time_point now) {
   }
   if (judged_at_ && *judged_at_ <= now_) on_opening_time();
   if (reply_at_ && *reply_at_ <= now_) on_reply_time();
-  if (streamless_since_ && now_ - *streamless_since_ >= config_.idle_timeout) end(false);
-  if (rests_until_ && now_ >= *rests_until_) end(false);
+  if (streamless_since_ && now_ - *streamless_since_ >= config_.idle_timeout)
+    end(false, session_end::streamless);
+  if (rests_until_ && now_ >= *rests_until_) end(false, session_end::path_ends_tcp);
   if (close_at_ && now_ >= *close_at_) {
     close_at_.reset();
     // A session that lost its stream meanwhile opens another, or ends when it has been streamless
@@ -474,7 +475,7 @@ client_effects client_session::on_timer(time_point now) {
       if (now_ - last < config_.idle_timeout)
         close_at_ = last + config_.idle_timeout;
       else
-        end(false);
+        end(false, session_end::idle);
     }
   }
   return done();
@@ -482,12 +483,12 @@ client_effects client_session::on_timer(time_point now) {
 
 client_effects client_session::close(bool at_exit, time_point now) {
   now_ = now;
-  end(at_exit);
+  end(at_exit, session_end::asked);
   return done();
 }
 
-void client_session::end(bool at_exit) {
-  if (!std::exchange(closing_, true)) out_.emplace_back(retire_session{});
+void client_session::end(bool at_exit, session_end why) {
+  if (!std::exchange(closing_, true)) out_.emplace_back(retire_session{why});
   for (auto& s : slots_) {
     s.wanted = false;
     s.retry_at.reset();
@@ -553,7 +554,7 @@ void client_session::end_in_turn() {
   if (turn > now_)
     close_at_ = turn;
   else
-    end(false);
+    end(false, session_end::idle);
 }
 
 bool client_session::has_stream() const {

@@ -171,7 +171,7 @@ private:
   void on_ended(slot& s, const stream_report& report);
   void announce();
   void give_up(slot& s);
-  void end(bool at_exit);
+  void end(bool at_exit, session_end why);
   bool is_open() const; ///< some stream is open
   bool is_idle() const; ///< every open stream is idle
   void end_in_turn();

@@ -164,7 +164,7 @@ void server_session::end_in_turn(time_point now, server_effects& out) {
   if (turn > now)
     wake_at_ = turn;
   else
-    end(false, out);
+    end(false, session_end::idle, out);
 }
 
 server_session::member* server_session::current_at(std::size_t index) noexcept {
@@ -190,7 +190,7 @@ server_effects server_session::on_report(const stream_report& report, time_point
     found->current = false;
     announce(out);
     if (report.why == end_reason::closed_by_peer && !has_current())
-      end(false, out);
+      end(false, session_end::closed_by_peer, out);
     else
       note_streamless(now, out);
     break;
@@ -262,7 +262,7 @@ void server_session::note_streamless(time_point now, server_effects& out) {
     if (is_idle()) end_in_turn(now, out);
     return;
   }
-  if (legacy_) return end(false, out);
+  if (legacy_) return end(false, session_end::closed_by_peer, out);
   streamless_ = true;
   wake_at_ = now + idle_timeout_;
 }
@@ -271,7 +271,8 @@ server_effects server_session::on_timer(time_point now) {
   server_effects out;
   if (now < wake_at_) return out;
   wake_at_ = time_point::max();
-  if (streamless_ || is_idle()) end(false, out);
+  if (streamless_ || is_idle())
+    end(false, streamless_ ? session_end::streamless : session_end::idle, out);
   return out;
 }
 
@@ -284,7 +285,7 @@ server_effects server_session::probe() {
 
 server_effects server_session::close(bool at_exit) {
   server_effects out;
-  end(at_exit, out);
+  end(at_exit, session_end::asked, out);
   return out;
 }
 
@@ -293,13 +294,13 @@ server_effects server_session::displace() {
   if (closing_) return out;
   // By FIN, so that its client does not come back at once; but no stream stays to answer late
   // segments, since that would keep the streams' places.
-  end(true, out);
+  end(true, session_end::asked, out);
   release(out);
   return out;
 }
 
-void server_session::end(bool at_exit, server_effects& out) {
-  if (!std::exchange(closing_, true)) out.emplace_back(retire_session{});
+void server_session::end(bool at_exit, session_end why, server_effects& out) {
+  if (!std::exchange(closing_, true)) out.emplace_back(retire_session{why});
   const auto how = at_exit ? stream_order::close_at_exit : stream_order::close;
   for (const auto& m : streams_) // at exit also streams that drain or wait for late segments
     if (m.current || at_exit) out.emplace_back(tell_stream{m.stream, how});

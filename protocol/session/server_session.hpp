@@ -107,7 +107,7 @@ private:
   member* current_at(std::size_t index) noexcept;
   void note_streamless(time_point now, server_effects& out);
   void announce(server_effects& out) const;
-  void end(bool at_exit, server_effects& out);
+  void end(bool at_exit, session_end why, server_effects& out);
   void release(server_effects& out);
   void finish_if_done(server_effects& out);
 

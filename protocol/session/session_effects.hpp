@@ -94,9 +94,21 @@ struct open_stream {
   std::optional<time_point> ages_at; ///< when to report `aging`
   std::optional<time_point> ends_at; ///< then it is to be reset, if it still is there
 };
+/// Why a session takes nothing new.
+enum class session_end : std::uint8_t {
+  idle,           ///< no datagram for idle_timeout
+  asked,          ///< by close() or displace()
+  closed_by_peer, ///< the last stream was, by FIN
+  streamless,     ///< no stream could be had, or came, for as long
+  path_ends_tcp,  ///< no datagram can pass
+};
+/// For people: "without a connection for too long".
+const char* to_string(session_end why) noexcept;
 /// The session takes nothing new: a further datagram of this application, or a stream that would
 /// join its group, belongs to another session. Given once.
-struct retire_session {};
+struct retire_session {
+  session_end why = session_end::asked;
+};
 
 using client_effect = std::variant<tell_stream, announce_streams, count_refused, session_failed,
                                    session_finished, session_remark, open_stream, retire_session,

@@ -12,6 +12,29 @@ constexpr auto recent_time = std::chrono::seconds{30};
 
 } // namespace
 
+const char* to_string(stream_report::kind what) noexcept {
+  using kind = stream_report::kind;
+  switch (what) {
+  case kind::opened: return "opened";
+  case kind::greeted: return "greeted";
+  case kind::silent: return "silent";
+  case kind::worn: return "worn";
+  case kind::recovered: return "recovered";
+  case kind::idle: return "idle";
+  case kind::active: return "active";
+  case kind::try_new_port: return "try_new_port";
+  case kind::ended: return "ended";
+  case kind::aging: return "aging";
+  case kind::too_large: return "too_large";
+  case kind::legacy: return "legacy";
+  case kind::unscaled: return "unscaled";
+  case kind::strange: return "strange";
+  case kind::undelivered: return "undelivered";
+  case kind::sink_wanted: return "sink_wanted";
+  }
+  return "";
+}
+
 stream_report make_report(stream_report::kind what, stream_number number, const stream& of,
                           time_point now) noexcept {
   stream_report out;

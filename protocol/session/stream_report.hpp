@@ -46,6 +46,9 @@ struct stream_report {
   opening_failure shows;          ///< strange, undelivered: what helps to tell why nothing opens
 };
 
+/// The enumerator's name: "opened".
+const char* to_string(stream_report::kind what) noexcept;
+
 /// A report of this kind, with the stream's number, dialect and use filled in.
 [[nodiscard]] stream_report make_report(stream_report::kind what, stream_number number,
                                         const stream& of, time_point now) noexcept;

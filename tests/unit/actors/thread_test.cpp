@@ -237,10 +237,10 @@ BOOST_AUTO_TEST_CASE(udp_listener_runs_on_its_reactor) {
 
 BOOST_AUTO_TEST_CASE(udp_endpoint_runs_on_its_reactor) {
   threads t{role::server};
-  const auto endpoint = t.spawn(
-      udp_endpoint, udp_endpoint_start{t.where.get(), upstream_sockets{t.socket},
-                                       std::make_shared<const tunnel_config>(),
-                                       std::make_shared<tunnel_health>()});
+  const auto endpoint =
+      t.spawn(udp_endpoint, udp_endpoint_start{t.where.get(), upstream_sockets{t.socket},
+                                               std::make_shared<const tunnel_config>(),
+                                               std::make_shared<tunnel_health>()});
   caf::anon_send(endpoint, one_datagram<wire_to_app>());
   t.socket->ready.set(true);
   t.all_on_loop(t.socket->seen, 2);

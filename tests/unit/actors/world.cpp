@@ -39,13 +39,17 @@ public:
     std::ifstream in{path_};
     return {std::istreambuf_iterator<char>{in}, {}};
   }
+  void set(actors::log_level level) const {
+    actors::log_settings all;
+    all.path = path_;
+    all.level = level;
+    all.limited = false; // every test looks for its own lines
+    BOOST_TEST_REQUIRE(!actors::open_log(all).has_value());
+  }
 
 private:
   log_file() : path_("/tmp/tonel_actors_test." + std::to_string(getpid())) {
-    actors::log_settings all;
-    all.path = path_;
-    all.limited = false; // every test looks for its own lines
-    BOOST_TEST_REQUIRE(!actors::open_log(all).has_value());
+    set(actors::log_level::info);
   }
   ~log_file() { std::remove(path_.c_str()); }
   std::string path_;
@@ -187,6 +191,7 @@ process::open_upstream(const protocol::endpoint& address) {
   BOOST_TEST((address.address == upstream_address.address));
   if (instead_of_upstream) return instead_of_upstream();
   upstreams.push_back(std::make_shared<socket>());
+  upstreams.back()->memory.port = static_cast<std::uint16_t>(40'000 + upstreams.size());
   return std::make_shared<sys::faulty_datagram_socket>(
       upstreams.back(), [this](sys::fault_way way, protocol::byte_view datagrams) {
         if (way == sys::fault_way::out) provoke("endpoint", datagrams);
@@ -550,5 +555,7 @@ std::size_t log_tail::matching(const std::string& part) const {
     return line.find(part) != std::string::npos;
   }));
 }
+
+void log_at(actors::log_level level) { log_file::instance().set(level); }
 
 } // namespace tonel::test

@@ -3,6 +3,7 @@
 #include "actors/root/assembly.hpp"
 #include "actors/root/host.hpp"
 #include "actors/root/reloading.hpp"
+#include "actors/runtime/log.hpp"
 #include "actors/shard/shard.hpp"
 #include "protocol/packet.hpp"
 #include "system/decorators/packet_capture.hpp"
@@ -278,6 +279,9 @@ private:
   std::vector<std::pair<protocol::ip_address, host*>> hosts_;
   std::unique_ptr<process> client_, server_;
 };
+
+/// The level of the log from now on.
+void log_at(actors::log_level level);
 
 /// Keeps the lines logged since it was made.
 class log_tail {
