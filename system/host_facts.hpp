@@ -17,6 +17,7 @@ struct interface_facts {
   std::uint32_t mtu = 0;
   bool up = false;
   bool loopback = false;
+  bool wireguard = false;
   bool default_route = false;    ///< has an IPv4 default route
   int rp_filter = 0;             ///< the value in force: the larger of its own and that of "all"
   std::optional<int> forwarding; ///< of IPv4
@@ -56,6 +57,7 @@ struct host_facts {
 /// What to look at.
 struct host_question {
   std::optional<protocol::endpoint> remote; ///< none: the default route
+  std::uint32_t mark = 0;                   ///< of the packets to the remote; 0: none
   std::uint16_t tcp_port = 0;               ///< whose listeners to find; 0: none
   std::vector<std::string> programs;        ///< paths of programs
 };

@@ -21,6 +21,7 @@
 #include <cerrno>
 #include <charconv>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <system_error>
 
@@ -91,6 +92,12 @@ interface_facts look_at(int socket, const std::string& name, unsigned flags) {
   std::strncpy(request.ifr_name, name.c_str(), sizeof request.ifr_name - 1);
   if (::ioctl(socket, SIOCGIFMTU, &request) == 0)
     out.mtu = static_cast<std::uint32_t>(request.ifr_mtu);
+  std::ifstream kind{"/sys/class/net/" + name + "/uevent"};
+  for (std::string line; std::getline(kind, line);)
+    if (line == "DEVTYPE=wireguard") out.wireguard = true;
+  std::error_code unreadable; // where it runs in user space, it is a TUN device with a socket
+  if (std::filesystem::exists("/var/run/wireguard/" + name + ".sock", unreadable))
+    out.wireguard = true;
   auto entry = name; // in names of sysctls the dots of an interface are slashes
   std::replace(entry.begin(), entry.end(), '.', '/');
   out.rp_filter = std::max(sysctl("net.ipv4.conf.all.rp_filter").value_or(0),
@@ -117,8 +124,8 @@ std::vector<interface_facts> interfaces() {
 }
 
 /// Finds the path of a packet (route, source, path MTU) without sending one.
-void look_at_way(const protocol::endpoint& to, host_facts& out) {
-  const auto socket = connected_to(to);
+void look_at_way(const protocol::endpoint& to, std::uint32_t mark, host_facts& out) {
+  const auto socket = connected_to(to, mark);
   if (!socket) return;
   out.uplink = uplink_of(socket);
   int mtu = 0;
@@ -153,7 +160,7 @@ host_facts gather_host_facts(const host_question& question) {
   out.interfaces = interfaces();
   // An address that no network has (RFC 5737): packets to it take the default route.
   const auto anywhere = protocol::endpoint{protocol::ip_address::v4(192, 0, 2, 1), 9};
-  look_at_way(question.remote.value_or(anywhere), out);
+  look_at_way(question.remote.value_or(anywhere), question.mark, out);
   if (!question.remote) out.path_mtu.reset();
   auto entry = out.uplink; // a name's dots are slashes there
   std::replace(entry.begin(), entry.end(), '.', '/');

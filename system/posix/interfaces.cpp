@@ -33,9 +33,16 @@ bool is_global(const protocol::ip_address& a) noexcept {
   return a.is_v4() || (a.is_v6() && !(a.data()[0] == 0xfe && (a.data()[1] & 0xc0) == 0x80));
 }
 
-descriptor connected_to(const protocol::endpoint& to) noexcept {
+void set_mark([[maybe_unused]] int socket, [[maybe_unused]] std::uint32_t mark) noexcept {
+#ifdef SO_MARK
+  if (mark != 0) ::setsockopt(socket, SOL_SOCKET, SO_MARK, &mark, sizeof mark);
+#endif
+}
+
+descriptor connected_to(const protocol::endpoint& to, std::uint32_t mark) noexcept {
   auto& k = real_kernel();
   descriptor socket{k, k.socket(to.address.is_v6() ? AF_INET6 : AF_INET, SOCK_DGRAM, 0)};
+  if (socket) set_mark(socket.get(), mark);
   socket_address where{};
   const auto size = encode(to, 0, false, where);
   if (socket && k.connect(socket.get(), &where.any, size) < 0) socket.reset();

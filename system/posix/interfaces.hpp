@@ -23,7 +23,9 @@ std::map<std::string, unsigned> interface_flags();
 bool is_global(const protocol::ip_address& a) noexcept;
 
 /// A connected UDP socket, which makes the kernel choose a route without sending; none: no route.
-descriptor connected_to(const protocol::endpoint& to) noexcept;
+descriptor connected_to(const protocol::endpoint& to, std::uint32_t mark = 0) noexcept;
+/// Has policy routing see the mark on what the socket sends, where this user may; 0: none.
+void set_mark(int socket, std::uint32_t mark) noexcept;
 
 /// The interface with the source address of a connected socket; empty: unknown.
 std::string uplink_of(const descriptor& connected);

@@ -2,13 +2,17 @@
 #include "actors/app/ctl/ctl_tables.hpp"
 #include "actors/app/doctor/doctor.hpp"
 #include "actors/app/doctor/doctor_target.hpp"
+#include "actors/app/doctor/probe.hpp"
 #include "actors/app/settings/build_info.hpp"
 #include "actors/app/settings/control_socket.hpp"
+#include "actors/shard/opening_words.hpp"
 #include "system/daemon.hpp"
 #include "system/instance_state.hpp"
 #include "system/process.hpp"
 #include "system/resolver.hpp"
 #include "system/stream_socket.hpp"
+
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -252,14 +256,38 @@ std::optional<std::vector<doctor_case>> doctor_cases(const ctl_command& command)
   return out;
 }
 
-void resolve(doctor_way& way, bool ipv6) {
-  if (!way.remote) return;
+/// None: there is no name, or it has resolved.
+std::optional<finding> resolve(doctor_way& way, bool ipv6) {
+  if (!way.remote) return std::nullopt;
   const auto wanted = ipv6 ? sys::address_filter::any : sys::address_filter::v4;
   const auto found = sys::resolve(way.remote->host, way.remote->port, wanted);
-  if (found && !found->empty())
+  if (found && !found->empty()) {
     way.question.remote = found->front();
-  else
-    complain("the name " + way.remote->host + " does not resolve: the default route is looked at");
+    return std::nullopt;
+  }
+  return finding{finding::level::fault,
+                 "name",
+                 "the name " + way.remote->host + " does not resolve" +
+                     (found ? "" : " (" + found.error().to_string() + ')') +
+                     "; below, the default route is looked at",
+                 {}};
+}
+
+/// What answers at the tunnel's remote, by a connection of the doctor's own.
+std::optional<finding> probed(const doctor_way& way) {
+  if (!way.question.remote || !way.settings || way.question.remote->port == 0) return std::nullopt;
+  const auto answer = probe_remote(*way.question.remote, *way.settings, way.question.mark);
+  const auto remote = way.question.remote->to_string();
+  if (const auto why = judge(answer, *way.question.remote, *way.settings))
+    return finding{finding::level::fault, "tunnel", words_of(*why, *way.settings), {}};
+  if (answer.greeted)
+    return finding{finding::level::fine, "tunnel", "tonels answers at " + remote, {}};
+  return finding{finding::level::note,
+                 "tunnel",
+                 "something takes TCP connections at " + remote +
+                     "; whether it is the server only " +
+                     (::geteuid() == 0 ? "a client of its dialect finds out" : "root can ask"),
+                 {}};
 }
 
 /// Examines the host for each tunnel, since routes and ports may differ.
@@ -268,10 +296,15 @@ std::vector<finding> examine(doctor_case& program) {
   auto target = program.target;
   const auto files = program_files(target.side);
   for (auto& way : program.ways) {
-    resolve(way, target.ipv6);
+    const auto unresolved = resolve(way, target.ipv6);
     way.question.programs = files;
     target.local_port = way.question.tcp_port;
-    out.push_back({way.tunnel, diagnose(target, sys::gather_host_facts(way.question))});
+    auto list = diagnose(target, sys::gather_host_facts(way.question));
+    auto said = told_of(target, way.tunnel);
+    if (!said && target.side == role::client) said = probed(way);
+    for (const auto& more : {unresolved, said})
+      if (more) list.push_back(*more);
+    out.push_back({way.tunnel, std::move(list)});
   }
   return joined(out);
 }

@@ -32,11 +32,17 @@ private:
     out_.push_back({level::fault, about, std::move(text), std::move(mend)});
   }
   bool client() const { return target_.side == role::client; }
+  /// Some tunnel of the running program does.
+  bool works() const {
+    return std::any_of(target_.parts.begin(), target_.parts.end(),
+                       [](const told_part& part) { return part.state == "works"; });
+  }
   bool macos() const { return facts_.system == sys::host_system::macos; }
   std::string program() const { return std::string{program_name(target_.side)}; }
   const sys::interface_facts* interface(const std::string& name) const;
 
   void configuration();
+  void program_parts();
   void tun();
   void capability();
   void root();
@@ -69,6 +75,7 @@ const sys::interface_facts* examination::interface(const std::string& name) cons
 
 std::vector<finding> examination::run() {
   configuration();
+  program_parts();
   if (macos()) {
     root();
   } else {
@@ -98,6 +105,20 @@ void examination::configuration() {
     fine("configuration", target_.tunnels == 1
                               ? "it has 1 tunnel"
                               : "it has " + std::to_string(target_.tunnels) + " tunnels");
+}
+
+/// A tunnel's part: "tunnel", "tunnel office".
+bool is_tunnel(const told_part& part) {
+  return part.name == "tunnel" || part.name.rfind("tunnel ", 0) == 0;
+}
+
+bool has_failed(const told_part& part) { return part.state == "failing" || part.state == "silent"; }
+
+void examination::program_parts() {
+  for (const auto& part : target_.parts)
+    if (has_failed(part) && !is_tunnel(part))
+      fault("program", program() + " says of its part " + part.name + ": " + part.state +
+                           (part.detail.empty() ? "" : ": " + part.detail));
 }
 
 void examination::tun() {
@@ -153,10 +174,23 @@ void examination::root() {
 }
 
 void examination::route() {
-  if (!facts_.uplink.empty())
-    fine("route", "packets to the other end leave by " + facts_.uplink);
+  if (facts_.uplink.empty()) return fault("route", "there is no route to the other end");
+  const auto* uplink = interface(facts_.uplink);
+  if (client() && uplink != nullptr && uplink->wireguard)
+    // Beneath another VPN that is right.
+    out_.push_back({works() ? level::note : level::fault,
+                    "route",
+                    "packets to the other end leave by " + facts_.uplink +
+                        ", a WireGuard device: if its own datagrams go through this tunnel, they "
+                        "run in a circle. Then tonelc needs the mark that wg-quick's rule leaves "
+                        "out: --fwmark 51820, or the FwMark that is set there",
+                    {}});
+  else if (!target_.auto_rule.empty() && target_.auto_rule != facts_.uplink)
+    fault("route", "packets to the other end leave by " + facts_.uplink + ", and --auto-rule " +
+                       target_.auto_rule + " translates what leaves by that device alone: name " +
+                       facts_.uplink + ", or auto");
   else
-    fault("route", "there is no route to the other end");
+    fine("route", "packets to the other end leave by " + facts_.uplink);
 }
 
 bool examination::forwards_by_device() const {
@@ -389,21 +423,17 @@ void examination::port() {
     fine("port", "no other program listens on TCP port " + port_text);
     return;
   }
-  std::vector<std::string> mend;
+  std::vector<int> named;
   std::string who;
   for (const auto& each : facts_.listeners) {
-    if (each.pid == 0) continue;
-    const auto command = "kill " + std::to_string(each.pid);
-    if (std::find(mend.begin(), mend.end(), command) != mend.end()) continue;
-    mend.push_back(command);
+    if (each.pid == 0 || std::find(named.begin(), named.end(), each.pid) != named.end()) continue;
+    named.push_back(each.pid);
     who += (who.empty() ? " (" : ", ") + each.program + ", process " + std::to_string(each.pid);
   }
   if (!who.empty()) who += ')';
-  fault("port",
-        "another program listens on TCP port " + port_text + who +
-            ": it gets no connection from outside while tonels has the port; stop it, or choose "
-            "another --local",
-        std::move(mend));
+  fault("port", "another program listens on TCP port " + port_text + who +
+                    ": it gets no connection from outside while tonels has the port; stop its "
+                    "service, or choose another --local");
 }
 
 /// "tunnels a, b: ", or nothing
@@ -428,6 +458,17 @@ const char* word(level is) {
 
 std::vector<finding> diagnose(const doctor_target& target, const sys::host_facts& facts) {
   return examination{target, facts}.run();
+}
+
+std::optional<finding> told_of(const doctor_target& target, const std::string& tunnel) {
+  const auto name = tunnel.empty() ? "tunnel" : "tunnel " + tunnel;
+  const auto at = std::find_if(target.parts.begin(), target.parts.end(),
+                               [&](const told_part& part) { return part.name == name; });
+  if (at == target.parts.end()) return std::nullopt;
+  if (has_failed(*at)) return finding{level::fault, "tunnel", at->detail, {}};
+  if (at->state == "unanswered") return finding{level::note, "tunnel", at->detail, {}};
+  if (at->state == "works") return finding{level::fine, "tunnel", "datagrams pass both ways", {}};
+  return std::nullopt;
 }
 
 std::vector<finding> joined(const std::vector<tunnel_findings>& of_each) {

@@ -10,10 +10,18 @@
 
 namespace tonel::actors::app {
 
+/// A part of a running program, as its status shows it.
+struct told_part {
+  std::string name; ///< "firewall", "tunnel office"
+  std::string state;
+  std::string detail;
+};
+
 /// The program for which a host is examined.
 struct doctor_target {
   role side = role::client;
   bool running = false;         ///< the program runs, so its device exists
+  std::string auto_rule;        ///< client: the device of --auto-rule; empty: none, or "auto"
   std::string tun;              ///< name of its device; empty: unknown
   std::uint32_t mtu = 1500;     ///< of the device
   std::uint16_t local_port = 0; ///< server: --local of a tunnel; 0: unknown
@@ -21,6 +29,7 @@ struct doctor_target {
   std::string config_file;           ///< its configuration file; empty: only a command line
   std::size_t tunnels = 1;           ///< in the configuration files
   std::vector<std::string> problems; ///< errors in options and files, as the program tells them
+  std::vector<told_part> parts{};    ///< of the running program
   /// The commands that set its NAT; empty: unknown.
   std::vector<std::string> rule_commands;
 };
@@ -46,6 +55,9 @@ struct tunnel_findings {
 
 /// Examines a host by its facts; looks at nothing itself.
 std::vector<finding> diagnose(const doctor_target& target, const sys::host_facts& facts);
+
+/// What the running program says of one tunnel; none: it has not tried, or does not run.
+std::optional<finding> told_of(const doctor_target& target, const std::string& tunnel);
 
 /// All findings in one list: those of all tunnels once, others with the names of their tunnels.
 std::vector<finding> joined(const std::vector<tunnel_findings>& of_each);

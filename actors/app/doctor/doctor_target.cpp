@@ -44,6 +44,8 @@ doctor_case case_of_options(role side, const command_line& line) {
   auto& target = out.target;
   target.side = side;
   target.tun = chosen.run.tun.name;
+  if (side == role::client && chosen.firewall.interface != "auto")
+    target.auto_rule = chosen.firewall.interface;
   target.ipv6 = chosen.run.tun.ipv6;
   target.tunnels = chosen.run.tunnels.size();
   if (from_file) target.config_file = file_of_mtu(files, config->second);
@@ -57,7 +59,9 @@ doctor_case case_of_options(role side, const command_line& line) {
   for (const auto& tunnel : chosen.run.tunnels) {
     doctor_way way;
     way.tunnel = tunnel->name;
+    way.settings = tunnel;
     way.question.tcp_port = tunnel->local_port;
+    way.question.mark = chosen.firewall.mark.value_or(0);
     if (side == role::client && !tunnel->remote.host.empty()) way.remote = tunnel->remote;
     out.ways.push_back(std::move(way));
   }
@@ -94,6 +98,10 @@ std::optional<doctor_case> case_of_status(const std::string& text) {
   }
   auto out = case_of_options(side, line);
   out.target.running = true;
+  const auto parts = status.value("parts", nlohmann::json::object());
+  for (const auto& [name, part] : parts.items())
+    if (part.is_object())
+      out.target.parts.push_back({name, part.value("state", ""), part.value("detail", "")});
   return out;
 }
 

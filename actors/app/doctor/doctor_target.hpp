@@ -13,6 +13,7 @@ namespace tonel::actors::app {
 struct doctor_way {
   std::string tunnel; ///< empty: the only tunnel
   sys::host_question question;
+  tunnel_ptr settings;
   std::optional<host_port> remote; ///< client: its server, not resolved yet
 };
 

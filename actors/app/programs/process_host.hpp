@@ -71,10 +71,10 @@ private:
   // Opened before any thread exists, so that all threads inherit the blocked signals.
   std::optional<sys::signal_source> signals_;
   std::optional<log_thread> log_; ///< ends last of all threads, to write their last lines
-  std::optional<sys::socket_budget> upstreams_; ///< server
-  std::vector<process_tunnel> tunnels_;         ///< until give()
-  std::shared_ptr<port_keeper> ports_;          ///< server; shared with the worker
-  std::shared_ptr<sys::tun_device> tun_;        ///< shared with the worker
+  std::optional<sys::socket_budget> upstreams_;   ///< server
+  std::vector<process_tunnel> tunnels_;           ///< until give()
+  std::shared_ptr<port_keeper> ports_;            ///< server; shared with the worker
+  std::shared_ptr<sys::tun_device> tun_;          ///< shared with the worker
   std::optional<sys::capture_file> capture_file_; ///< of --pcap, until the capture begins
   std::shared_ptr<sys::packet_capture> captures_; ///< shared with the worker
   status_services status_{chosen_};

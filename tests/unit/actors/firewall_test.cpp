@@ -172,7 +172,9 @@ BOOST_AUTO_TEST_CASE(forwarding_that_others_switch_off_is_said_in_one_line) {
   auto report = good();
   report.reset = {"net.ipv4.ip_forward", "net.ipv4.conf.t.forwarding"};
   h.reply(report);
-  BOOST_TEST(log.matching("switched forwarding off (net.ipv4.ip_forward, net.ipv4.conf.t.forwarding)") == 1u);
+  BOOST_TEST(
+      log.matching("switched forwarding off (net.ipv4.ip_forward, net.ipv4.conf.t.forwarding)") ==
+      1u);
   BOOST_TEST((h.status().is == rules_status::condition::ok));
 }
 

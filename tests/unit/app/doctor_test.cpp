@@ -168,6 +168,14 @@ BOOST_AUTO_TEST_CASE(each_fault_is_named_alone_with_what_mends_it) {
          f.uplink.clear();
          f.path_mtu.reset();
        }},
+      {"route", level::fault, "", client(),
+       [](facts& f, target&) { f.interfaces[0].wireguard = true; }},
+      {"route", level::note, "", client(),
+       [](facts& f, target& t) {
+         f.interfaces[0].wireguard = true;
+         t.parts = {{"tunnel", "works", ""}};
+       }},
+      {"route", level::fault, "", client(), [](facts&, target& t) { t.auto_rule = "eth1"; }},
       {"forwarding", level::fault, "sysctl -w net.ipv4.ip_forward=1", client(),
        [](facts& f, target&) { f.forward4 = 0; }},
       {"forwarding6", level::fault, "sysctl -w net.ipv6.conf.all.forwarding=1", server(),
@@ -203,7 +211,7 @@ BOOST_AUTO_TEST_CASE(each_fault_is_named_alone_with_what_mends_it) {
          f.path_mtu = 1400;
          t.config_file = "/etc/x";
        }},
-      {"port", level::fault, "kill 7", server(),
+      {"port", level::fault, "", server(),
        [](facts& f, target&) {
          f.listeners = {{443, 7, "nginx"}, {443, 7, "nginx"}};
        }},

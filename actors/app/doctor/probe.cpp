@@ -1,0 +1,139 @@
+#include "actors/app/doctor/probe.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <random>
+
+namespace tonel::actors::app {
+
+namespace {
+
+using namespace std::chrono_literals;
+using protocol::opening_cause;
+using protocol::unreachable_kind;
+
+/// A SYN is repeated after 1 s and 3 s.
+constexpr auto connect_time = 3500ms;
+/// The hello is one round trip away, or two where it is lost.
+constexpr auto answer_time = 3s;
+
+template <std::size_t Size> std::array<std::uint8_t, Size> drawn() {
+  std::random_device source;
+  std::array<std::uint8_t, Size> out{};
+  for (auto& octet : out)
+    octet = static_cast<std::uint8_t>(source());
+  return out;
+}
+
+std::uint64_t mark_of(const tunnel_config& tunnel) {
+  return tunnel.cipher ? tunnel.cipher->mark() : 0;
+}
+
+bool has_hello(const tunnel_config& tunnel) {
+  return tunnel.wire == wire_choice::automatic || tunnel.wire == wire_choice::native;
+}
+
+/// Sends the first flight of a client: handshake packet and hello.
+bool greet(const sys::connection_probe& connection, const tunnel_config& tunnel,
+           const protocol::session_secret& secret) {
+  const auto numbers = connection.initial_numbers();
+  if (!numbers) return false;
+  protocol::hello_repr hello;
+  if (const auto& packet = tunnel.handshake_packet; packet && !packet->empty()) {
+    if (!connection.say(*packet)) return false;
+    hello.offset = static_cast<std::uint32_t>(packet->size());
+  }
+  hello.control_length = hello.offset + static_cast<std::uint32_t>(protocol::hello_size);
+  hello.introduces = true;
+  hello.session = drawn<sizeof(protocol::session_id)>();
+  hello.counter = 1;
+  hello.client_iss = numbers->own;
+  hello.server_iss = numbers->other;
+  hello.capabilities = protocol::key_capability(secret, mark_of(tunnel));
+  hello.mtu = 1500;
+  return connection.say(protocol::encode_hello(hello, secret)).has_value();
+}
+
+/// What comes, until it has a hello, or can have none.
+void hear(const sys::connection_probe& connection, sys::connection_probe::heard& out) {
+  const auto until = std::chrono::steady_clock::now() + answer_time;
+  constexpr std::size_t enough = 64 * 1024; // the longest handshake packet goes ahead of a hello
+  while (out.is == sys::connection_probe::end::none && out.octets.size() < enough) {
+    const auto left = until - std::chrono::steady_clock::now();
+    if (left <= 0s) return;
+    connection.listen(out, left);
+    const auto found =
+        protocol::find_hello(out.octets, static_cast<std::uint32_t>(out.octets.size()));
+    if (found && found->hello) return;
+  }
+}
+
+opening_cause cause_of(int connect_error) {
+  switch (connect_error) {
+  case ECONNREFUSED: return opening_cause::refused;
+  case ENETUNREACH: return opening_cause::no_route;
+  case EHOSTUNREACH:
+  case EACCES:
+  case EPERM: return opening_cause::unreachable;
+  default: return opening_cause::no_answer;
+  }
+}
+
+/// Where tonels has not answered the hello.
+opening_cause cause_of(const sys::connection_probe::heard& heard) {
+  if (!heard.octets.empty()) return opening_cause::not_tonel;
+  switch (heard.is) {
+  case sys::connection_probe::end::closed: return opening_cause::hung_up;
+  case sys::connection_probe::end::reset: return opening_cause::reset_at_hello;
+  case sys::connection_probe::end::none: break;
+  }
+  return opening_cause::mute;
+}
+
+} // namespace
+
+probe_answer probe_remote(const protocol::endpoint& remote, const tunnel_config& tunnel,
+                          std::uint32_t mark) {
+  probe_answer out;
+  const auto connection = sys::connection_probe::open(remote, connect_time, mark);
+  if (!connection) {
+    out.connect_error = connection.error().number;
+    return out;
+  }
+  out.secret = drawn<sizeof(protocol::session_secret)>();
+  out.greeted = has_hello(tunnel) && greet(*connection, tunnel, out.secret);
+  if (out.greeted) hear(*connection, out.heard);
+  return out;
+}
+
+std::optional<protocol::opening_failure>
+judge(const probe_answer& answer, const protocol::endpoint& remote, const tunnel_config& tunnel) {
+  protocol::opening_failure out;
+  out.remote = remote;
+  if (answer.connect_error != 0) {
+    out.cause = cause_of(answer.connect_error);
+    out.from = remote.address;
+    if (answer.connect_error == EACCES || answer.connect_error == EPERM)
+      out.icmp = unreachable_kind::prohibited;
+    return out;
+  }
+  if (!answer.greeted) return std::nullopt;
+  const auto& octets = answer.heard.octets;
+  const auto found = protocol::find_hello(octets, static_cast<std::uint32_t>(octets.size()));
+  if (!found || !found->hello || !protocol::proves(*found->hello, answer.secret)) {
+    out.cause = cause_of(answer.heard);
+    out.said_size = static_cast<std::uint8_t>(std::min(octets.size(), out.said.size()));
+    std::copy_n(octets.begin(), out.said_size, out.said.begin());
+    return out;
+  }
+  if (found->hello->tcp_ends)
+    out.cause = opening_cause::path_ends_tcp;
+  else if (protocol::names_other_key(found->hello->capabilities, answer.secret, mark_of(tunnel)))
+    out.cause = opening_cause::other_key;
+  else
+    return std::nullopt;
+  return out;
+}
+
+} // namespace tonel::actors::app
