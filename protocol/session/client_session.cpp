@@ -14,6 +14,8 @@ namespace {
 constexpr auto give_up_time = 30s;
 // Wait before another try where other streams carry the session meanwhile.
 constexpr auto lost_one_wait = 60s;
+// A server that was there is being restarted, mostly; a SYN and its RST cost little.
+constexpr duration restart_wait = 5s;
 // Waits begin anew where nobody has wanted a stream for this long.
 constexpr auto forget_waits = 60s;
 // Octets of waiting datagrams that may go out before the server's first segment after the SYN-ACK:
@@ -331,6 +333,7 @@ void client_session::on_ended(slot& s, const stream_report& report) {
 }
 
 void client_session::lost(slot& s, bool replace_now) {
+  s.refused = false;
   // One of several streams is always replaced: as long as others take the datagrams, none would
   // wait and ask for this one.
   if (replace_now || !proven_ || has_stream()) return retry(s);
@@ -348,7 +351,9 @@ void client_session::retry(slot& s) {
   s.wanted = true;
   const auto failed_at = std::exchange(s.given_up_at, std::nullopt).value_or(now_);
   if (now_ - failed_at >= forget_waits) s.wait.reset();
-  s.retry_at = std::max(now_, failed_at + s.wait.next());
+  auto wait = s.wait.next();
+  if (s.refused && proven_) wait = std::min(wait, restart_wait);
+  s.retry_at = std::max(now_, failed_at + wait);
 }
 
 void client_session::aging(slot& s, stream_number stream) {

@@ -136,6 +136,7 @@ private:
     std::optional<time_point> retry_at;
     unsigned retry_port = 1; ///< attempt number of the next handshake
     std::optional<time_point> trying_since;
+    bool refused = false;                  ///< the last try, by a RST that answered the SYN
     std::optional<time_point> given_up_at; ///< and the wait that follows has not begun
     backoff wait{duration::zero(), std::chrono::milliseconds{200}, std::chrono::seconds{30}};
     bool waits() const noexcept { return wanted && !retry_at; } ///< for pioneer_

@@ -180,6 +180,7 @@ void client_session::not_answered(slot& s, const member& m, end_reason why) {
       remotes.forget_legacy(m.remote);
     }
   }
+  s.refused = why == end_reason::refused;
   retry(s);
 }
 
