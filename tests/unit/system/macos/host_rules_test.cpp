@@ -48,6 +48,9 @@ void plan_forwarding(rule_plan&, const std::vector<instance_record>&,
 bool forwards(const rule_plan&) { return true; }
 std::vector<std::string> switch_on(const rule_plan&, std::vector<sysctl_lease>&) { return {}; }
 bool overtaken(const sysctl_lease&) { return false; }
+result<bool> keep_uplinks(const rule_plan&) { return false; }
+void remove_uplinks(const std::string&) noexcept {}
+std::vector<std::string> uplink_obstacles(const rule_plan&) { return {}; }
 
 } // namespace tonel::sys
 
