@@ -59,8 +59,8 @@ public:
 /// Errors: the backend's; for automatic, those of the last one tried
 result<std::unique_ptr<rule_backend>> open_backend(backend_kind kind);
 
-/// Finds rules of others that stop the tunnel's packets: base chains on the forward hook with
-/// policy drop, which override an accept in our table. Gives a text for each, with the commands
+/// Finds rules of others that stop the tunnel's packets: base chains on the forward hook that
+/// drop or reject, which override an accept in our table. Gives a text for each, with the commands
 /// that mend it.
 std::vector<std::string> forward_obstacles(rule_backend& backend, const rule_plan& plan);
 

@@ -1,6 +1,7 @@
 #include "system/rule_backend.hpp"
 
 #include "system/command.hpp"
+#include "system/forward_obstacles.hpp"
 #include "system/nft_context.hpp"
 
 #include <unistd.h>
@@ -186,37 +187,6 @@ result<std::unique_ptr<rule_backend>> open_iptables() {
   return std::unique_ptr<rule_backend>{std::make_unique<iptables_backend>(!nf_tables)};
 }
 
-/// A base chain on the forward hook with policy drop.
-struct dropping_chain {
-  std::string family, table, chain;
-  bool docker = false; ///< the table has DOCKER-USER, Docker's chain for the user's rules
-};
-
-/// Parses the output of "list chains": "table ip filter {", "chain FORWARD {", "type ... hook
-/// forward ... policy drop;", "}".
-std::vector<dropping_chain> dropping_chains(const std::string& listing) {
-  std::vector<dropping_chain> out;
-  std::istringstream lines{listing};
-  std::string family, table, chain;
-  for (std::string line; std::getline(lines, line);) {
-    std::istringstream words{line};
-    std::string first;
-    words >> first;
-    if (first == "table") {
-      words >> family >> table;
-    } else if (first == "chain") {
-      words >> chain;
-    } else if (line.find(" hook forward ") != std::string::npos &&
-               line.find("policy drop") != std::string::npos) {
-      out.push_back({family, table, chain, false});
-    }
-  }
-  const bool docker = listing.find("chain DOCKER-USER {") != std::string::npos;
-  for (auto& found : out)
-    found.docker = docker && found.table == "filter";
-  return out;
-}
-
 } // namespace
 
 const char* to_string(backend_kind kind) noexcept {
@@ -252,27 +222,18 @@ result<std::unique_ptr<rule_backend>> open_backend(backend_kind kind) {
 }
 
 std::vector<std::string> forward_obstacles(rule_backend& backend, const rule_plan& plan) {
-  const auto kind = backend.kind();
-  const auto listing = backend.list("chains");
-  if (!listing) return {};
   std::vector<std::string> out;
-  for (const auto& c : dropping_chains(*listing)) {
-    if (c.family == "ip6" && !plan.peer6) continue;
-    // With iptables our accept rules are in that very chain.
-    if (kind == backend_kind::iptables && c.family != "inet" && c.table == "filter") continue;
-    std::string text = "the chain " + c.chain + " of table " + c.family + ' ' + c.table +
-                       " drops what it does not know, whatever our table accepts. Let the tunnel "
-                       "pass there: ";
-    for (const char* direction : {"i", "o"}) {
-      if (*direction == 'o') text += " and ";
-      if (c.docker)
-        text += (c.family == "ip6" ? "ip6tables" : "iptables") + std::string{" -I DOCKER-USER -"} +
-                direction + ' ' + plan.tun + " -j ACCEPT";
-      else
-        text += "nft insert rule " + c.family + ' ' + c.table + ' ' + c.chain + ' ' + direction +
-                "ifname " + plan.tun + " accept";
-    }
-    out.push_back(std::move(text));
+  auto nft = nft_context::open(nft_context::output::json);
+  if (!nft) return out;
+  // Table by table: as JSON, nft 1.0.6 breaks off at a table that is owned.
+  std::istringstream lines{backend.list("tables").value_or("")};
+  for (std::string word, family, table; lines >> word >> family >> table;) {
+    if (is_of_an_instance(table)) continue;
+    const auto listing = nft->run("list table " + family + ' ' + table);
+    const auto rules = listing ? ruleset::parse(*listing) : std::nullopt;
+    if (!rules) continue;
+    for (auto& text : forward_obstacles(*rules, plan, backend.kind()))
+      out.push_back(std::move(text));
   }
   return out;
 }

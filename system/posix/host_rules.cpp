@@ -100,10 +100,12 @@ result<rules_report> host_rules::ensure(const rule_request& request) {
   // After the rules, which close what forwarding opens.
   keep_forwarding(*plan, report);
   // Also finds firewalls started later, each reported once; not where rules are polled all the
-  // time.
-  if (!intact || !backend_->must_be_asked())
+  // time. A whole ruleset may be large, so that only a change of the chains is a reason to read it.
+  auto chains = backend_->must_be_asked() ? chains_ : backend_->list("chains").value_or("");
+  if (!intact || chains != chains_)
     for (auto& obstacle : forward_obstacles(*backend_, *plan))
       note(std::move(obstacle));
+  chains_ = std::move(chains);
   if (plan->server) {
     const auto missing = keep_uplinks(*plan);
     if (!missing)

@@ -23,6 +23,10 @@ done
 """
 
 
+# What the log says of another firewall's chain.
+STOPS = r"the chain \S+ of table .* (drops|rejects) (the tunnel's packets|what it does not know), by "
+
+
 def nothing_passes(tunnel):
     app = tunnel.application(timeout=1.5)
     app.send(b"stopped")
@@ -35,11 +39,10 @@ def nothing_passes(tunnel):
 
 def advised(program):
     """The commands that the log names for chains that drop."""
-    text = program.wait_line("drops what it does not know.*", 5).group(0)
-    assert text
+    program.wait_line(STOPS, 5)
     found = []
     for line in program.output().splitlines():
-        if "drops what it does not know" in line:
+        if re.search(STOPS, line):
             found += line.split("Let the tunnel pass there: ")[1].split(" and ")
     return found
 
@@ -71,9 +74,9 @@ def later():
         tunnel = Automatic(top)
         with Upstream(tunnel.upstream_socket()):
             ask(tunnel.application(), b"before", 20, every=0.3)
-            assert "drops what it does not know" not in tunnel.tonelc.output()
+            assert not re.search(STOPS, tunnel.tonelc.output())
             top.client.run(DOCKER)
-            tunnel.tonelc.wait_line("drops what it does not know", 10)
+            tunnel.tonelc.wait_line(STOPS, 10)
             wait_until(lambda: len(advised(tunnel.tonelc)) == 4, 10, "the advice for both families")
             heed(tunnel.tonelc, top.client, tunnel)
         tunnel.stop()
@@ -91,6 +94,81 @@ def dropping():
         tunnel.stop()
 
 
+# The chains of firewalld 1.3 with eth0's zone for all, as far as they are about forwarding.
+FIREWALLD = """
+table inet firewalld {
+  chain filter_FORWARD {
+    type filter hook forward priority filter + 10; policy accept;
+    ct state { established, related } accept
+    ct status dnat accept
+    iifname "lo" accept
+    ct state invalid drop
+    ip6 daddr { ::/96, 2002::/24 } reject with icmpv6 addr-unreachable
+    jump filter_FORWARD_ZONES
+    reject with icmpx admin-prohibited
+  }
+  chain filter_FORWARD_ZONES { %s goto filter_FWD_public; }
+  chain filter_FWD_public { meta l4proto { icmp, ipv6-icmp } accept; }
+  chain filter_FWD_trusted { accept; }
+}
+"""
+
+
+@case("firewalld rejects at the client: said, with its own commands; not once the device is trusted")
+def firewalld():
+    with Topology() as top:
+        top.client.nft(FIREWALLD % "")
+        top.server.nft(FIREWALLD % "")
+        tunnel = Automatic(top)
+        with Upstream(tunnel.upstream_socket()):
+            nothing_passes(tunnel)
+            commands = advised(tunnel.tonelc)
+            assert commands == ["firewall-cmd --zone=trusted --add-interface=tunc",
+                                "firewall-cmd --permanent --zone=trusted --add-interface=tunc"], commands
+            # What the first of these does.
+            top.client.nft('insert rule inet firewalld filter_FORWARD_ZONES iifname "tunc" '
+                           "goto filter_FWD_trusted")
+            ask(tunnel.application(), b"through", 20)
+        # It lets through what was translated, so that a server needs nothing.
+        assert not re.search(STOPS, tunnel.tonels.output())
+        tunnel.stop()
+    with Topology() as top:
+        top.client.nft(FIREWALLD % 'iifname "tunc" goto filter_FWD_trusted;')
+        tunnel = Automatic(top)
+        with Upstream(tunnel.upstream_socket()):
+            tunnel.carries()
+        assert not re.search(STOPS, tunnel.tonelc.output())
+        tunnel.stop()
+
+
+@case("a rule that rejects, at either end: said, with the commands that help")
+def rejecting():
+    for side in ("client", "server"):
+        with Topology() as top:
+            host = getattr(top, side)
+            host.nft("table inet host { chain passing { type filter hook forward priority 5; "
+                     "ct state established,related accept; meta l4proto tcp reject with tcp reset; }; }")
+            tunnel = Automatic(top)
+            program = tunnel.tonelc if side == "client" else tunnel.tonels
+            with Upstream(tunnel.upstream_socket()):
+                nothing_passes(tunnel)
+                assert "rejects the tunnel's packets, by the rule with handle" in program.output()
+                heed(program, host, tunnel)
+            tunnel.stop()
+
+
+@case("a chain that drops, and lets the tunnel pass already, is no reason for a warning")
+def mended():
+    with Topology() as top:
+        top.client.nft("table inet host { chain passing { type filter hook forward priority 5; "
+                       'policy drop; ct state established accept; ip saddr 192.168.200.0/24 accept; }; }')
+        tunnel = Automatic(top, client=["-4"])
+        with Upstream(tunnel.upstream_socket()):
+            tunnel.carries()
+        assert not re.search(STOPS, tunnel.tonelc.output())
+        tunnel.stop()
+
+
 @case("the iptables backend passes by Docker's policy drop")
 def docker_iptables():
     with Topology() as top:
@@ -99,7 +177,7 @@ def docker_iptables():
         tunnel = Automatic(top, backend="iptables")
         with Upstream(tunnel.upstream_socket()):
             tunnel.carries()
-        assert "drops what it" not in tunnel.tonelc.output() + tunnel.tonels.output()
+        assert not re.search(STOPS, tunnel.tonelc.output() + tunnel.tonels.output())
         tunnel.stop()
         top.assert_clean()
 

@@ -1,6 +1,6 @@
 #include "actors/app/doctor/doctor.hpp"
 
-#include "actors/app/doctor/ruleset.hpp"
+#include "system/ruleset.hpp"
 #include "actors/app/settings/option_table.hpp"
 
 #include <algorithm>
@@ -12,6 +12,10 @@
 namespace tonel::actors::app {
 
 namespace {
+
+using sys::chain_verdict;
+using sys::forwarded_packet;
+using sys::ruleset;
 
 using level = finding::level;
 

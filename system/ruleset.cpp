@@ -1,9 +1,9 @@
-#include "actors/app/doctor/ruleset.hpp"
+#include "system/ruleset.hpp"
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
-namespace tonel::actors::app {
+namespace tonel::sys {
 
 namespace {
 
@@ -37,14 +37,70 @@ truth names(const std::string& pattern, const std::string& name) {
 
 /// Whether the right side of a match is a value, or contains one, for which `same` holds.
 template <class Same> truth is_in(const json& right, Same same) {
-  if (right.is_string()) return same(right.get<std::string>());
   const json* list = right.is_array() ? &right : nullptr;
   if (right.is_object() && right.contains("set") && right["set"].is_array()) list = &right["set"];
-  if (list == nullptr) return truth::maybe;
+  if (list == nullptr) return same(right);
   auto out = truth::no;
   for (const auto& each : *list)
     out = std::max(out, is_in(each, same));
   return out;
+}
+
+/// Whether a name, or one of a number of names, matches.
+truth is_name(const json& right, const std::string& name) {
+  return is_in(right, [&](const json& value) {
+    if (!value.is_string()) return truth::maybe;
+    const auto pattern = value.get<std::string>();
+    // A set with a name of its own, whose content is elsewhere.
+    return pattern.rfind('@', 0) == 0 ? truth::maybe : names(pattern, name);
+  });
+}
+
+truth is_address(const json& right, const protocol::ip_address& address) {
+  if (!address) return truth::maybe;
+  return is_in(right, [&](const json& value) {
+    const bool prefix = value.is_object() && value.contains("prefix") && value["prefix"].is_object();
+    const auto text = prefix ? text_of(value["prefix"], "addr")
+                      : value.is_string() ? value.get<std::string>()
+                                          : std::string{};
+    const auto found = protocol::ip_address::parse(text);
+    if (!found) return truth::maybe;
+    const auto bits = prefix ? static_cast<unsigned>(number_of(value["prefix"], "len"))
+                             : static_cast<unsigned>(8 * found->size());
+    const bool same = found->is_v6() == address.is_v6() && address.network(bits) == *found;
+    return same ? truth::yes : truth::no;
+  });
+}
+
+truth is_port(const json& right, std::uint16_t port) {
+  if (port == 0) return truth::maybe;
+  return is_in(right, [&](const json& value) {
+    const auto* range = value.is_object() && value.contains("range") ? &value["range"] : nullptr;
+    if (range != nullptr && range->is_array() && range->size() == 2 &&
+        (*range)[0].is_number_unsigned() && (*range)[1].is_number_unsigned())
+      return port >= (*range)[0] && port <= (*range)[1] ? truth::yes : truth::no;
+    if (!value.is_number_unsigned()) return truth::maybe;
+    return value.get<unsigned long>() == port ? truth::yes : truth::no;
+  });
+}
+
+/// A field of the packet's headers.
+truth is_field(const json& payload, const json& right, const forwarded_packet& packet) {
+  const auto of = text_of(payload, "protocol"), field = text_of(payload, "field");
+  const auto& known = packet.source.address ? packet.source.address : packet.destination.address;
+  if (of == "ip" || of == "ip6") {
+    // A rule about the other family's headers does not match.
+    if (known && known.is_v6() != (of == "ip6")) return truth::no;
+    if (field == "saddr") return is_address(right, packet.source.address);
+    if (field == "daddr") return is_address(right, packet.destination.address);
+    if (field == "protocol" || field == "nexthdr") return is_name(right, "tcp");
+    return truth::maybe;
+  }
+  if (of == "udp" || of == "icmp" || of == "icmpv6" || of == "sctp") return truth::no;
+  if (of != "tcp" && of != "th") return truth::maybe;
+  if (field == "sport") return is_port(right, packet.source.port);
+  if (field == "dport") return is_port(right, packet.destination.port);
+  return truth::maybe;
 }
 
 truth matches(const json& match, const std::string& family, const forwarded_packet& packet) {
@@ -53,15 +109,22 @@ truth matches(const json& match, const std::string& family, const forwarded_pack
   std::string key;
   if (left->contains("meta")) key = "meta " + text_of((*left)["meta"], "key");
   if (left->contains("ct")) key = "ct " + text_of((*left)["ct"], "key");
-  const auto is = [&](const std::string& value) {
-    return is_in(*right, [&](const std::string& pattern) { return names(pattern, value); });
-  };
   auto out = truth::maybe;
-  if (key == "meta iifname" || key == "meta iif") out = is(packet.in);
-  if (key == "meta oifname" || key == "meta oif") out = is(packet.out);
-  if (key == "ct state") out = is(packet.state);
-  if (key == "meta l4proto") out = is("tcp");
-  if (key == "meta nfproto" && family != "inet") out = is(family == "ip" ? "ipv4" : "ipv6");
+  if (key == "meta iifname" || key == "meta iif") out = is_name(*right, packet.in);
+  if (key == "meta oifname" || key == "meta oif") out = is_name(*right, packet.out);
+  if (key == "ct state") out = is_name(*right, packet.state);
+  if (key == "ct status" && is_name(*right, "dnat") == truth::yes)
+    out = packet.dnat ? truth::yes : truth::no;
+  if (key == "meta l4proto") out = is_name(*right, "tcp");
+  if (key == "meta nfproto") {
+    const auto& known = packet.source.address ? packet.source.address : packet.destination.address;
+    if (family != "inet")
+      out = is_name(*right, family == "ip" ? "ipv4" : "ipv6");
+    else if (known)
+      out = is_name(*right, known.is_v6() ? "ipv6" : "ipv4");
+  }
+  if (left->contains("payload") && (*left)["payload"].is_object())
+    out = is_field((*left)["payload"], *right, packet);
   const auto op = text_of(match, "op");
   if (op == "!=") return negate(out);
   return op == "==" || op == "in" || op.empty() ? out : truth::maybe;
@@ -71,6 +134,12 @@ truth matches(const json& match, const std::string& family, const forwarded_pack
 bool is_harmless(const std::string& statement) {
   static const std::string names[] = {"counter", "log", "mangle", "comment", "flow", "notrack"};
   return std::find(std::begin(names), std::end(names), statement) != std::end(names);
+}
+
+/// The comment that iptables keeps with a rule, a match that always holds.
+bool is_comment(const std::string& statement, const json& value) {
+  return statement == "xt" && value.is_object() && text_of(value, "type") == "match" &&
+         text_of(value, "name") == "comment";
 }
 
 /// Whether a rule has one of these statements.
@@ -94,7 +163,8 @@ public:
       end = fate::dropped;
       by_ = "its policy";
     }
-    chain_verdict out{chain_verdict::fate::passes, chain.family, chain.table, chain.name, by_};
+    chain_verdict out{
+        chain_verdict::fate::passes, chain.family, chain.table, chain.name, by_, rejects_};
     if (end == fate::dropped)
       out.what = may_accept_ ? chain_verdict::fate::unsure : chain_verdict::fate::dropped;
     return out;
@@ -130,6 +200,7 @@ private:
       } else if (what == "drop" || what == "reject") {
         if (sure != truth::yes) return fate::through; // unsure: the packet may pass
         by_ = "the rule with handle " + std::to_string(rule.handle) + " in chain " + chain.name;
+        rejects_ = what == "reject";
         return fate::dropped;
       } else if (what == "jump" || what == "goto") {
         const auto* target = rules_.find(chain, text_of(value, "target"));
@@ -140,7 +211,7 @@ private:
       } else if (what == "return") {
         leave = sure == truth::yes;
         return fate::through;
-      } else if (!is_harmless(what)) {
+      } else if (!is_harmless(what) && !is_comment(what, value)) {
         sure = both(sure, truth::maybe); // a limit, a map of verdicts, iptables' own matches
         if (what == "vmap") may_accept_ = true;
       }
@@ -151,7 +222,7 @@ private:
   const ruleset& rules_;
   const forwarded_packet& packet_;
   std::string by_;
-  bool may_accept_ = false;
+  bool may_accept_ = false, rejects_ = false;
 };
 
 std::optional<ruleset> ruleset::parse(const std::string& text) {
@@ -190,6 +261,8 @@ std::vector<chain_verdict> ruleset::forward(const forwarded_packet& packet) cons
   for (const auto& c : chains_) {
     if (c.hook != "forward" || (c.family != "ip" && c.family != "ip6" && c.family != "inet"))
       continue;
+    const auto& known = packet.source.address ? packet.source.address : packet.destination.address;
+    if (known && c.family == (known.is_v6() ? "ip" : "ip6")) continue;
     auto verdict = walker{*this, packet}.base(c);
     if (verdict.what != chain_verdict::fate::passes) out.push_back(std::move(verdict));
   }
@@ -215,4 +288,4 @@ bool ruleset::has_chain(const std::string& family, const std::string& table,
   });
 }
 
-} // namespace tonel::actors::app
+} // namespace tonel::sys

@@ -1,10 +1,10 @@
-#include "actors/app/doctor/ruleset.hpp"
+#include "system/ruleset.hpp"
 
 #include <boost/test/unit_test.hpp>
 
 #include <string>
 
-using namespace tonel::actors::app;
+using namespace tonel::sys;
 using fate = chain_verdict::fate;
 
 namespace {

@@ -1,15 +1,20 @@
 #pragma once
 
+#include "protocol/address.hpp"
+
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
 
-namespace tonel::actors::app {
+namespace tonel::sys {
 
 /// A forwarded TCP packet, as far as it is known beforehand.
 struct forwarded_packet {
   std::string in, out; ///< interfaces; empty: unknown
   std::string state;   ///< of connection tracking: "new", "established"
+  bool dnat = false;   ///< connection tracking has rewritten the destination
+  protocol::endpoint source{}, destination{}; ///< address unspecified or port 0: unknown
 };
 
 /// The verdict of a chain at the forward hook about a packet.
@@ -19,6 +24,7 @@ struct chain_verdict {
   fate what = fate::passes;
   std::string family, table, chain; ///< the base chain
   std::string by;                   ///< "its policy", "the rule with handle 7 in chain x"
+  bool rejects = false;             ///< the sender is told
 };
 
 /// Rules of nftables, read from JSON.
@@ -28,9 +34,9 @@ public:
   /// Source: man 5 libnftables-json
   static std::optional<ruleset> parse(const std::string& json);
 
-  /// The base chains at the forward hook that drop the packet, or may. Policies, interfaces,
-  /// connection states and protocols are evaluated; a rule with any other match may or may not
-  /// match, and is never the reason for "dropped".
+  /// The base chains at the forward hook that drop or reject the packet, or may. Policies,
+  /// interfaces, connection states, protocols, addresses and ports are evaluated; a rule with any
+  /// other match may or may not match, and is never the reason for "dropped".
   std::vector<chain_verdict> forward(const forwarded_packet& packet) const;
   /// Whether some rule of the host does NAT: of the source, or else of the destination.
   bool translates(bool source) const;
@@ -52,4 +58,4 @@ private:
   std::vector<chain> chains_;
 };
 
-} // namespace tonel::actors::app
+} // namespace tonel::sys
