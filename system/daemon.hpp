@@ -33,7 +33,9 @@ private:
 /// Owns: the file; removes it
 class pid_file {
 public:
-  /// Errors: EAGAIN of "flock": a living process holds it; those of "open" and "write"
+  /// Writes a new file, and renames it to the path.
+  /// Errors: EAGAIN of "flock": a living process holds it; ELOOP of "open": the path is a link;
+  ///         EINVAL of "open": it is no regular file; those of "open" and "write"
   static result<pid_file> make(const std::string& path);
   pid_file(pid_file&& other) noexcept;
   pid_file& operator=(pid_file&&) = delete;
@@ -44,6 +46,13 @@ private:
   std::string path_;
   descriptor fd_;
 };
+
+/// Opens /dev/null for each standard descriptor that is closed, so that no other file gets its number
+/// and then what is written for people.
+void make_standard_descriptors() noexcept;
+
+/// Extends the umask, so that only this user can write files and folders of this process.
+void keep_others_from_writing() noexcept;
 
 /// The absolute path, by the present working directory; unchanged if that is unknown.
 std::string absolute_path(const std::string& path);

@@ -90,7 +90,7 @@ private:
   std::optional<instance_mark> mark_;
   std::set<std::string> forwarded_;  ///< the sysctls of forwarding that the last ensure() wanted
   std::vector<std::string> applied_; ///< the statements
-  std::string chains_; // of the host, when obstacles were last looked for
+  std::string chains_;               // of the host, when obstacles were last looked for
   std::vector<std::string> notes_;
   std::set<std::string> told_;
   bool opened_ = false, closed_ = false;

@@ -85,6 +85,9 @@ public:
   /// a process that ends meanwhile may be among them.
   std::vector<instance_record> living() const;
 
+  /// Removes the marks of all dead processes. Call it inside update(), under its lock.
+  void sweep_marks() const;
+
   /// Removes the mark of a dead process.
   void forget(const instance_record& dead) const;
 
@@ -99,6 +102,10 @@ const char* usual_runtime_folder() noexcept;
 
 /// $RUNTIME_DIRECTORY, as set by systemd, else usual_runtime_folder().
 std::string runtime_folder();
+
+/// Removes what killed processes have left in a runtime folder: sockets that nobody serves, and marks
+/// of the dead.
+void sweep_runtime_folder(const std::string& folder);
 
 /// Read and write a file of /proc/sys. Nothing is written if the value is already right.
 /// Errors: those of the file; EACCES, EROFS: the service has no right to

@@ -59,8 +59,9 @@ truth is_name(const json& right, const std::string& name) {
 truth is_address(const json& right, const protocol::ip_address& address) {
   if (!address) return truth::maybe;
   return is_in(right, [&](const json& value) {
-    const bool prefix = value.is_object() && value.contains("prefix") && value["prefix"].is_object();
-    const auto text = prefix ? text_of(value["prefix"], "addr")
+    const bool prefix =
+        value.is_object() && value.contains("prefix") && value["prefix"].is_object();
+    const auto text = prefix              ? text_of(value["prefix"], "addr")
                       : value.is_string() ? value.get<std::string>()
                                           : std::string{};
     const auto found = protocol::ip_address::parse(text);

@@ -11,9 +11,9 @@ namespace tonel::sys {
 
 /// A forwarded TCP packet, as far as it is known beforehand.
 struct forwarded_packet {
-  std::string in, out; ///< interfaces; empty: unknown
-  std::string state;   ///< of connection tracking: "new", "established"
-  bool dnat = false;   ///< connection tracking has rewritten the destination
+  std::string in, out;                        ///< interfaces; empty: unknown
+  std::string state;                          ///< of connection tracking: "new", "established"
+  bool dnat = false;                          ///< connection tracking has rewritten the destination
   protocol::endpoint source{}, destination{}; ///< address unspecified or port 0: unknown
 };
 

@@ -70,6 +70,9 @@ private:
   ino_t inode_ = 0;
 };
 
+/// Removes a local socket that no live process serves; nothing else.
+void remove_unserved(const std::string& path) noexcept;
+
 /// Asks a local socket one question, and waits for one line as answer.
 /// Units:  timeout in milliseconds, for all steps together
 /// Errors: ENOENT, ECONNREFUSED: no process serves it; EACCES: another user's; ETIMEDOUT; EPROTO:

@@ -38,7 +38,34 @@ os_error last_error(const char* operation, std::string detail = {}) {
   ::_exit(n == 1 ? code : 1);
 }
 
+result<descriptor> open_pid_file(const std::string& path, int flags) {
+  descriptor fd{
+      real_kernel(),
+      ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | flags, 0644)};
+  if (!fd) return unexpected{last_error("open", path)};
+  struct stat about {};
+  if (::fstat(fd.get(), &about) != 0) return unexpected{last_error("stat", path)};
+  if (!S_ISREG(about.st_mode)) return unexpected{os_error{EINVAL, "open", path}};
+  return fd;
+}
+
+bool is_at(int fd, const std::string& path) {
+  struct stat open {
+  }, there{};
+  return ::fstat(fd, &open) == 0 && ::lstat(path.c_str(), &there) == 0 &&
+         open.st_dev == there.st_dev && open.st_ino == there.st_ino;
+}
+
 } // namespace
+
+void make_standard_descriptors() noexcept {
+  for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; ++fd)
+    if (::fcntl(fd, F_GETFD) < 0 && errno == EBADF) ::open("/dev/null", O_RDWR); // takes the lowest
+}
+
+void keep_others_from_writing() noexcept {
+  ::umask(::umask(S_IWGRP | S_IWOTH) | S_IWGRP | S_IWOTH);
+}
 
 result<daemon_parent> daemon_parent::leave() {
   int ends[2];
@@ -88,14 +115,29 @@ pid_file::~pid_file() {
 }
 
 result<pid_file> pid_file::make(const std::string& path) {
-  descriptor fd{real_kernel(), ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644)};
-  if (fd.get() < 0) return unexpected{last_error("open", path)};
-  if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) return unexpected{last_error("flock", path)};
-  const auto text = std::to_string(::getpid()) + "\n";
-  if (::ftruncate(fd.get(), 0) != 0) return unexpected{last_error("write", path)};
-  if (::write(fd.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size()))
-    return unexpected{last_error("write", path)};
-  return pid_file{path, std::move(fd)};
+  for (;;) {
+    // The lock holds off other programs that start with this file.
+    auto before = open_pid_file(path, 0);
+    if (!before) return unexpected{before.error()};
+    if (::flock(before->get(), LOCK_EX | LOCK_NB) != 0)
+      return unexpected{last_error("flock", path)};
+    // Another file may have been renamed to the path meanwhile.
+    if (!is_at(before->get(), path)) continue;
+    // Readers find all of the number, or what was there before.
+    const auto temporary = path + ".new";
+    ::unlink(temporary.c_str()); // of a process that was killed
+    auto fd = open_pid_file(temporary, O_EXCL);
+    if (!fd) return unexpected{fd.error()};
+    const auto text = std::to_string(::getpid()) + "\n";
+    if (::flock(fd->get(), LOCK_EX | LOCK_NB) != 0 ||
+        ::write(fd->get(), text.data(), text.size()) != static_cast<ssize_t>(text.size()) ||
+        ::rename(temporary.c_str(), path.c_str()) != 0) {
+      const auto failed = last_error("write", path);
+      ::unlink(temporary.c_str());
+      return unexpected{failed};
+    }
+    return pid_file{path, std::move(*fd)};
+  }
 }
 
 std::string absolute_path(const std::string& path) {

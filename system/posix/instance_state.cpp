@@ -3,6 +3,7 @@
 #include "system/kernel.hpp"
 #include "system/posix/files.hpp"
 #include "system/posix/host_parts.hpp"
+#include "system/stream_socket.hpp"
 
 #include <fcntl.h>
 #include <stdlib.h>
@@ -11,15 +12,27 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <filesystem>
 #include <sstream>
+#include <system_error>
 #include <utility>
 
 namespace tonel::sys {
+
+namespace fs = std::filesystem;
 
 namespace {
 
 os_error failure(const char* operation, const std::string& path) {
   return {errno, operation, path};
+}
+
+std::vector<std::string> files_in(const std::string& folder, const char* extension) {
+  std::vector<std::string> out;
+  std::error_code failed;
+  for (fs::directory_iterator at{folder, failed}, end; !failed && at != end; at.increment(failed))
+    if (at->path().extension() == extension) out.push_back(at->path().string());
+  return out;
 }
 
 } // namespace
@@ -113,6 +126,24 @@ std::vector<instance_record> instance_file::living() const {
     if (record.network == here && record.boot == boot && is_alive(record))
       out.push_back(std::move(record));
   return out;
+}
+
+void instance_file::sweep_marks() const {
+  for (const auto& path : files_in(folder_, ".lock")) {
+    if (path == folder_ + "/rules.lock") continue;
+    const descriptor fd{real_kernel(), ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW)};
+    // Marks are made under the lock that this runs under, and locked at once.
+    if (fd && ::flock(fd.get(), LOCK_EX | LOCK_NB) == 0) ::unlink(path.c_str());
+  }
+}
+
+void sweep_runtime_folder(const std::string& folder) {
+  for (const auto& path : files_in(folder, ".sock"))
+    remove_unserved(path);
+  // Where no program has set rules, there are no marks, and no file to lock.
+  if (::access((folder + "/rules.lock").c_str(), F_OK) != 0) return;
+  instance_file file{folder};
+  (void)file.update([&](std::vector<instance_record>&) { file.sweep_marks(); });
 }
 
 void instance_file::forget(const instance_record& dead) const { ::unlink(mark_path(dead).c_str()); }

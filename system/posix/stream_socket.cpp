@@ -84,6 +84,19 @@ std::optional<uid_t> stream_connection::peer_user() const noexcept {
   return user_of_peer(fd_.get());
 }
 
+void remove_unserved(const std::string& path) noexcept {
+  const auto address = local_address(path);
+  const auto slash = path.rfind('/');
+  if (!address || slash == std::string::npos) return;
+  // Under the lock of listen_local(), where a socket that is bound already listens.
+  const auto lock =
+      owned(::open(path.substr(0, slash + 1).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!lock || ::flock(lock.get(), LOCK_EX) != 0) return;
+  struct stat there {};
+  if (::lstat(path.c_str(), &there) == 0 && S_ISSOCK(there.st_mode) && !is_served(*address))
+    ::unlink(path.c_str());
+}
+
 result<stream_listener> stream_listener::listen_local(const std::string& path) {
   const auto address = local_address(path);
   if (!address) return unexpected{address.error()};

@@ -1,7 +1,7 @@
 #include "actors/app/doctor/doctor.hpp"
 
-#include "system/ruleset.hpp"
 #include "actors/app/settings/option_table.hpp"
+#include "system/ruleset.hpp"
 
 #include <algorithm>
 #include <cerrno>

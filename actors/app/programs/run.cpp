@@ -14,11 +14,15 @@
 #include "system/process.hpp"
 #include "system/service_manager.hpp"
 
+#include <cerrno>
+#include <cstdio>
 #include <exception>
 #include <functional>
 #include <iostream>
+#include <new>
 #include <optional>
 #include <string>
+#include <system_error>
 #include <utility>
 
 namespace tonel::actors::app {
@@ -48,9 +52,17 @@ int serve(process_host& outside, const std::function<void()>& on_ready) {
   return outside.exit_code();
 }
 
-} // namespace
+/// What an exception at the start means for a user. Allocates nothing.
+const char* reason_of(const std::exception& e) noexcept {
+  if (dynamic_cast<const std::bad_alloc*>(&e) != nullptr)
+    return "the system gives this process no more memory (ulimit -v, MemoryMax=)";
+  const auto* failed = dynamic_cast<const std::system_error*>(&e);
+  if (failed != nullptr && failed->code().value() == EAGAIN)
+    return "the system gives this process no more threads (ulimit -u, ulimit -v, TasksMax=)";
+  return e.what();
+}
 
-int run(role side, int argc, char** argv) {
+int run_program(role side, int argc, char** argv) {
   auto line = parse_command_line(side, {argv + 1, argv + argc});
   if (line.what == command_line::request::help) {
     std::cout << help_text(side);
@@ -129,7 +141,23 @@ int run(role side, int argc, char** argv) {
       caller->ready();
     });
   } catch (const std::exception& e) {
-    log_error("start failed: ", e.what());
+    log_error("start failed: ", reason_of(e));
+    return 1;
+  }
+}
+
+} // namespace
+
+int run(role side, int argc, char** argv) {
+  sys::make_standard_descriptors();
+  sys::keep_others_from_writing();
+  try {
+    return run_program(side, argc, argv);
+  } catch (const std::exception& e) {
+    // Before there is a log, or where there is no memory for a line in it.
+    const auto program = program_name(side);
+    std::fprintf(stderr, "%.*s: start failed: %s\n", static_cast<int>(program.size()),
+                 program.data(), reason_of(e));
     return 1;
   }
 }

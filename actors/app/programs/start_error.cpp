@@ -57,6 +57,8 @@ start_error tun_error(const sys::os_error& error, sys::host_system on) {
 
 start_error pid_error(const sys::os_error& error) {
   start_error out{"cannot write the PID file: " + error.to_string(), {}};
+  if (error.number == ELOOP) out.advice = {"--pid-file must not be a symbolic link"};
+  if (error.number == EINVAL) out.advice = {"--pid-file must be a regular file"};
   if (error.number == EAGAIN) out.advice = {"another program is running with this --pid-file"};
   return out;
 }

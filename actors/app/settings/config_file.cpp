@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <filesystem>
-#include <fstream>
 #include <optional>
 #include <system_error>
 
@@ -19,6 +18,9 @@ namespace fs = std::filesystem;
 
 constexpr std::string_view blanks = " \t\r";
 constexpr std::size_t longest_name = 32;
+constexpr std::size_t largest_file = std::size_t{4} << 20;
+// Some editors begin a file with it.
+constexpr std::string_view byte_order_mark = "\xef\xbb\xbf";
 
 std::string_view trimmed(std::string_view text) {
   const auto first = text.find_first_not_of(blanks);
@@ -55,6 +57,12 @@ std::optional<bool> truth(std::string_view text) {
   return {};
 }
 
+std::string reason(const sys::os_error& error) {
+  if (error.number == EFBIG) return "it is larger than 4 MiB";
+  if (error.number == ETIMEDOUT) return "nobody writes into this pipe, or it does not end";
+  return std::generic_category().message(error.number);
+}
+
 /// Reads the files one after the other.
 class file_reader {
 public:
@@ -86,20 +94,19 @@ void file_reader::read(const std::string& path) {
   path_ = path;
   line_ = 0;
   in_ = section::process;
-  errno = 0;
-  std::ifstream file{path};
-  // A directory can be opened, but not read.
-  if (!file || file.peek() == std::ifstream::traits_type::eof()) {
-    if (file.is_open() && !file.bad()) return; // the file is empty
-    out_.errors.push_back(
-        {"--config",
-         path,
-         "cannot be read: " + std::generic_category().message(errno != 0 ? errno : EIO),
-         {}});
+  const auto content = sys::read_named_file(path, largest_file);
+  if (!content) {
+    out_.errors.push_back({"--config", path, "cannot be read: " + reason(content.error()), {}});
     return;
   }
   private_ = !sys::open_to_all(path);
-  for (std::string text; std::getline(file, text);) {
+  std::string_view left{*content};
+  if (left.substr(0, byte_order_mark.size()) == byte_order_mark)
+    left.remove_prefix(byte_order_mark.size());
+  while (!left.empty()) {
+    const auto end = std::min(left.find('\n'), left.size());
+    const auto text = left.substr(0, end);
+    left.remove_prefix(std::min(end + 1, left.size()));
     ++line_;
     const auto line = trimmed(without_comment(text));
     if (line.empty()) continue;

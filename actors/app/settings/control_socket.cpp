@@ -30,6 +30,7 @@ sys::result<sys::stream_listener> listen_in(const std::string& folder, const std
   std::error_code failed;
   fs::create_directories(folder, failed);
   if (failed) return unexpected{sys::os_error{failed.value(), "mkdir", folder}};
+  sys::sweep_runtime_folder(folder);
   auto out = sys::stream_listener::listen_local(folder + '/' + name + ".sock");
   if (out || out.error().number != EADDRINUSE) return out;
   // Another network namespace has a device of the same name.

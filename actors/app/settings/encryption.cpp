@@ -2,7 +2,17 @@
 
 #include "actors/app/settings/lower_case.hpp"
 
+#include <cstddef>
+#include <string>
+
 namespace tonel::actors::app {
+
+namespace {
+
+// More would be cut without a word.
+constexpr std::size_t longest_key = 1024;
+
+} // namespace
 
 expected<std::shared_ptr<const protocol::xor_cipher>, std::string>
 parse_encryption(std::string_view given) {
@@ -15,6 +25,8 @@ parse_encryption(std::string_view given) {
   const auto colon = text->find(':');
   if (colon == std::string::npos || text->substr(0, colon) != "xor" || colon + 1 == text->size())
     return unexpected{std::string{"must be xor:KEY"}};
+  if (text->size() - colon - 1 > longest_key)
+    return unexpected{"must have a key of at most " + std::to_string(longest_key) + " bytes"};
   return std::make_shared<const protocol::xor_cipher>(std::string_view{*text}.substr(colon + 1));
 }
 

@@ -1,11 +1,11 @@
 #include "actors/app/settings/handshake_packet.hpp"
 
 #include "protocol/wire.hpp"
+#include "system/private_file.hpp"
 
 #include <algorithm>
 #include <cerrno>
 #include <cstdint>
-#include <fstream>
 #include <memory>
 #include <string>
 #include <system_error>
@@ -36,19 +36,15 @@ read_handshake_packet(const named_file& named, const config& run, const tunnel_c
     return unexpected{option_error{named.option, path, std::move(problem), named.place}};
   };
   const auto most = segment_size(run, tunnel);
-  errno = 0;
-  std::ifstream file{path, std::ios::in | std::ios::binary};
-  // One octet more than fits, to notice a larger file without reading all of it.
-  std::vector<std::uint8_t> content(most + 1);
-  file.read(reinterpret_cast<char*>(content.data()), static_cast<std::streamsize>(content.size()));
-  // A directory can be opened, but not read.
-  if (!file.is_open() || file.bad())
-    return refuse("cannot be read: " + std::generic_category().message(errno != 0 ? errno : EIO));
-  content.resize(static_cast<std::size_t>(file.gcount()));
-  if (content.empty()) return refuse("is empty");
-  if (content.size() > most)
+  const auto content = sys::read_named_file(path, most);
+  if (!content && content.error().number == EFBIG)
     return refuse("has more than the " + std::to_string(most) + " bytes that fit one packet");
-  return std::make_shared<const std::vector<std::uint8_t>>(std::move(content));
+  if (!content && content.error().number == ETIMEDOUT)
+    return refuse("cannot be read: nobody writes into this pipe, or it does not end");
+  if (!content)
+    return refuse("cannot be read: " + std::generic_category().message(content.error().number));
+  if (content->empty()) return refuse("is empty");
+  return std::make_shared<const std::vector<std::uint8_t>>(content->begin(), content->end());
 }
 
 } // namespace tonel::actors::app

@@ -143,6 +143,7 @@ bool yields(reader& in, const tunnel_row& row) {
 std::string key_problem(const sys::os_error& error) {
   if (error.number == EPERM) return "must be closed to others: chmod go-w,o-rwx it";
   if (error.number == EFBIG) return "is no key, it is too long";
+  if (error.number == ETIMEDOUT) return "cannot be read: nobody writes into this pipe";
   return "cannot be read: " + error.to_string();
 }
 

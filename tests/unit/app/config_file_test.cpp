@@ -70,6 +70,33 @@ BOOST_AUTO_TEST_CASE(each_section_is_a_tunnel_and_what_stands_before_is_for_all)
   BOOST_TEST(run.tunnels[1]->local_udp.to_string() == "127.0.0.1:1002");
 }
 
+BOOST_AUTO_TEST_CASE(a_byte_order_mark_is_no_part_of_the_first_line) {
+  const auto r = load("\xef\xbb\xbfmtu = 1400\n" + one);
+  BOOST_TEST_REQUIRE(r.has_value());
+  BOOST_TEST(r->run.tun.mtu == 1400);
+  BOOST_TEST(errors("mtu = 1400\n\xef\xbb\xbf" + one) != "");
+}
+
+BOOST_AUTO_TEST_CASE(what_never_ends_is_refused_in_time) {
+  const auto refusal = [](const std::string& path) {
+    const auto r =
+        load_settings(role::client, parse_command_line(role::client, {"--config", path}));
+    return r ? std::string{} : r.error().front().to_string();
+  };
+  BOOST_TEST(refusal("/dev/zero").find("larger than 4 MiB") != std::string::npos);
+  const auto pipe = (folder / "pipe").string();
+  BOOST_TEST_REQUIRE(::mkfifo(pipe.c_str(), 0600) == 0);
+  BOOST_TEST(refusal(pipe).find("nobody writes into this pipe") != std::string::npos);
+  BOOST_TEST(refusal(folder.string()).find("Is a directory") != std::string::npos);
+  // One that is written into is read to its end, as a shell's <(...) is.
+  int ends[2];
+  BOOST_TEST_REQUIRE(::pipe(ends) == 0);
+  BOOST_TEST(::write(ends[1], one.data(), one.size()) == static_cast<ssize_t>(one.size()));
+  ::close(ends[1]);
+  BOOST_TEST(refusal("/dev/fd/" + std::to_string(ends[0])) == "");
+  ::close(ends[0]);
+}
+
 BOOST_AUTO_TEST_CASE(each_tunnel_has_its_dialect) {
   const auto c = load("wire = native\n" + one + "wire = phantun\n" + two);
   BOOST_TEST_REQUIRE(c.has_value());

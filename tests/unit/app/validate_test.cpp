@@ -431,6 +431,9 @@ BOOST_AUTO_TEST_CASE(the_key_is_what_follows_the_first_colon_in_small_letters) {
     r->run.tunnels.front()->cipher->apply(zeros, 100);
     BOOST_TEST((std::string{zeros.begin(), zeros.end()} == row.key), row.text);
   }
+  BOOST_TEST(client({"--encryption", "xor:" + std::string(1024, 'k')}).has_value());
+  const auto longer = client({"--encryption", "xor:" + std::string(1025, 'k')});
+  BOOST_TEST(errors_of(longer).find("must have a key of at most 1024 bytes") != std::string::npos);
   for (const char* value : {"xor", "xor:", "key", "aes:key", "xor;key", ":key", "xor:\xff",
                             "xor:\xce\xa3", "xor:\xc3", "xor:\xc0\x80", "xor:\xed\xa0\x80"}) {
     const auto r = server({"--encryption", value});

@@ -2,6 +2,8 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include <fcntl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -76,6 +78,43 @@ BOOST_AUTO_TEST_CASE(a_pid_file_of_the_dead_is_taken_over) {
   const auto file = pid_file::make(path);
   BOOST_TEST(file.has_value());
   BOOST_TEST(content() == std::to_string(::getpid()) + "\n");
+}
+
+BOOST_AUTO_TEST_CASE(a_pid_file_follows_no_link_and_is_written_anew) {
+  const auto target = path + ".target";
+  std::ofstream{target} << "precious";
+  BOOST_TEST_REQUIRE(::symlink(target.c_str(), path.c_str()) == 0);
+  const auto linked = pid_file::make(path);
+  BOOST_TEST_REQUIRE(!linked.has_value());
+  BOOST_TEST(linked.error().number == ELOOP);
+  std::remove(path.c_str());
+  // A second name of a file keeps what it has.
+  BOOST_TEST_REQUIRE(::link(target.c_str(), path.c_str()) == 0);
+  BOOST_TEST(pid_file::make(path).has_value());
+  std::ifstream kept{target};
+  BOOST_TEST((std::string{std::istreambuf_iterator<char>{kept}, {}} == "precious"));
+  std::remove(target.c_str());
+  BOOST_TEST_REQUIRE(::mkfifo(path.c_str(), 0600) == 0);
+  const auto pipe = pid_file::make(path);
+  BOOST_TEST_REQUIRE(!pipe.has_value());
+  BOOST_TEST(pipe.error().number == EINVAL);
+}
+
+BOOST_AUTO_TEST_CASE(closed_standard_descriptors_are_opened_and_the_umask_is_tightened) {
+  const auto child = ::fork();
+  if (child == 0) {
+    for (int fd = 0; fd < 3; ++fd)
+      ::close(fd);
+    ::umask(0);
+    make_standard_descriptors();
+    keep_others_from_writing();
+    const int next = ::open(path.c_str(), O_RDWR | O_CREAT, 0666);
+    struct stat made {};
+    ::_exit(next > 2 && ::fstat(next, &made) == 0 && (made.st_mode & 0777) == 0644 ? 0 : 1);
+  }
+  int status = 0;
+  BOOST_TEST_REQUIRE(::waitpid(child, &status, 0) == child);
+  BOOST_TEST((WIFEXITED(status) && WEXITSTATUS(status) == 0));
 }
 
 BOOST_AUTO_TEST_CASE(a_pid_file_that_cannot_be_made_is_an_error) {

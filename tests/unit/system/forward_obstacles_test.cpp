@@ -89,18 +89,20 @@ BOOST_AUTO_TEST_CASE(firewalld_rejects_what_a_client_sends_and_lets_dnat_pass) {
       .rule(reject);
   const auto found = said(rules, client());
   BOOST_TEST_REQUIRE(found.size() == 1u);
-  BOOST_TEST(found[0] ==
-             "the chain filter_FORWARD of table inet firewalld rejects the tunnel's packets, by the "
-             "rule with handle 7 in chain filter_FORWARD, whatever our table accepts. Let the "
-             "tunnel pass there: firewall-cmd --zone=trusted --add-interface=t and firewall-cmd "
-             "--permanent --zone=trusted --add-interface=t");
+  BOOST_TEST(
+      found[0] ==
+      "the chain filter_FORWARD of table inet firewalld rejects the tunnel's packets, by the "
+      "rule with handle 7 in chain filter_FORWARD, whatever our table accepts. Let the "
+      "tunnel pass there: firewall-cmd --zone=trusted --add-interface=t and firewall-cmd "
+      "--permanent --zone=trusted --add-interface=t");
   BOOST_TEST(said(rules, server()).empty());
 }
 
 BOOST_AUTO_TEST_CASE(ufw_and_docker_have_commands_of_their_own) {
   rules_text ufw;
-  ufw.chain("ip", "filter", "ufw-user-forward").chain("ip", "filter", "FORWARD", "drop").rule(
-      R"({"xt": {"type": "match", "name": "conntrack"}},)" + accept);
+  ufw.chain("ip", "filter", "ufw-user-forward")
+      .chain("ip", "filter", "FORWARD", "drop")
+      .rule(R"({"xt": {"type": "match", "name": "conntrack"}},)" + accept);
   auto found = said(ufw, server());
   BOOST_TEST_REQUIRE(found.size() == 1u);
   BOOST_TEST(found[0] == "the chain FORWARD of table ip filter drops what it does not know, by its "
@@ -126,14 +128,14 @@ BOOST_AUTO_TEST_CASE(addresses_ports_and_ranges_decide) {
   BOOST_TEST(rejected_at(payload("tcp", "dport", "443"), server()));
   BOOST_TEST(!rejected_at(payload("tcp", "dport", "444"), server()));
   BOOST_TEST(rejected_at(payload("tcp", "dport", R"({"range": [400, 500]})"), server()));
-  BOOST_TEST(rejected_at(payload("th", "dport", R"({"set": [80, {"range": [400, 500]}]})"),
-                         server()));
+  BOOST_TEST(
+      rejected_at(payload("th", "dport", R"({"set": [80, {"range": [400, 500]}]})"), server()));
   BOOST_TEST(!rejected_at(payload("udp", "dport", "443"), server()));
   BOOST_TEST(rejected_at(payload("ip", "saddr", R"("192.168.200.2")"), client()));
   BOOST_TEST(rejected_at(
       payload("ip", "saddr", R"({"prefix": {"addr": "192.168.0.0", "len": 16}})"), client()));
-  BOOST_TEST(!rejected_at(
-      payload("ip", "saddr", R"({"prefix": {"addr": "10.0.0.0", "len": 8}})"), client()));
+  BOOST_TEST(!rejected_at(payload("ip", "saddr", R"({"prefix": {"addr": "10.0.0.0", "len": 8}})"),
+                          client()));
   BOOST_TEST(rejected_at(payload("ip", "daddr", R"("192.0.2.1")"), client()));
   BOOST_TEST(rejected_at(payload("ip", "daddr", R"("192.0.2.2")", "!="), client()));
   BOOST_TEST(!rejected_at(payload("ip6", "daddr", R"("2001:db8::1")"), client()));

@@ -1,4 +1,5 @@
 #include "system/instance_state.hpp"
+#include "system/stream_socket.hpp"
 
 #include <boost/test/unit_test.hpp>
 
@@ -10,7 +11,11 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <fstream>
+#include <optional>
+#include <set>
 #include <string>
+#include <utility>
 
 using namespace tonel::sys;
 
@@ -52,6 +57,48 @@ BOOST_AUTO_TEST_CASE(what_is_written_is_read) {
   BOOST_TEST(read[1].held.empty());
   BOOST_TEST(read[1].backend.empty());
   BOOST_TEST(read[1].leases.empty());
+}
+
+BOOST_AUTO_TEST_CASE(what_killed_processes_have_left_is_swept_and_nothing_else) {
+  std::filesystem::create_directories(path);
+  instance_file file{path};
+  const auto own = own_record("tonel_a");
+  auto dead = own;
+  dead.pid += 1;
+  std::optional<instance_mark> mark;
+  BOOST_TEST_REQUIRE(file.update([&](auto& records) {
+                           records = {own, dead};
+                           if (auto made = file.mark(own)) mark.emplace(std::move(*made));
+                         })
+                         .has_value());
+  BOOST_TEST_REQUIRE(mark.has_value());
+  const auto names = [&] {
+    std::set<std::string> out;
+    for (const auto& each : std::filesystem::directory_iterator{path})
+      out.insert(each.path().filename().string());
+    return out;
+  };
+  const auto before = names();
+  std::ofstream{path + "/tonel_b-77-1.lock"};
+  std::ofstream{path + "/a-file.sock"};
+  std::ofstream{path + "/notes"};
+  const auto lives = stream_listener::listen_local(path + "/tonelc-lives.sock");
+  BOOST_TEST_REQUIRE(lives.has_value());
+  const auto child = ::fork();
+  if (child == 0) {
+    const auto killed = stream_listener::listen_local(path + "/tonelc-killed.sock");
+    ::_exit(killed ? 0 : 1);
+  }
+  int status = 0;
+  BOOST_TEST_REQUIRE(::waitpid(child, &status, 0) == child);
+  BOOST_TEST_REQUIRE(status == 0);
+  BOOST_TEST(names().count("tonelc-killed.sock") == 1u);
+  sweep_runtime_folder(path);
+  auto wanted = before;
+  wanted.insert({"a-file.sock", "notes", "tonelc-lives.sock"});
+  BOOST_TEST((names() == wanted));
+  BOOST_TEST(file.is_alive(own));
+  BOOST_TEST(!file.is_alive(dead));
 }
 
 BOOST_AUTO_TEST_CASE(broken_lines_are_left_out) {
