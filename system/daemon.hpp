@@ -54,6 +54,10 @@ void make_standard_descriptors() noexcept;
 /// Extends the umask, so that only this user can write files and folders of this process.
 void keep_others_from_writing() noexcept;
 
+/// Sends SIGHUP to a process.
+/// Errors: ESRCH: there is none; EPERM: it is another user's
+result<void> hang_up(int process) noexcept;
+
 /// The absolute path, by the present working directory; unchanged if that is unknown.
 std::string absolute_path(const std::string& path);
 

@@ -23,6 +23,7 @@ _tonelctl() {
     "") names+=" status sessions counters reload close pcap doctor" ;;
     sessions) names+=" --most" ;;
     counters) names+=" --watch" ;;
+    reload) names+=" --pid" ;;
     pcap) names+=" start stop --limit" ;;
     doctor) names+=" client server --config --tun --local --remote --mtu" ;;
   esac

@@ -7,6 +7,7 @@ _tonelctl() {
   case $command in
     '') specs+=('1:command:(status sessions counters reload close pcap doctor)') ;;
     sessions) specs+=('--most=:number: ') ;;
+    reload) specs+=('--pid=:number: ') ;;
     counters) specs+=(--watch) ;;
     pcap) specs+=('--limit=:mib: ' '2:what:(start stop)' '3:file:_files') ;;
     doctor)

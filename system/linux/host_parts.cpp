@@ -48,13 +48,9 @@ bool passes_rules(const char* sysctl) { return read_sysctl(sysctl).value_or("") 
 
 /// Gives nothing for a device that is no bridge.
 std::optional<bridge_facts> as_bridge(int socket, const std::string& device) {
-  ethtool_drvinfo driver{};
-  driver.cmd = ETHTOOL_GDRVINFO;
+  if (driver_of(device) != "bridge") return {};
   ifreq request{};
   std::strncpy(request.ifr_name, device.c_str(), sizeof request.ifr_name - 1);
-  request.ifr_data = reinterpret_cast<char*>(&driver);
-  if (::ioctl(socket, SIOCETHTOOL, &request) != 0 || std::strcmp(driver.driver, "bridge") != 0)
-    return {};
   if (::ioctl(socket, SIOCGIFHWADDR, &request) != 0) return {};
   std::array<char, 18> text{};
   const auto* octets = reinterpret_cast<const std::uint8_t*>(request.ifr_hwaddr.sa_data);
@@ -71,6 +67,17 @@ std::vector<std::string> devices() {
 }
 
 } // namespace
+
+std::optional<std::string> driver_of(const std::string& interface) {
+  const descriptor socket{real_kernel(), real_kernel().socket(AF_INET, SOCK_DGRAM, 0)};
+  ethtool_drvinfo driver{};
+  driver.cmd = ETHTOOL_GDRVINFO;
+  ifreq request{};
+  std::strncpy(request.ifr_name, interface.c_str(), sizeof request.ifr_name - 1);
+  request.ifr_data = reinterpret_cast<char*>(&driver);
+  if (!socket || ::ioctl(socket.get(), SIOCETHTOOL, &request) != 0) return {};
+  return std::string{driver.driver};
+}
 
 result<rule_plan> settle(const rule_request& request) {
   auto plan = request.plan;

@@ -1,5 +1,6 @@
 #include "system/posix/host_parts.hpp"
 
+#include "system/addresses.hpp"
 #include "system/host_rules.hpp"
 #include "system/macos/routes.hpp"
 #include "system/posix/interfaces.hpp"
@@ -48,6 +49,8 @@ std::string text_of_sysctl(const char* name) {
 }
 
 } // namespace
+
+std::optional<std::string> driver_of(const std::string&) { return {}; }
 
 result<rule_plan> settle(const rule_request& request) {
   auto plan = request.plan;

@@ -3,6 +3,7 @@
 #include "system/posix/platform.hpp"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -138,6 +139,11 @@ result<pid_file> pid_file::make(const std::string& path) {
     }
     return pid_file{path, std::move(*fd)};
   }
+}
+
+result<void> hang_up(int process) noexcept {
+  if (::kill(process, SIGHUP) == 0) return {};
+  return unexpected{last_error("kill", std::to_string(process))};
 }
 
 std::string absolute_path(const std::string& path) {

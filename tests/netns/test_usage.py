@@ -91,7 +91,7 @@ def wrong():
         processes.Process.started = []
 
 
-@case("without rights for a TUN device: exit 1, with what is missing and how to grant it")
+@case("without rights for a TUN device: exit 3, with what is missing and how to grant it")
 def rights():
     with Topology() as top:
         harness.needs("setpriv")
@@ -99,7 +99,7 @@ def rights():
         bare = ("setpriv", "--bounding-set=-all", "--inh-caps=-all")
         for program, local in (("tonelc", "127.0.0.1:5000"), ("tonels", "4567")):
             code, text = run(top.client, *bare, binary(program), "-l", local, "-r", "10.9.2.2:4567")
-            assert code == 1, (code, text)
+            assert code == 3, (code, text)
             assert re.search(r"cap_net_admin", text, re.I) and "setcap" in text, text
         assert state(top.client) == before, "something on the host was changed"
 

@@ -107,6 +107,11 @@ def life():
         wait_until(lambda: box.show(unit, "ActiveState") == "active", 10, "the end of the reload")
         assert box.main_pid(unit) == pid, "a reload is no restart"
         assert str(PORT + 1) in top.client.run("nft list table inet tonel_tunc")
+        box.write("/etc/tonel/client.d/wrong.conf", "mtu = 1\n")
+        text = box.run(f"systemctl reload {unit}", check=False)
+        assert "failed" in text and box.show(unit, "ActiveState") == "active", text
+        box.run("rm /etc/tonel/client.d/wrong.conf")
+        box.run(f"systemctl reload {unit}")
 
         os.kill(pid, 9)
         again = restarted(box, unit, pid)

@@ -23,6 +23,7 @@ const ctl_option options[] = {
     {"--mtu", &ctl_command::mtu, {task::doctor}},
     {"--config", nullptr, {task::doctor}},
     {"--most", nullptr, {task::sessions}},
+    {"--pid", nullptr, {task::reload}},
     {"--limit", nullptr, {task::pcap}},
     {"--watch", nullptr, {task::counters}},
     {"--json", nullptr, {}},
@@ -88,7 +89,7 @@ void take_value(ctl_command& out, const ctl_option& option, const std::string& v
   } else {
     const auto number = number_of(value);
     if (number && *number >= 1)
-      (name == "--limit" ? out.limit : out.most) = *number;
+      (name == "--limit" ? out.limit : name == "--pid" ? out.pid : out.most) = *number;
     else
       out.errors.push_back(name + ' ' + value + ": must be a number of 1 or more");
   }
@@ -155,6 +156,7 @@ Commands:
   counters          all counters
     --watch         what they gain, each second, until interrupted
   reload            read the config files again, as SIGHUP does
+    --pid N         of the program with this process number
   close SESSION     close one session, named by its number in 'sessions'
   pcap start FILE   capture what passes the TUN device into FILE, as pcapng; FILE is made or
                     emptied by the program that is asked

@@ -25,6 +25,8 @@ struct ctl_command {
   task what = task::help;
   bool json = false;
   std::string socket; ///< empty: all sockets found
+  // reload
+  std::uint64_t pid = 0; ///< of the program that is meant; 0: not given
   // sessions, close
   std::uint64_t most = 100;
   std::uint64_t session = 0;

@@ -76,18 +76,22 @@ std::vector<instance> ask_all(const ctl_command& command, const std::string& lin
   std::vector<instance> out;
   const bool named = !command.socket.empty();
   const auto sockets = named ? std::vector<std::string>{command.socket} : find_control_sockets();
+  bool denied = false;
   for (const auto& socket : sockets) {
     auto answer = sys::ask_local(socket, line, patience);
     if (answer) {
       out.push_back({socket, std::move(*answer)});
+    } else if (answer.error().number == EACCES) {
+      denied = true;
+      complain(socket + ": no rights: run tonelctl as root, or as the user of that program");
     } else if (named ||
                (answer.error().number != ECONNREFUSED && answer.error().number != ENOENT)) {
       complain(answer.error().to_string()); // otherwise a dead program has left the socket
     }
   }
-  if (out.empty() && !quiet && !named)
-    complain(std::string{"no running program found under "} + sys::usual_runtime_folder() +
-             "* (are you root? --socket names another place)");
+  if (out.empty() && !quiet && !named && !denied)
+    complain(std::string{"no program is running: there is no control socket under "} +
+             sys::usual_runtime_folder() + "* (--socket names another place)");
   return out;
 }
 
@@ -181,10 +185,34 @@ int watch_counters(const ctl_command& command) {
   }
 }
 
+/// The socket of the program with the command's process number; empty: none was found.
+std::string socket_of(const ctl_command& command) {
+  for (const auto& each : ask_all(command, question("status"), true)) {
+    const auto parsed = json::parse(each.answer, nullptr, false);
+    if (parsed.is_object() && parsed.value("pid", std::uint64_t{0}) == command.pid)
+      return each.socket;
+  }
+  return {};
+}
+
+/// For a program without a control socket, which cannot say what has come of it.
+int hang_up(std::uint64_t pid) {
+  if (const auto done = sys::hang_up(static_cast<int>(pid)); !done) {
+    complain(done.error().to_string());
+    return failed;
+  }
+  std::cout << "SIGHUP sent; the program's log tells what comes of it\n";
+  return 0;
+}
+
 /// Sends a command to one program, since it must not reach several by accident. done: text to
 /// print; null: the answer's text
 int command_one(const ctl_command& command, const std::string& line, const char* done) {
   auto one = command;
+  if (one.socket.empty() && command.pid != 0) {
+    one.socket = socket_of(command);
+    if (one.socket.empty()) return hang_up(command.pid);
+  }
   if (one.socket.empty()) {
     const auto all = ask_all(command, question("counters"), false);
     if (all.empty()) return nobody;

@@ -108,6 +108,7 @@ std::optional<start_error> process_host::open() {
   if (auto failed = status_.open_http()) return failed;
 
   const auto& tun = chosen_.run.tun;
+  if (auto wrong = not_a_tun(tun)) return wrong;
   if (auto failed = settle_ends(chosen_.run, taken_nets(chosen_.run))) return failed;
   auto device =
       sys::tun_device::open(sys::real_kernel(), device_options(tun, chosen_.run.offload.tun));
@@ -149,10 +150,7 @@ std::optional<start_error> process_host::take_ports() {
 std::optional<start_error> process_host::open_listeners() {
   for (const auto& tunnel : chosen_.run.tunnels) {
     auto sockets = listen(*tunnel);
-    if (!sockets)
-      return start_error{label(*tunnel) + "cannot listen on --local " +
-                             tunnel->local_udp.to_string() + ": " + sockets.error().to_string(),
-                         {}};
+    if (!sockets) return listen_error(*tunnel, sockets.error());
     tunnels_.push_back({tunnel, std::move(*sockets)});
   }
   return std::nullopt;

@@ -52,6 +52,9 @@ int serve(process_host& outside, const std::function<void()>& on_ready) {
   return outside.exit_code();
 }
 
+// A supervisor need not try it again.
+constexpr int exit_permanent = 3;
+
 /// What an exception at the start means for a user. Allocates nothing.
 const char* reason_of(const std::exception& e) noexcept {
   if (dynamic_cast<const std::bad_alloc*>(&e) != nullptr)
@@ -113,7 +116,7 @@ int run_program(role side, int argc, char** argv) {
     // A user who starts a daemon reads stderr, not the log file.
     if (chosen->daemonize && !chosen->log_output.empty())
       std::cerr << program_name(side) << ": " << failed.text << '\n';
-    return 1;
+    return failed.permanent ? exit_permanent : 1;
   };
   try {
     if (chosen->control_path != "auto" && chosen->control_path != "off")

@@ -44,7 +44,7 @@ advice macos_advice(int number) {
 } // namespace
 
 start_error tun_error(const sys::os_error& error, sys::host_system on) {
-  start_error out{"cannot set up the TUN device: " + error.to_string(), {}};
+  start_error out{"cannot set up the TUN device: " + error.to_string(), {}, false};
   if (error.number == EBADF || error.number == ENOTTY)
     out.advice = {"a number at --tun is that of an open TUN descriptor, inherited from who starts "
                   "this program"};
@@ -52,11 +52,37 @@ start_error tun_error(const sys::os_error& error, sys::host_system on) {
     out.advice = macos_advice(error.number);
   else
     out.advice = linux_advice(error.number);
+  out.permanent = error.number == EPERM || error.number == EACCES;
   return out;
 }
 
+start_error listen_error(const tunnel_config& tunnel, const sys::os_error& error) {
+  start_error out{label(tunnel) + "cannot listen on --local " + tunnel.local_udp.to_string() +
+                      ": " + error.to_string(),
+                  {},
+                  false};
+  if (error.number != EACCES || tunnel.local_udp.port >= 1024) return out;
+  out.permanent = true;
+  out.advice = {"ports below 1024 need CAP_NET_BIND_SERVICE: run the program as root, or give the "
+                "service the drop-in",
+                "  /usr/share/doc/tonel/examples/systemd/low-port.conf"};
+  return out;
+}
+
+std::optional<start_error> not_a_tun(const tun_config& tun) {
+  if (tun.fd >= 0 || tun.name.empty()) return std::nullopt;
+  const auto driver = sys::driver_of(tun.name);
+  if (!driver || *driver == "tun") return std::nullopt;
+  return start_error{
+      "--tun " + tun.name + " is a network interface of this host (" + *driver + "), no TUN device",
+      {"--tun names the device that this program makes for itself; choose a name that "
+       "no interface has, as tonel0"},
+      true};
+}
+
 start_error pid_error(const sys::os_error& error) {
-  start_error out{"cannot write the PID file: " + error.to_string(), {}};
+  start_error out{"cannot write the PID file: " + error.to_string(), {}, false};
+  out.permanent = error.number == ELOOP || error.number == EINVAL;
   if (error.number == ELOOP) out.advice = {"--pid-file must not be a symbolic link"};
   if (error.number == EINVAL) out.advice = {"--pid-file must be a regular file"};
   if (error.number == EAGAIN) out.advice = {"another program is running with this --pid-file"};

@@ -68,6 +68,12 @@ std::vector<std::string> find_control_sockets() {
   for (fs::directory_iterator at{run, failed}, end; !failed && at != end; at.increment(failed))
     if (at->path().filename().string().rfind("tonel", 0) == 0) folders.push_back(at->path());
   if (const auto own = user_folder(); !own.empty()) folders.emplace_back(own);
+  // Those of other users, whom root alone may ask.
+  if (sys::user_id() == 0)
+    for (fs::directory_iterator at{run / "user", failed}, end; !failed && at != end;
+         at.increment(failed))
+      if (auto folder = at->path() / "tonel"; folder != user_folder()) folders.push_back(folder);
+  failed.clear();
   for (const auto& folder : folders) {
     append_sockets(out, folder);
     for (fs::directory_iterator at{folder, failed}, end; !failed && at != end; at.increment(failed))

@@ -23,6 +23,30 @@ bool says(const std::string& text, const char* what) { return text.find(what) !=
 
 BOOST_AUTO_TEST_SUITE(start_error_test)
 
+BOOST_AUTO_TEST_CASE(a_port_below_1024_names_the_drop_in_and_is_permanent) {
+  actors::tunnel_config tunnel;
+  const auto error_at = [&](std::uint16_t port, int number) {
+    tunnel.local_udp = {protocol::ip_address::v4(127, 0, 0, 1), port};
+    return listen_error(tunnel, {number, "bind", ""});
+  };
+  const auto low = error_at(53, EACCES);
+  BOOST_TEST(low.permanent);
+  BOOST_TEST(low.text.find("127.0.0.1:53") != std::string::npos);
+  BOOST_TEST_REQUIRE(low.advice.size() == 2u);
+  BOOST_TEST(says(low.advice[1], "low-port.conf"));
+  for (const auto& other : {error_at(53, EADDRINUSE), error_at(5353, EACCES)})
+    BOOST_TEST((!other.permanent && other.advice.empty()));
+}
+
+BOOST_AUTO_TEST_CASE(a_missing_right_and_a_wrong_pid_file_are_permanent_and_a_busy_device_is_not) {
+  const auto linux_host = sys::host_system::gnu_linux;
+  BOOST_TEST(tun_error({EPERM, "open", "tun"}, linux_host).permanent);
+  BOOST_TEST(!tun_error({EBUSY, "open", "tun"}, linux_host).permanent);
+  BOOST_TEST(!tun_error({ENODEV, "open", "tun"}, linux_host).permanent); // a module may come
+  BOOST_TEST(pid_error({ELOOP, "open", "p"}).permanent);
+  BOOST_TEST(!pid_error({EAGAIN, "flock", "p"}).permanent);
+}
+
 BOOST_AUTO_TEST_CASE(each_system_has_its_own_advice) {
   const auto linux_says = [](int number) {
     return advice_for(number, sys::host_system::gnu_linux);
