@@ -7,6 +7,7 @@
 #include <caf/send.hpp>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <stdexcept>
 #include <utility>
@@ -68,8 +69,9 @@ void udp_endpoint_state::on(const fd_event& ready) {
     else
       batch.chunks.push_back(std::move(r.bytes));
   }
+  const auto error = socket->take_error();
   if (received.empty())
-    note_refusal(socket->take_error());
+    note_refusal(error);
   else if (!heard || health->in_trouble())
     note_answer();
   received.clear();
@@ -95,7 +97,10 @@ void udp_endpoint_state::on(wire_to_app& batch) {
 
 /// error: what an earlier datagram has met; 0: nothing
 void udp_endpoint_state::note_refusal(int error) {
-  if (error == 0) return;
+  // Others say nothing of the upstream: too big a datagram (anyone can forge that ICMP), no memory.
+  static constexpr std::array<int, 7> meant{ECONNREFUSED, EHOSTUNREACH, ENETUNREACH, EHOSTDOWN,
+                                            ENETDOWN,     EACCES,       EPERM};
+  if (std::find(meant.begin(), meant.end(), error) == meant.end()) return;
   protocol::opening_failure what;
   what.cause = error == ECONNREFUSED ? protocol::opening_cause::upstream_refused
                                      : protocol::opening_cause::upstream_unreachable;

@@ -38,6 +38,7 @@ const char* program_of(p::profile wire) {
 
 template <class Call> void client_session_state::step(const Call& call) {
   run(call(*machine, self->now()));
+  note_carrying(machine->carries());
   if (debug_enabled()) log_standing(title(), stood, machine->state());
   self->arm(machine->deadline());
 }
@@ -75,6 +76,11 @@ caf::behavior client_session(pinned<client_session_state>* self,
 client_session_state::~client_session_state() {
   for (const auto& c : streams)
     self->send_exit(c.stream, caf::exit_reason::user_shutdown);
+  note_carrying(false);
+}
+
+void client_session_state::note_carrying(bool now_does) {
+  if (std::exchange(carrying, now_does) != now_does) given.health->carries(now_does);
 }
 
 void client_session_state::start(const client_session_start& s) {

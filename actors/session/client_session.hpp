@@ -75,6 +75,7 @@ private:
   void run(const protocol::client_effects& effects);
   void open(const protocol::open_stream& how);
   void announce(const protocol::announce_streams& now);
+  void note_carrying(bool now_does);
   void opened();
   void rotated(const child& before);
   session_title title() const;
@@ -85,6 +86,7 @@ private:
   client_session_start given;
   std::optional<protocol::client_session> machine; ///< empty until start()
   std::vector<child> streams;
+  bool carrying = false;     ///< told to the tunnel's health
   bool opening_told = false; ///< that it opened was logged, or too many did
   bool legacy = false;       ///< it was opened in such a dialect
   bool life_told = false;    ///< it was logged

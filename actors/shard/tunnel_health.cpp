@@ -51,6 +51,11 @@ bool tunnel_health::opened(const tunnel_config& tunnel, protocol::time_point now
   return ends;
 }
 
+void tunnel_health::carries(bool now_does) {
+  const std::lock_guard lock{mutex_};
+  record_.carries(now_does);
+}
+
 void tunnel_health::replied(const tunnel_config& tunnel, protocol::time_point now) {
   if (const auto news = change([&](auto& record) { return record.replied(now); }))
     log_news(tunnel, *news);

@@ -33,6 +33,8 @@ public:
               protocol::time_point now);
   /// A session was opened. True: that has ended a time in which none was.
   bool opened(const tunnel_config& tunnel, protocol::time_point now);
+  /// A session has begun to carry datagrams, or carries none any more.
+  void carries(bool now_does);
   /// A datagram has come back; at the server: from the upstream.
   void replied(const tunnel_config& tunnel, protocol::time_point now);
   /// The name of its remote has not been resolved, or has; whoever tries that has logged it.

@@ -94,6 +94,8 @@ public:
   /// Closes all streams by FIN. at_exit: also those that only wait for late segments
   client_effects close(bool at_exit, time_point now);
 
+  /// Some stream has shown that datagrams pass, and has not fallen silent since.
+  bool carries() const;
   /// Names the session at both ends.
   const session_id& id() const noexcept { return claims_.id(); }
   /// The next time to call on_timer(); none: no timer. Any call above may change it.
@@ -179,7 +181,6 @@ private:
   bool has_stream() const;
 
   // What is said where nothing gets through (client_session_failure.cpp).
-  bool carries() const;
   void darken();
   void lighten();
   opening_failure& evidence();

@@ -20,7 +20,6 @@ constexpr duration most_reply_wait = 64s;
 
 } // namespace
 
-/// Some stream has shown that datagrams pass, and has not fallen silent since.
 bool client_session::carries() const {
   return std::any_of(slots_.begin(), slots_.end(), [](const slot& s) {
     return s.open && s.current && s.current.greeted && !s.silent;

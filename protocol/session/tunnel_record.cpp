@@ -106,18 +106,18 @@ bool tunnel_record::take_turn(time_point now) {
 
 tunnel_state tunnel_record::state(time_point now) const noexcept {
   // Streams that are open stay so, with another key or not, and nobody tries again.
-  const bool lasts = since_ && last_.cause == opening_cause::other_key;
-  if (since_ && (lasts || now - *failed_at_ <= wanted_time)) return tunnel_state::failing;
-  if (since_ || !was_open_) return tunnel_state::untried;
+  const bool lasts = last_.cause == opening_cause::other_key;
+  if (counts() && (lasts || now - *failed_at_ <= wanted_time)) return tunnel_state::failing;
+  if (counts() || !was_open_) return tunnel_state::untried;
   return no_reply_since_ ? tunnel_state::unanswered : tunnel_state::works;
 }
 
 const opening_failure& tunnel_record::failure() const noexcept {
-  return since_ ? last_ : no_reply_;
+  return counts() ? last_ : no_reply_;
 }
 
 duration tunnel_record::lasted(time_point now) const noexcept {
-  const auto& from = since_ ? since_ : no_reply_since_;
+  const auto& from = counts() ? since_ : no_reply_since_;
   return from ? now - *from : duration::zero();
 }
 

@@ -42,6 +42,9 @@ public:
   std::optional<tunnel_news> remark(const opening_failure& what, time_point now);
   /// A session has been opened.
   std::optional<tunnel_news> opened(time_point now);
+  /// A session has begun to carry datagrams, or carries none any more. While any does, the tunnel works,
+  /// whatever others meet.
+  void carries(bool now_does) noexcept { carrying_ += now_does ? 1 : -1; }
   /// What it failed for last is no more; where that was something else, nothing is.
   std::optional<tunnel_news> over(opening_cause cause, time_point now);
   /// A datagram has come back.
@@ -66,6 +69,10 @@ public:
   duration lasted(time_point now) const noexcept;
 
 private:
+  /// What has failed is the tunnel's state: no session carries datagrams, or all by another key.
+  bool counts() const noexcept {
+    return since_ && (carrying_ == 0 || last_.cause == opening_cause::other_key);
+  }
   bool is_due(const std::optional<time_point>& said, time_point now) const noexcept;
 
   std::array<std::optional<time_point>, opening_causes> said_;
@@ -74,8 +81,9 @@ private:
   std::optional<time_point> failed_at_;      ///< the last failure
   std::optional<time_point> no_reply_since_; ///< and nothing has come back
   opening_failure no_reply_;
-  bool restless_ = false; ///< it failed a moment before it opened last
-  bool told_ = false;     ///< that it fails; to be followed by the end of that
+  std::int64_t carrying_ = 0; ///< sessions
+  bool restless_ = false;     ///< it failed a moment before it opened last
+  bool told_ = false;         ///< that it fails; to be followed by the end of that
   bool was_open_ = false, had_reply_ = false;
   time_point next_turn_{};
   backoff wait_{std::chrono::seconds{1}, std::chrono::seconds{2}, std::chrono::seconds{30}};

@@ -35,13 +35,17 @@ bool has_hello(const tunnel_config& tunnel) {
 }
 
 /// Sends the first flight of a client: handshake packet and hello.
-bool greet(const sys::connection_probe& connection, const tunnel_config& tunnel,
-           const protocol::session_secret& secret) {
+void greet(const sys::connection_probe& connection, const tunnel_config& tunnel,
+           probe_answer& out) {
   const auto numbers = connection.initial_numbers();
-  if (!numbers) return false;
+  if (!numbers) return; // this user may not know them
+  out.greeted = true;
+  const auto say = [&](protocol::byte_view octets) {
+    if (!connection.say(octets)) out.heard.is = sys::connection_probe::end::reset;
+  };
   protocol::hello_repr hello;
   if (const auto& packet = tunnel.handshake_packet; packet && !packet->empty()) {
-    if (!connection.say(*packet)) return false;
+    say(*packet);
     hello.offset = static_cast<std::uint32_t>(packet->size());
   }
   hello.control_length = hello.offset + static_cast<std::uint32_t>(protocol::hello_size);
@@ -50,9 +54,9 @@ bool greet(const sys::connection_probe& connection, const tunnel_config& tunnel,
   hello.counter = 1;
   hello.client_iss = numbers->own;
   hello.server_iss = numbers->other;
-  hello.capabilities = protocol::key_capability(secret, mark_of(tunnel));
+  hello.capabilities = protocol::key_capability(out.secret, mark_of(tunnel));
   hello.mtu = 1500;
-  return connection.say(protocol::encode_hello(hello, secret)).has_value();
+  say(protocol::encode_hello(hello, out.secret));
 }
 
 /// What comes, until it has a hello, or can have none.
@@ -102,7 +106,7 @@ probe_answer probe_remote(const protocol::endpoint& remote, const tunnel_config&
     return out;
   }
   out.secret = drawn<sizeof(protocol::session_secret)>();
-  out.greeted = has_hello(tunnel) && greet(*connection, tunnel, out.secret);
+  if (has_hello(tunnel)) greet(*connection, tunnel, out);
   if (out.greeted) hear(*connection, out.heard);
   return out;
 }

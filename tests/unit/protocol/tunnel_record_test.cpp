@@ -153,6 +153,22 @@ BOOST_AUTO_TEST_CASE(the_state_is_that_of_the_last_attempt_while_somebody_wants_
   BOOST_TEST((record.state(start + 9h) == tunnel_state::failing));
 }
 
+BOOST_AUTO_TEST_CASE(a_session_that_cannot_open_is_no_failure_of_a_tunnel_that_others_use) {
+  tunnel_record record;
+  record.opened(start);
+  record.carries(true);
+  BOOST_TEST(words(record.failed(of(refused), start + 1s)) == "fails refused 0");
+  BOOST_TEST((record.state(start + 2s) == tunnel_state::works));
+  BOOST_TEST((record.state(start + 10min) == tunnel_state::works));
+  BOOST_TEST(!record.has_turn(start + 1s)); // attempts are few all the same
+  record.carries(false);
+  BOOST_TEST((record.state(start + 2s) == tunnel_state::failing));
+  record.carries(true);
+  record.failed(of(opening_cause::other_key), start + 3s);
+  BOOST_TEST(
+      (record.state(start + 4s) == tunnel_state::failing)); // they carry what nobody can read
+}
+
 BOOST_AUTO_TEST_CASE(what_a_stranger_does_is_said_once_an_hour_and_changes_nothing) {
   tunnel_record record;
   const auto what = of(opening_cause::other_key);
