@@ -106,6 +106,7 @@ std::vector<std::string> forward_obstacles(const ruleset& rules, const rule_plan
       if (verdict.what == fate::dropped) note(std::move(verdict));
   }
   std::vector<std::string> out;
+  out.reserve(found.size());
   for (const auto& verdict : found)
     out.push_back(text_of(rules, verdict, plan.tun));
   return out;

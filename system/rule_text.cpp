@@ -231,13 +231,16 @@ private:
       const auto& open = v6 ? plan_.forward6 : plan_.forward4;
       if (open.closed.empty()) continue;
       const std::string of = v6 ? "meta nfproto ipv6 " : "meta nfproto ipv4 ";
+      const auto close_to = [&](const std::string& from, const std::string& what) {
+        auto text = of;
+        rule(text.append("iifname ").append(from).append(what));
+      };
       for (const auto& bridge : open.bridges)
-        rule(of + "iifname " + quoted(bridge.name) + " ether daddr != " + bridge.address +
-             " accept");
+        close_to(quoted(bridge.name), " ether daddr != " + bridge.address + " accept");
       const auto from = open.all_closed ? "!= " + set_of(tuns()) : set_of(names(open.closed));
       // A packet without a connection has no status to compare.
-      rule(of + "iifname " + from + " ct state invalid drop");
-      rule(of + "iifname " + from + " ct status & (snat | dnat) == 0 drop");
+      close_to(from, " ct state invalid drop");
+      close_to(from, " ct status & (snat | dnat) == 0 drop");
     }
   }
 

@@ -178,7 +178,7 @@ part_table with_tunnels(part_table parts, const status_snapshot& now) {
   for (const auto& tunnel : now.tunnels()) {
     auto detail = tunnel.words;
     if (!detail.empty())
-      detail = "for " + std::to_string(whole_seconds(tunnel.lasted)) + " s: " + detail;
+      detail.insert(0, "for " + std::to_string(whole_seconds(tunnel.lasted)) + " s: ");
     remember(parts, {part_of(tunnel), tunnel.state, detail});
   }
   return parts;

@@ -28,9 +28,9 @@ struct what {
   const protocol::endpoint& from;
   const protocol::endpoint& to;
   protocol::seq_num seq, ack;
-  std::uint16_t window;
-  std::uint8_t flags;
-  std::uint32_t length;
+  std::uint16_t window = 0;
+  std::uint8_t flags = 0;
+  std::uint32_t length = 0;
 };
 
 std::string text_of(const what& s) {

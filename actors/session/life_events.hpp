@@ -21,9 +21,9 @@ namespace tonel::actors {
 /// Of which session a line is.
 struct session_title {
   const tunnel_config& tunnel;
-  protocol::session_id id;  ///< zeros: of a legacy dialect, which has none
-  protocol::endpoint peer;  ///< client: the application; server: the client
-  std::string text() const; ///< "session 9f31c0de of 192.0.2.1:4000"
+  protocol::session_id id{}; ///< zeros: of a legacy dialect, which has none
+  protocol::endpoint peer;   ///< client: the application; server: the client
+  std::string text() const;  ///< "session 9f31c0de of 192.0.2.1:4000"
 };
 
 /// False: not logged, as too many sessions come and go; then nothing else is to be said of it.

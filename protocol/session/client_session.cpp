@@ -195,7 +195,7 @@ client_effects client_session::on_report(const stream_report& report, time_point
   case kind::ended: on_ended(*s, report); break;
   case kind::legacy: found_legacy(*s, report); break;
   case kind::strange:
-  case kind::undelivered: break; // noted
+  case kind::undelivered:        // noted above
   case kind::sink_wanted: break; // said by servers only
   case kind::unscaled:
     if (from_.remotes().remark_window(*remote_)) {

@@ -229,7 +229,8 @@ std::vector<std::string> forward_obstacles(rule_backend& backend, const rule_pla
   std::istringstream lines{backend.list("tables").value_or("")};
   for (std::string word, family, table; lines >> word >> family >> table;) {
     if (is_of_an_instance(table)) continue;
-    const auto listing = nft->run("list table " + family + ' ' + table);
+    const auto listing =
+        nft->run(std::string{"list table "}.append(family).append(" ").append(table));
     const auto rules = listing ? ruleset::parse(*listing) : std::nullopt;
     if (!rules) continue;
     for (auto& text : forward_obstacles(*rules, plan, backend.kind()))

@@ -68,9 +68,9 @@ uplink_plan plan_uplinks(const std::vector<uplink_facts>& uplinks, std::string_v
     const auto number = uplink_number(instance, u.index);
     out.rules.push_back({v6, rule_priority, number, number, tun});
     const auto first = out.routes.size();
-    const auto add = [&](ip_net to, const route::hop& hop, std::uint32_t metric) {
+    const auto add = [&](const ip_net& to, const route::hop& hop, std::uint32_t metric) {
       route copy;
-      copy.to = std::move(to);
+      copy.to = to;
       copy.hops = {hop};
       copy.table = number;
       copy.metric = metric == 0 && v6 ? 1'024 : metric; // as the kernel takes none
@@ -132,6 +132,7 @@ std::vector<uplink_mark> uplink_marks(const rule_plan& plan) {
       marks[u.device] = uplink_number(plan.table, u.index);
   }
   std::vector<uplink_mark> out;
+  out.reserve(marks.size());
   for (auto& [device, mark] : marks)
     out.push_back({device, mark});
   return out;

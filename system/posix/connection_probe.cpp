@@ -65,7 +65,7 @@ result<void> connection_probe::say(protocol::byte_view octets) const {
 
 void connection_probe::listen(heard& so_far, protocol::duration patience) const {
   if (so_far.is != end::none || !wait_for(fd_.get(), POLLIN, patience)) return;
-  std::array<std::uint8_t, 2048> octets;
+  std::array<std::uint8_t, 2048> octets{};
   const auto got = ::recv(fd_.get(), octets.data(), octets.size(), 0);
   if (got > 0)
     so_far.octets.insert(so_far.octets.end(), octets.begin(), octets.begin() + got);

@@ -62,7 +62,7 @@ void greet(const sys::connection_probe& connection, const tunnel_config& tunnel,
 /// What comes, until it has a hello, or can have none.
 void hear(const sys::connection_probe& connection, sys::connection_probe::heard& out) {
   const auto until = std::chrono::steady_clock::now() + answer_time;
-  constexpr std::size_t enough = 64 * 1024; // the longest handshake packet goes ahead of a hello
+  constexpr std::size_t enough = 65'536; // the longest handshake packet goes ahead of a hello
   while (out.is == sys::connection_probe::end::none && out.octets.size() < enough) {
     const auto left = until - std::chrono::steady_clock::now();
     if (left <= 0s) return;

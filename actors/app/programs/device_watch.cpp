@@ -8,7 +8,7 @@
 
 namespace tonel::actors::app {
 
-device_watch::device_watch(std::shared_ptr<sys::tun_device> device, sys::worker& worker) {
+device_watch::device_watch(const std::shared_ptr<sys::tun_device>& device, sys::worker& worker) {
   auto opened = sys::netlink_watch::open(sys::real_kernel(), sys::netlink_watch::subject::device);
   if (!opened && opened.error().number == EOPNOTSUPP) return;
   auto& start = start_.emplace();

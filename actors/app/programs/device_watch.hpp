@@ -16,7 +16,7 @@ namespace tonel::actors::app {
 ///       hangs
 class device_watch {
 public:
-  device_watch(std::shared_ptr<sys::tun_device> device, sys::worker& worker);
+  device_watch(const std::shared_ptr<sys::tun_device>& device, sys::worker& worker);
   device_watch(const device_watch&) = delete;
   device_watch& operator=(const device_watch&) = delete;
 

@@ -14,9 +14,9 @@ using protocol::ip_address;
 /// One family of the device.
 struct family {
   sys::tun_ends ends;
-  bool chosen;
-  const char* local_option;
-  const char* peer_option;
+  bool chosen = false;
+  const char* local_option = "";
+  const char* peer_option = "";
 };
 
 /// "192.0.2.0/24, behind eth0"
@@ -67,7 +67,7 @@ std::vector<sys::host_net> taken_nets(const config& run) {
   return out;
 }
 
-std::optional<start_error> settle_ends(config& run, std::vector<sys::host_net> taken) {
+std::optional<start_error> settle_ends(config& run, const std::vector<sys::host_net>& taken) {
   auto& tun = run.tun;
   family v4{{tun.local4, tun.peer4}, tun.chosen4, "--tun-local", "--tun-peer"};
   if (auto failed = settle(v4, taken)) return failed;

@@ -13,7 +13,7 @@ namespace tonel::actors::app {
 /// user has not chosen become the next free ones. Returns the error if chosen ones are the host's, or
 /// its neighbours'. Logs what is other than expected.
 /// Shape: taken: host_nets(); empty for a device that another program has opened
-std::optional<start_error> settle_ends(config& run, std::vector<sys::host_net> taken);
+std::optional<start_error> settle_ends(config& run, const std::vector<sys::host_net>& taken);
 
 /// The nets that count for these settings.
 std::vector<sys::host_net> taken_nets(const config& run);
