@@ -53,6 +53,7 @@ public:
   std::size_t open_descriptors() const noexcept { return open_.size(); }
 
   std::map<std::string, link> links;
+  bool renames_up = true; ///< false: only an interface that is down, as before Linux 6.2
   /// Opens a device as another process would before handing it over; gives the descriptor.
   int hand_over(const std::string& name, short flags);
   /// Another program deletes the device; its open descriptors belong to none from then on.
@@ -114,6 +115,7 @@ private:
   int make(const std::string& what);
   void answer_netlink(const octets& request);
   void answer_routes(const octets& request);
+  int change_link(const std::string& name, const octets& request);
   int receive_one(mmsghdr& m);
   int send_one(mmsghdr& m);
 

@@ -163,20 +163,8 @@ void fake_kernel::answer_netlink(const octets& request) {
       netlink_answers_.push_back(std::move(answer));
       return;
     }
-    for (auto& [name, l] : links) {
-      if (l.index != fixed.ifi_index) continue;
-      if (const auto a = given.find(IFLA_MTU); a != given.end()) l.mtu = as_number(a->second);
-      if (const auto a = given.find(IFLA_TXQLEN); a != given.end())
-        l.txqueuelen = as_number(a->second);
-      if (given.count(IFLA_AF_SPEC) != 0) l.link_local_off = !l.up;
-      if ((fixed.ifi_change & IFF_UP) != 0) l.up = (fixed.ifi_flags & IFF_UP) != 0;
-      if (const auto a = given.find(IFLA_IFNAME); a != given.end()) {
-        auto renamed = links.extract(name);
-        renamed.key() = reinterpret_cast<const char*>(a->second.data());
-        links.insert(std::move(renamed));
-      }
-      return acknowledge(0);
-    }
+    for (const auto& [name, l] : links)
+      if (l.index == fixed.ifi_index) return acknowledge(change_link(name, request));
     return acknowledge(-ENODEV);
   }
   if (h.nlmsg_type == RTM_GETROUTE || h.nlmsg_type == RTM_NEWROUTE) return answer_routes(request);
@@ -208,6 +196,36 @@ void fake_kernel::answer_netlink(const octets& request) {
     return acknowledge(0);
   }
   acknowledge(-ENODEV);
+}
+
+/// Gives the error of an RTM_NEWLINK, or 0.
+int fake_kernel::change_link(const std::string& name, const octets& request) {
+  ifinfomsg fixed{};
+  std::memcpy(&fixed, request.data() + NLMSG_HDRLEN, sizeof fixed);
+  const auto given = attributes(request, NLMSG_HDRLEN + sizeof fixed);
+  auto& l = links.at(name);
+  const auto renamed = given.find(IFLA_IFNAME);
+  if (renamed != given.end()) {
+    // The name comes before the flags of the same request.
+    if (l.up && !renames_up) return -EBUSY;
+    if (links.count(reinterpret_cast<const char*>(renamed->second.data())) != 0) return -EEXIST;
+  }
+  if (const auto a = given.find(IFLA_MTU); a != given.end()) l.mtu = as_number(a->second);
+  if (const auto a = given.find(IFLA_TXQLEN); a != given.end()) l.txqueuelen = as_number(a->second);
+  if (given.count(IFLA_AF_SPEC) != 0) l.link_local_off = !l.up;
+  if ((fixed.ifi_change & IFF_UP) != 0) l.up = (fixed.ifi_flags & IFF_UP) != 0;
+  if (!l.up) {
+    const auto is_v6 = [](const assigned_address& a) { return a.local.is_v6(); };
+    l.addresses.erase(std::remove_if(l.addresses.begin(), l.addresses.end(), is_v6),
+                      l.addresses.end());
+    l.routes.clear();
+  }
+  if (renamed != given.end()) {
+    auto moved = links.extract(name);
+    moved.key() = reinterpret_cast<const char*>(renamed->second.data());
+    links.insert(std::move(moved));
+  }
+  return 0;
 }
 
 /// Tells the routes of a family, or makes one.

@@ -31,7 +31,7 @@ struct link_info {
 
 /// Changes to an interface; members without a value change nothing.
 struct link_change {
-  std::optional<std::string> name; ///< kernels before 6.1: of one that is down
+  std::optional<std::string> name; ///< kernels before 6.2: of one that is down
   std::optional<std::uint32_t> mtu;
   std::optional<std::uint32_t> txqueuelen;
   std::optional<bool> up;

@@ -291,8 +291,19 @@ result<void> tun_device::state::rename() {
   change.name = name;
   auto done = netlink->change_link(index, change);
   if (done || done.error().number != EBUSY) return done;
-  change.up = false; // and up again by the next look
-  return netlink->change_link(index, change);
+  // Before Linux 6.2 it has to be down, and a request's name counts before its flags. An interface that
+  // goes down loses routes, so not in vain.
+  if (const auto taken = netlink->find_link(name); taken && *taken)
+    return unexpected{os_error{EEXIST, "netlink RTM_NEWLINK", name}};
+  const auto set_up = [&](bool up) {
+    link_change flags;
+    flags.up = up;
+    return netlink->change_link(index, flags);
+  };
+  if (auto down = set_up(false); !down) return down;
+  done = netlink->change_link(index, change);
+  if (!done) static_cast<void>(set_up(true)); // else by the next look
+  return done;
 }
 
 result<void> tun_device::state::add_route(const device_address& to) {

@@ -34,6 +34,14 @@ struct device_fixture {
   }();
   result<tun_device> open() { return tun_device::open(k, options); }
   fake_kernel::link& link() { return k.links.at("tonel0"); }
+  fake_kernel::link& link(const std::string& name) { return k.links[name]; }
+
+  /// Another program renames a device.
+  void rename(const std::string& from, const std::string& to) {
+    auto moved = k.links.extract(from);
+    moved.key() = to;
+    k.links.insert(std::move(moved));
+  }
 
   /// A TUN made beforehand by somebody else.
   void make_persistent() {
@@ -299,6 +307,55 @@ BOOST_AUTO_TEST_CASE(what_others_do_to_a_device_is_mended) {
   BOOST_TEST(link().txqueuelen == 2048u);
   BOOST_TEST(link().addresses.size() == 2u);
   BOOST_TEST(link().routes.size() == 2u);
+}
+
+BOOST_AUTO_TEST_CASE(a_renamed_device_gets_its_name_back_also_where_it_has_to_be_down_for_that) {
+  for (const bool renames_up : {true, false}) {
+    auto d = open();
+    BOOST_TEST_REQUIRE(d.has_value(), why(d));
+    k.renames_up = renames_up;
+    rename("tonel0", "other0");
+    link("other0").mtu = 1300;
+    const auto report = d->ensure();
+    BOOST_TEST_REQUIRE(report.has_value(), why(report));
+    BOOST_TEST_REQUIRE(report->repaired.size() == 2u);
+    BOOST_TEST(report->repaired[0] == "it was renamed other0");
+    BOOST_TEST(report->repaired[1] == "its MTU was set to 1300");
+    BOOST_TEST(link().up);
+    BOOST_TEST(link().mtu == 1400u);
+    BOOST_TEST(link().addresses.size() == 2u);
+    BOOST_TEST(link().routes.size() == 2u);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_device_whose_name_somebody_has_taken_stays_up) {
+  auto d = open();
+  BOOST_TEST_REQUIRE(d.has_value());
+  k.renames_up = false;
+  rename("tonel0", "other0");
+  link("tonel0").index = 99;
+  const auto report = d->ensure();
+  BOOST_TEST_REQUIRE(!report.has_value());
+  BOOST_TEST(report.error().number == EEXIST);
+  BOOST_TEST(link("other0").up);
+  BOOST_TEST(link("other0").routes.size() == 2u);
+  k.links.erase("tonel0");
+  BOOST_TEST(d->ensure().has_value());
+  BOOST_TEST(link("tonel0").up);
+}
+
+BOOST_AUTO_TEST_CASE(a_rename_that_fails_leaves_the_device_up) {
+  auto d = open();
+  BOOST_TEST_REQUIRE(d.has_value());
+  k.renames_up = false;
+  rename("tonel0", "other0");
+  k.fail("netlink RTM_NEWLINK", EPERM, 1, 2); // after the first rename, and setting it down
+  const auto report = d->ensure();
+  BOOST_TEST_REQUIRE(!report.has_value());
+  BOOST_TEST(report.error().number == EPERM);
+  BOOST_TEST(link("other0").up);
+  BOOST_TEST(d->ensure().has_value());
+  BOOST_TEST(link("tonel0").addresses.size() == 2u);
 }
 
 BOOST_AUTO_TEST_CASE(a_device_that_was_deleted_is_made_again_with_all_that_it_had) {
