@@ -1,5 +1,6 @@
 #pragma once
 
+#include "protocol/time.hpp"
 #include "system/kernel.hpp"
 #include "system/os_error.hpp"
 
@@ -92,6 +93,7 @@ public:
   void forget(const instance_record& dead) const;
 
 private:
+  friend result<descriptor> take_turn(const std::string& folder, protocol::duration patience);
   std::string mark_path(const instance_record& record) const;
   result<descriptor> open(const std::string& path, int flags) const;
   std::string folder_;
@@ -102,6 +104,13 @@ const char* usual_runtime_folder() noexcept;
 
 /// $RUNTIME_DIRECTORY, as set by systemd, else usual_runtime_folder().
 std::string runtime_folder();
+
+/// Makes one program at a time look what the host has free and take it: until the descriptor is closed,
+/// others wait for it.
+/// Shape:  folder: made when needed
+/// Errors: ETIMEDOUT: others have held it for `patience`; those of mkdir, open and flock
+/// Thread: any; may block for `patience`
+result<descriptor> take_turn(const std::string& folder, protocol::duration patience);
 
 /// Removes what killed processes have left in a runtime folder: sockets that nobody serves, and marks
 /// of the dead.

@@ -3,6 +3,7 @@
 #include "system/kernel.hpp"
 #include "system/posix/files.hpp"
 #include "system/posix/host_parts.hpp"
+#include "system/process.hpp"
 #include "system/stream_socket.hpp"
 
 #include <fcntl.h>
@@ -12,6 +13,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <filesystem>
 #include <sstream>
 #include <system_error>
@@ -22,6 +24,9 @@ namespace tonel::sys {
 namespace fs = std::filesystem;
 
 namespace {
+
+// flock(2) itself knows no deadline.
+constexpr std::chrono::nanoseconds between_tries = std::chrono::milliseconds{10};
 
 os_error failure(const char* operation, const std::string& path) {
   return {errno, operation, path};
@@ -170,6 +175,22 @@ instance_file::update(const std::function<void(std::vector<instance_record>&)>& 
   if (auto done = write_all(file->get(), to_text(records), temporary); !done) return done;
   if (::rename(temporary.c_str(), path.c_str()) != 0) return unexpected{failure("rename", path)};
   return {};
+}
+
+result<descriptor> take_turn(const std::string& folder, protocol::duration patience) {
+  if (::mkdir(folder.c_str(), 0755) != 0 && errno != EEXIST)
+    return unexpected{failure("mkdir", folder)};
+  // Not ".lock": such files are swept when nobody holds them.
+  const auto path = folder + "/turn";
+  auto fd = instance_file{folder}.open(path, O_RDWR);
+  if (!fd) return fd;
+  const auto until = monotonic_now() + patience;
+  while (::flock(fd->get(), LOCK_EX | LOCK_NB) != 0) {
+    if (errno != EWOULDBLOCK && errno != EINTR) return unexpected{failure("flock", path)};
+    if (monotonic_now() >= until) return unexpected{os_error{ETIMEDOUT, "flock", path}};
+    real_kernel().sleep(between_tries.count());
+  }
+  return fd;
 }
 
 std::string runtime_folder() {

@@ -146,5 +146,19 @@ def lan():
         tunnel.stop()
 
 
+@case("programs that start at the same time have addresses of their own")
+def at_once():
+    with Topology() as top:
+        programs = [Process(top.client, [binary("tonelc"), "-l", f"127.0.0.1:{5100 + i}", "-r", "10.9.2.2:2",
+                                         "--tun", f"tun{i}"]) for i in range(4)]
+        for program in programs:
+            program.wait_line("listening on", 20)
+        own = re.findall(r"inet6? (192\.168\.\S+|fcc\S+) peer", top.client.run("ip -o addr show"))
+        assert len(own) == len(set(own)) == 2 * len(programs), own
+        for program in programs:
+            program.signal(harness.processes.signal.SIGTERM)
+            assert program.wait(5) == 0, program.output()
+
+
 if __name__ == "__main__":
     harness.main()

@@ -9,6 +9,7 @@
 #include "actors/app/settings/load.hpp"
 #include "actors/root/reloading.hpp"
 #include "actors/root/remotes.hpp"
+#include "system/instance_state.hpp"
 #include "system/kernel.hpp"
 #include "system/offload_probe.hpp"
 #include "system/process.hpp"
@@ -18,6 +19,7 @@
 #include <caf/send.hpp>
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <csignal>
 #include <iostream>
@@ -32,6 +34,8 @@ constexpr std::uint64_t octets_a_mib = std::uint64_t{1} << 20;
 constexpr std::size_t slabs_per_mib = octets_a_mib / (std::uint64_t{64} << 10);
 // How long the end of the process waits for a worker, whose resolver may hang.
 constexpr auto worker_patience = std::chrono::milliseconds{100};
+// How long the start waits for other programs that are making their devices.
+constexpr auto turn_patience = std::chrono::seconds{5};
 
 std::unique_ptr<sys::worker> make_worker() {
   // Completions only send messages, so the worker's thread may run them itself.
@@ -107,16 +111,7 @@ std::optional<start_error> process_host::open() {
   if (auto failed = open_listeners()) return failed;
   if (auto failed = status_.open_http()) return failed;
 
-  const auto& tun = chosen_.run.tun;
-  if (auto wrong = not_a_tun(tun)) return wrong;
-  if (auto failed = settle_ends(chosen_.run, taken_nets(chosen_.run))) return failed;
-  auto device =
-      sys::tun_device::open(sys::real_kernel(), device_options(tun, chosen_.run.offload.tun));
-  if (!device) return tun_error(device.error());
-  tun_ = std::make_shared<sys::tun_device>(std::move(*device));
-  for (const auto& note : tun_->notes())
-    log_warn(note);
-  chosen_.run.tun.ipv6 = tun_->ipv6();
+  if (auto failed = open_device()) return failed;
   if (auto failed = status_.open_control(*tun_)) return failed;
   if (auto failed = open_capture()) return failed;
   worker_ = make_worker();
@@ -153,6 +148,25 @@ std::optional<start_error> process_host::open_listeners() {
     if (!sockets) return listen_error(*tunnel, sockets.error());
     tunnels_.push_back({tunnel, std::move(*sockets)});
   }
+  return std::nullopt;
+}
+
+std::optional<start_error> process_host::open_device() {
+  const auto& tun = chosen_.run.tun;
+  if (auto wrong = not_a_tun(tun)) return wrong;
+  // Of programs that start at once, each has to see the addresses of those before it. Without rights to
+  // the folder it goes on alone.
+  const auto turn = sys::take_turn(sys::runtime_folder(), turn_patience);
+  if (!turn && turn.error().number == ETIMEDOUT)
+    log_warn("another program does not come to an end with its device: ", turn.error());
+  if (auto failed = settle_ends(chosen_.run, taken_nets(chosen_.run))) return failed;
+  auto device =
+      sys::tun_device::open(sys::real_kernel(), device_options(tun, chosen_.run.offload.tun));
+  if (!device) return tun_error(device.error());
+  tun_ = std::make_shared<sys::tun_device>(std::move(*device));
+  for (const auto& note : tun_->notes())
+    log_warn(note);
+  chosen_.run.tun.ipv6 = tun_->ipv6();
   return std::nullopt;
 }
 

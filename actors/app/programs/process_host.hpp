@@ -55,6 +55,7 @@ public:
 private:
   std::optional<start_error> take_ports();
   std::optional<start_error> open_listeners();
+  std::optional<start_error> open_device();
   std::optional<start_error> open_capture();
   void probe_offload();
   sys::result<tunnel_sockets> listen(const tunnel_config& tunnel) const;

@@ -10,8 +10,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
+#include <cerrno>
+#include <chrono>
 #include <filesystem>
 #include <fstream>
+#include <future>
 #include <optional>
 #include <set>
 #include <string>
@@ -190,6 +194,31 @@ BOOST_AUTO_TEST_CASE(without_a_file_the_work_is_done_all_the_same) {
 BOOST_AUTO_TEST_CASE(a_sysctl_that_does_not_exist_is_an_error) {
   BOOST_TEST(!read_sysctl("net.no.such").has_value());
   BOOST_TEST(!write_sysctl("net.no.such", "1").has_value());
+}
+
+BOOST_AUTO_TEST_CASE(who_comes_second_waits_until_the_first_lets_go) {
+  using namespace std::chrono_literals;
+  auto first = take_turn(path, 0s);
+  BOOST_TEST_REQUIRE(first.has_value());
+  const auto refused = take_turn(path, 0s);
+  BOOST_TEST_REQUIRE(!refused.has_value());
+  BOOST_TEST(refused.error().number == ETIMEDOUT);
+
+  std::atomic<bool> let_go{false};
+  auto second = std::async(std::launch::async, [&] {
+    const auto turn = take_turn(path, 60s);
+    return turn.has_value() && let_go;
+  });
+  let_go = true;
+  first = tl::unexpected{os_error{}};
+  BOOST_TEST(second.get());
+  BOOST_TEST(take_turn(path, 0s).has_value());
+}
+
+BOOST_AUTO_TEST_CASE(without_a_folder_there_is_no_turn) {
+  const auto turn = take_turn(path + "/deeper", std::chrono::seconds{0});
+  BOOST_TEST_REQUIRE(!turn.has_value());
+  BOOST_TEST(turn.error().number == ENOENT);
 }
 
 BOOST_AUTO_TEST_SUITE_END()
