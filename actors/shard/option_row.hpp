@@ -46,7 +46,7 @@ enum class used_by : std::uint8_t { both, client, server };
 /// Shape: a value for tables; each member function gives a row with one property more
 struct option_row {
   const char* name = "";             ///< without the dashes
-  by_role argument;                  ///< placeholder of the value in --help; empty: no value
+  by_role argument;                  ///< word for the value in --help: "PATH"; empty: no value
   by_role preset;                    ///< the default, as typed; empty: none
   by_role text;                      ///< the meaning
   char letter = 0;                   ///< short form; 0: none
