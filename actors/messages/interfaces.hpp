@@ -54,17 +54,20 @@ using session_actor = caf::typed_actor<caf::reacts_to<protocol::stream_report>, 
                                        caf::reacts_to<close_session>>;          // FIN, then end
 using client_session_actor =
     session_actor::extend<caf::reacts_to<stream_wanted>,   // datagrams wait
-                          caf::reacts_to<remote_resolved>, // address for new streams
+                          caf::reacts_to<remote_resolved>, // addresses for streams
                           caf::reacts_to<remote_answers>>; // try at once
 using server_session_actor =
-    session_actor::extend<caf::reacts_to<adopt_stream>>; // a stream that belongs to it
+    session_actor::extend<caf::reacts_to<adopt_stream>,    // a stream that belongs to it
+                          caf::reacts_to<remote_resolved>, // addresses of the upstream
+                          caf::reacts_to<upstream_tried>>; // from its sockets
 
 /// The supervisor of one shard.
 using shard_supervisor_actor =
     caf::typed_actor<caf::reacts_to<adopt_stream>,     // server: pass it to its session
                      caf::reacts_to<open_session>,     // client: make a session
                      caf::reacts_to<peers_changed>,    // all shards
-                     caf::reacts_to<remote_resolved>,  // the remote's address
+                     caf::reacts_to<remote_resolved>,  // the remote's addresses
+                     caf::reacts_to<remote_tried>,     // to the root
                      caf::reacts_to<remote_answers>,   // sessions may try
                      caf::reacts_to<tunnels_changed>,  // after a reload
                      caf::reacts_to<probe_stream>,     // after suspend
@@ -93,6 +96,7 @@ using watchdog_actor = caf::typed_actor<caf::reacts_to<pulse_felt>>; // a loop r
 using root_supervisor_actor = caf::typed_actor<caf::reacts_to<child_up>,        // a shard's queue
                                                caf::reacts_to<probe_stream>,    // after suspend
                                                caf::reacts_to<remote_resolved>, // from the resolver
+                                               caf::reacts_to<remote_tried>,    // from a session
                                                caf::reacts_to<part_status>,     // state of a part
                                                caf::reacts_to<ask_reload>>;     // as at SIGHUP
 

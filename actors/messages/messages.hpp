@@ -117,10 +117,22 @@ struct displace_session {
 struct session_closing {
   std::uint64_t session = 0; ///< caf::actor_id
 };
-/// The address of a tunnel's remote, for the first time or changed.
+/// The addresses of a tunnel's remote, for the first time or changed; one at least. The resolver gives
+/// them in its order, the root in the order to try them.
 struct remote_resolved {
   tunnel_ptr tunnel;
-  protocol::endpoint address;
+  std::vector<protocol::endpoint> addresses;
+  std::string remark = {}; ///< from the resolver: what is wrong with others that the name has
+};
+/// A tunnel's remote has answered at one of its addresses, or has not.
+struct remote_tried {
+  tunnel_ptr tunnel;
+  protocol::endpoint at;
+  bool answered = false;
+};
+/// Server: the session's upstream has answered, or refuses what is sent there.
+struct upstream_tried {
+  bool answered = false;
 };
 /// Client: a stream of this tunnel was opened after some time in which none could be: sessions that wait may
 /// try. To shards and sessions.
@@ -198,6 +210,8 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::actors::close_session)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::actors::displace_session)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::actors::remote_resolved)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::actors::remote_answers)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::actors::remote_tried)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::actors::upstream_tried)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::actors::tunnels_changed)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::actors::ports_changed)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::actors::device_renewed)

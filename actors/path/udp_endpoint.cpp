@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <stdexcept>
 #include <utility>
 
@@ -17,6 +18,8 @@ namespace tonel::actors {
 namespace {
 
 constexpr std::size_t max_datagrams = 512;
+// The name of an upstream that is away is worth a question, and no more than a few.
+constexpr auto refusal_pause = std::chrono::seconds{10};
 
 } // namespace
 
@@ -38,6 +41,8 @@ void udp_endpoint_state::start(const udp_endpoint_start& s) {
   sockets = s.sockets;
   tunnel = s.tunnel;
   health = s.health;
+  session = as<server_session_actor>(s.session);
+  tells_answer = s.tells_answer;
   for (const auto& socket : sockets)
     self->watch(socket->fd(), socket);
 }
@@ -105,12 +110,17 @@ void udp_endpoint_state::note_refusal(int error) {
   what.cause = error == ECONNREFUSED ? protocol::opening_cause::upstream_refused
                                      : protocol::opening_cause::upstream_unreachable;
   const auto* entry = where->find(tunnel);
-  if (entry != nullptr && entry->remote) what.remote = *entry->remote;
-  health->failed(*tunnel, what, self->now());
+  if (entry != nullptr && !entry->remotes.empty()) what.remote = entry->remotes.front();
+  const auto now = self->now();
+  health->failed(*tunnel, what, now);
+  if (now < refusal_at) return;
+  refusal_at = now + refusal_pause;
+  self->send(session, upstream_tried{false});
 }
 
 void udp_endpoint_state::note_answer() {
   heard = true;
+  if (std::exchange(tells_answer, false)) self->send(session, upstream_tried{true});
   health->replied(*tunnel, self->now());
 }
 

@@ -74,7 +74,8 @@ void assembly::add_lane(std::unique_ptr<sys::event_loop> loop) {
   for (const auto& tunnel : outside_.tunnels)
     added.state->tunnels.push_back({tunnel.settings,
                                     tunnel.listeners.empty() ? nullptr : tunnel.listeners[i],
-                                    std::nullopt, tunnel.health});
+                                    {},
+                                    tunnel.health});
   counts_.push_back(&added.state->stats);
 }
 

@@ -37,6 +37,7 @@ caf::behavior root_supervisor(pinned<root_supervisor_state>* self, const root_st
       [self](probe_stream) { self->state.probe(); },
       [self](const child_up& up) { self->state.on_child(up); },
       [self](const remote_resolved& r) { self->state.resolved(r); },
+      [self](const remote_tried& what) { self->state.tried(what); },
       [self](const reload_result& found) { self->state.reloaded(found); },
       [self](const rules_status& now) { self->state.rules_told(now); },
       [self](const resolve_failed& failure) { self->state.not_resolved(failure); },
@@ -50,7 +51,7 @@ void root_supervisor_state::start(const root_start& s) {
   tunnels = std::exchange(given.tunnels, {}); // a copy would keep removed tunnels alive
   open_rooms();
   for (const auto& each : tunnels)
-    addresses->add(each.settings);
+    addresses->add(each.settings, self->now());
 
   if (outside->firewall != nullptr) firewall_id = children.add(firewall_child());
   shards.resize(given.shards.size());
@@ -255,10 +256,29 @@ void root_supervisor_state::probe() { tell_shards(probe_stream{}); }
 // Tunnels and their remotes.
 
 void root_supervisor_state::resolved(const remote_resolved& found) {
-  if (!addresses->resolved(found)) return;
+  using outcome = remotes::change;
+  const bool first = addresses->in_use(found.tunnel).empty();
+  const auto what = addresses->resolved(found, self->now());
   if (auto* health = health_of(found.tunnel)) health->resolved(self->now());
-  tell_shards(found);
-  tell_firewall();
+  // Before the first answer the rules take the port for the address; a server's know no upstream.
+  const bool has_rules = rules && !outside->firewall->request.plan.server;
+  if (what == outcome::addresses && has_rules && !first)
+    addresses->keep_back(found.tunnel, self->now());
+  else if (what != outcome::none)
+    tell_addresses({found.tunnel});
+  if (what == outcome::addresses) tell_firewall();
+  arm();
+}
+
+void root_supervisor_state::tried(const remote_tried& what) {
+  if (addresses->tried(what, self->now()) != remotes::change::none) tell_addresses({what.tunnel});
+  arm();
+}
+
+void root_supervisor_state::tell_addresses(const std::vector<tunnel_ptr>& of) {
+  for (const auto& tunnel : of)
+    if (auto now = addresses->addresses(tunnel); !now.empty())
+      tell_shards(remote_resolved{tunnel, std::move(now)});
 }
 
 void root_supervisor_state::not_resolved(const resolve_failed& failure) {
@@ -274,8 +294,9 @@ tunnel_health* root_supervisor_state::health_of(const tunnel_ptr& tunnel) const 
 }
 
 void root_supervisor_state::reload() {
-  if (!reader->possible() || stopping) return;
-  if (reader->ask(self->now())) ready.reload_begins();
+  if (stopping) return;
+  addresses->ask_all(self->now());
+  if (reader->possible() && reader->ask(self->now())) ready.reload_begins();
   arm();
 }
 
@@ -320,7 +341,7 @@ void root_supervisor_state::take_over(const reload_result& found) {
   }
   for (const auto& tunnel : merged->started) {
     log_info(label(*tunnel), "starts");
-    addresses->add(tunnel);
+    addresses->add(tunnel, self->now());
   }
   auto summary = "tunnels that started: " + std::to_string(merged->started.size()) +
                  ", that ended: " + std::to_string(merged->ended.size()) +
@@ -348,7 +369,7 @@ void root_supervisor_state::send_tunnels(std::size_t shard) {
   tunnels_changed now;
   for (const auto& t : tunnels)
     now.tunnels.push_back({t.settings, t.listeners.empty() ? nullptr : t.listeners[shard],
-                           addresses->address(t.settings), t.health});
+                           addresses->addresses(t.settings), t.health});
   self->send(as<shard_supervisor_actor>(shards[shard].actor), std::move(now));
 }
 
@@ -370,11 +391,15 @@ void root_supervisor_state::tell_firewall() {
 
 void root_supervisor_state::add_rules(const tunnel_ptr& tunnel, ensure_rules& to) const {
   const auto& remote = tunnel->remote;
-  if (outside->firewall->request.plan.server)
+  if (outside->firewall->request.plan.server) {
     to.ports.push_back(tunnel->local_port);
-  else
-    to.remotes.push_back(addresses->address(tunnel).value_or(protocol::endpoint{
-        protocol::ip_address::parse(remote.host).value_or(protocol::ip_address{}), remote.port}));
+    return;
+  }
+  const auto known = addresses->in_use(tunnel);
+  to.remotes.insert(to.remotes.end(), known.begin(), known.end());
+  if (known.empty())
+    to.remotes.push_back(
+        {protocol::ip_address::parse(remote.host).value_or(protocol::ip_address{}), remote.port});
 }
 
 void root_supervisor_state::rules_told(const rules_status& now) {
@@ -392,6 +417,7 @@ void root_supervisor_state::rules_told(const rules_status& now) {
 
 void root_supervisor_state::rules_tried() {
   ready.rules_tried();
+  tell_addresses(addresses->let_go());
   if (change.rules_tried(self->now())) switch_tunnels();
   arm();
 }
@@ -413,7 +439,7 @@ void root_supervisor_state::on_signals() {
 void root_supervisor_state::on_timer() {
   const auto now = self->now();
   children.on_timer(now);
-  addresses->on_timer(now);
+  tell_addresses(addresses->on_timer(now));
   reader->on_timer(now);
   const auto due = change.on_timer(now);
   if (due.rules) tell_firewall();

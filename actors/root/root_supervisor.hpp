@@ -52,6 +52,7 @@ struct root_supervisor_state {
   void on_down(const caf::down_msg& down);
   void on_timer();
   void resolved(const remote_resolved& found);
+  void tried(const remote_tried& what);
   void not_resolved(const resolve_failed& failure);
   void probe();
   void reload();
@@ -93,6 +94,7 @@ private:
   void send_tunnels(std::size_t shard);
   tunnel_health* health_of(const tunnel_ptr& tunnel) const; ///< null: it is no more
   void switch_tunnels();
+  void tell_addresses(const std::vector<tunnel_ptr>& of);
   void tell_firewall();
   void add_rules(const tunnel_ptr& tunnel, ensure_rules& to) const;
   void rules_tried();

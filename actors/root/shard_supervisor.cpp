@@ -44,6 +44,7 @@ caf::behavior shard_supervisor(pinned<shard_supervisor_state>* self, shard* wher
       [self](const peers_changed& peers) { self->state.set_peers(peers); },
       [self](const remote_resolved& r) { self->state.resolved(r); },
       [self](const remote_answers& r) { self->state.answered(r); },
+      [self](const remote_tried& what) { self->state.tried(what); },
       [self](const tunnels_changed& changed) { self->state.set_tunnels(changed); },
       [self](probe_stream) { self->state.probe(); },
       [self](const ask_status& question) { self->state.tell_status(question); },
@@ -150,7 +151,7 @@ void shard_supervisor_state::set_tunnels(const tunnels_changed& changed) {
   const auto before = std::exchange(where->tunnels, changed.tunnels);
   for (auto& tunnel : where->tunnels)
     for (const auto& old : before)
-      if (old.settings == tunnel.settings && !tunnel.remote) tunnel.remote = old.remote;
+      if (old.settings == tunnel.settings && tunnel.remotes.empty()) tunnel.remotes = old.remotes;
   for (const auto& old : before)
     if (where->find(old.settings) == nullptr) close_tunnel(old);
   if (queue && children.at_work()) self->send(as<tun_queue_actor>(queue), ports_changed{});
@@ -185,7 +186,14 @@ void shard_supervisor_state::set_peers(const peers_changed& changed) {
 void shard_supervisor_state::resolved(const remote_resolved& changed) {
   auto* tunnel = where->find(changed.tunnel);
   if (tunnel == nullptr) return;
-  tunnel->remote = changed.address;
+  const auto& now = changed.addresses;
+  const auto before = std::exchange(tunnel->remotes, now);
+  if (before == now) return;
+  for (auto& [id, entry] : server_sessions)
+    if (entry.tunnel == changed.tunnel)
+      self->send(as<server_session_actor>(entry.session), changed);
+  // Their order is for sessions that begin: of many that are at work each has tried some itself.
+  if (std::is_permutation(before.begin(), before.end(), now.begin(), now.end())) return;
   for (auto& [id, entry] : client_sessions)
     if (entry.tunnel == changed.tunnel)
       self->send(as<client_session_actor>(entry.session), changed);
@@ -199,6 +207,10 @@ void shard_supervisor_state::answered(const remote_answers& what) {
     if (entry.tunnel == what.tunnel) self->send(as<client_session_actor>(entry.session), what);
 }
 
+void shard_supervisor_state::tried(const remote_tried& what) {
+  self->send(as<root_supervisor_actor>(root), what);
+}
+
 void shard_supervisor_state::open(const open_session& request) {
   const auto* tunnel = where->find(request.tunnel);
   const auto listener = listener_of(request.tunnel);
@@ -208,7 +220,7 @@ void shard_supervisor_state::open(const open_session& request) {
   start.where = where;
   start.tunnel = request.tunnel;
   start.path = request.path;
-  start.remote = tunnel->remote;
+  start.remotes = tunnel->remotes;
   start.queue = queue;
   start.listener = listener;
   start.supervisor = caf::actor_cast<caf::actor>(self);
@@ -254,7 +266,7 @@ session_limits::place shard_supervisor_state::place_for(const protocol::ip_addre
 }
 
 caf::actor shard_supervisor_state::make_session(const adopt_stream& request,
-                                                const protocol::endpoint& upstream) {
+                                                const shard_tunnel& tunnel) {
   if (where->process.provoke) where->process.provoke("shard", {});
   const auto& source = request.tuple.remote.address;
   auto place = place_for(source);
@@ -265,7 +277,7 @@ caf::actor shard_supervisor_state::make_session(const adopt_stream& request,
                              request.tunnel,
                              queue,
                              caf::actor_cast<caf::actor>(self),
-                             upstream,
+                             tunnel.remotes,
                              request.group,
                              request.answers,
                              {},
@@ -292,7 +304,7 @@ void shard_supervisor_state::adopt(adopt_stream& request) {
   const auto* legacy = std::get_if<protocol::accept_legacy>(&request.accepted);
   caf::actor session;
   const auto* tunnel = where->find(request.tunnel);
-  if (children.at_work() && tunnel != nullptr && tunnel->remote) {
+  if (children.at_work() && tunnel != nullptr && !tunnel->remotes.empty()) {
     session = session_of(request);
     const auto* native = std::get_if<protocol::accept_stream>(&request.accepted);
     if (!session && native != nullptr && !native->hello.introduces) {
@@ -308,7 +320,7 @@ void shard_supervisor_state::adopt(adopt_stream& request) {
     const bool may_make = legacy == nullptr || request.group;
     // A repeat that overtook the original, which another queue has read: the original makes it.
     if (!session && !may_make && legacy->join == 0) return;
-    if (!session && may_make && request.place) session = make_session(request, *tunnel->remote);
+    if (!session && may_make && request.place) session = make_session(request, *tunnel);
   }
   if (!session) {
     where->stats.add(counter::session_refused);

@@ -38,6 +38,7 @@ struct shard_supervisor_state {
   void set_peers(const peers_changed& peers);
   void answered(const remote_answers& what);
   void resolved(const remote_resolved& changed);
+  void tried(const remote_tried& what);
   void set_tunnels(const tunnels_changed& changed);
   void probe();
   void tell_status(const ask_status& question);
@@ -94,7 +95,7 @@ private:
   /// A place for a session of this address, if need be by ending a session that is worth less.
   session_limits::place place_for(const protocol::ip_address& address);
   /// Spawns a session; null: a limit forbids it.
-  caf::actor make_session(const adopt_stream& request, const protocol::endpoint& upstream);
+  caf::actor make_session(const adopt_stream& request, const shard_tunnel& tunnel);
   /// Ends the sessions of a tunnel, along with their listener.
   void dismiss_sessions(const tunnel_config* key);
   /// Forgets a session that has ended; false: it was none.

@@ -57,7 +57,7 @@ caf::behavior client_session(pinned<client_session_state>* self,
       [](timer_event) { step([](auto& machine, auto now) { return machine.on_timer(now); }); },
       [](stream_wanted) { step([](auto& machine, auto now) { return machine.want(now); }); },
       [](const remote_resolved& r) {
-        step([&](auto& machine, auto now) { return machine.resolved(r.address, now); });
+        step([&](auto& machine, auto now) { return machine.resolved(r.addresses, now); });
       },
       [](const remote_answers&) {
         step([](auto& machine, auto now) { return machine.remote_answers(now); });
@@ -92,7 +92,7 @@ void client_session_state::start(const client_session_start& s) {
                                         tunnel.idle_timeout, tunnel.deadline,
                                         tunnel.cipher ? tunnel.cipher->mark() : 0};
   machine.emplace(config, static_cast<p::client_resources&>(*this));
-  step([&](auto& session, auto now) { return session.start(given.remote, now); });
+  step([&](auto& session, auto now) { return session.start(given.remotes, now); });
 }
 
 void client_session_state::on_report(const p::stream_report& report) {
@@ -141,6 +141,10 @@ void client_session_state::run(const p::client_effects& effects) {
             [&](const p::announce_streams& now) { announce(now); },
             [&](const p::count_refused&) { given.where->stats.add(counter::session_refused); },
             [&](const p::session_remark& what) { log(what); },
+            [&](const p::address_tried& what) {
+              self->send(as<shard_supervisor_actor>(given.supervisor),
+                         remote_tried{given.tunnel, what.at, what.answered});
+            },
             [&](const p::retire_session& end) {
               closed(p::to_string(end.why));
               self->send(as<udp_listener_actor>(given.listener),

@@ -24,7 +24,7 @@ struct client_session_start {
   shard* where = nullptr;
   tunnel_ptr tunnel;
   sys::datagram_path path;
-  std::optional<protocol::endpoint> remote; ///< none: not resolved yet, remote_resolved brings it
+  std::vector<protocol::endpoint> remotes; ///< none: not resolved yet, remote_resolved brings them
   caf::actor queue, listener; ///< the shard's tun_queue; the udp_listener of the application
   caf::actor supervisor;      ///< the shard's
   std::shared_ptr<session_use> use;

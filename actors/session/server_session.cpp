@@ -33,6 +33,8 @@ caf::behavior server_session(pinned<server_session_state>* self,
   };
   static const auto of_all = behavior_of<server_session_actor, own<timer_event>>(
       [](adopt_stream& request) { state().adopt(request); },
+      [](const remote_resolved& found) { state().resolved(found); },
+      [](const upstream_tried& what) { state().tried(what); },
       [](const p::stream_report& report) { state().on_report(report); },
       [](timer_event) {
         state().step([](auto& machine, auto now) { return machine.on_timer(now); });
@@ -58,7 +60,8 @@ void server_session_state::start(const server_session_start& s) {
   tunnel = s.tunnel;
   queue = s.queue;
   supervisor = s.supervisor;
-  upstream = s.upstream;
+  upstream = s.upstreams.front();
+  has_others = s.upstreams.size() > 1;
   group = s.group;
   use = s.use;
   health = s.health;
@@ -186,8 +189,9 @@ void server_session_state::open_upstreams() {
     where->stats.add(counter::session_refused);
     return self->quit(); // the streams notice its end and reset themselves
   }
-  endpoint =
-      self->spawn<caf::monitored>(udp_endpoint, udp_endpoint_start{where, sockets, tunnel, health});
+  endpoint = self->spawn<caf::monitored>(
+      udp_endpoint, udp_endpoint_start{where, sockets, tunnel, health,
+                                       caf::actor_cast<caf::actor>(self), has_others});
   for (const auto& c : streams)
     self->send(c.stream, sink_changed{endpoint});
   const auto in_use = machine->streams();
@@ -204,6 +208,34 @@ std::vector<std::uint16_t> server_session_state::upstream_ports() const {
   for (const auto& socket : sockets)
     out.push_back(socket->local_port());
   return out;
+}
+
+void server_session_state::resolved(const remote_resolved& found) {
+  const auto& now = found.addresses;
+  has_others = now.size() > 1;
+  const bool gone = std::find(now.begin(), now.end(), upstream) == now.end();
+  if (gone || (refused && !(upstream == now.front()))) move_upstream(now.front());
+}
+
+void server_session_state::tried(const upstream_tried& what) {
+  refused = !what.answered;
+  self->send(as<shard_supervisor_actor>(supervisor), remote_tried{tunnel, upstream, what.answered});
+}
+
+/// From other ports: where the upstream is another host, the way to it may begin at another address of
+/// this one.
+void server_session_state::move_upstream(const p::endpoint& to) {
+  const auto before = std::exchange(upstream, to);
+  refused = false;
+  if (sockets.empty()) return; // none was needed so far
+  auto there = where->open_upstreams(*tunnel, to);
+  if (there.empty()) {
+    upstream = before; // it may still answer there
+    return;
+  }
+  sockets = std::move(there);
+  self->send(as<udp_endpoint_actor>(std::exchange(endpoint, nullptr)), close_session{});
+  step([](auto& session, auto) { return session.on_upstream_moved(); });
 }
 
 void server_session_state::release_upstreams() {

@@ -26,7 +26,7 @@ struct server_session_start {
   tunnel_ptr tunnel;
   caf::actor queue; ///< its shard's tun_queue
   caf::actor supervisor;
-  protocol::endpoint upstream;
+  std::vector<protocol::endpoint> upstreams;         ///< the upstream's addresses, the best first
   group_registry::lease group;                       ///< legacy client: held while others can join
   std::shared_ptr<protocol::answer_limit> answers;   ///< legacy client: shared by its streams
   std::optional<protocol::session_proof> proof = {}; ///< native client: checks its hellos
@@ -54,6 +54,8 @@ struct server_session_state {
   /// Makes `call(machine, now)`, runs the effects that it returns and arms the timer.
   /// request: the stream to adopt, where `call` is adopt()
   template <class Call> void step(const Call& call, adopt_stream* request = nullptr);
+  void resolved(const remote_resolved& found);
+  void tried(const upstream_tried& what);
   void on_down(const caf::down_msg& down);
   void tell_status(const ask_status& question) const;
 
@@ -73,6 +75,7 @@ private:
   session_title title() const { return {*tunnel, id, machine->peer()}; }
   void closed(const char* why);
   void release_upstreams();
+  void move_upstream(const protocol::endpoint& to);
   void announce(const protocol::announce_streams& now);
   void log(const protocol::session_remark& what) const;
 
@@ -82,9 +85,11 @@ private:
   caf::actor queue;
   caf::actor supervisor;
   protocol::endpoint upstream;
+  bool has_others = false; ///< the upstream has several addresses
+  bool refused = false;    ///< the upstream refuses datagrams at this address
   /// Connected to the upstream. Opened at the first datagram, so that a handshake alone costs no
-  /// socket; then kept until the session ends, so that the upstream sees the same UDP port whatever
-  /// happens to streams.
+  /// socket; then kept until the session ends or the upstream moves, so that the upstream sees the
+  /// same UDP port whatever happens to streams.
   upstream_sockets sockets;
   group_registry::lease group;
   std::shared_ptr<session_use> use; ///< written by all streams of the session

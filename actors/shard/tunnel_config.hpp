@@ -30,6 +30,7 @@ struct tunnel_config {
   protocol::endpoint local_udp; ///< client: the UDP address that applications send to
   std::uint16_t local_port = 0; ///< server: the TCP port that clients connect to
   host_port remote;             ///< client: the server's TCP port; server: the upstream's UDP port
+  std::chrono::seconds resolve_interval{60}; ///< between two questions for the remote's name
   std::chrono::seconds idle_timeout{180};
   wire_choice wire = wire_choice::automatic; ///< client
   std::size_t streams = 1;                   ///< client: streams a session, 1..255
@@ -90,6 +91,12 @@ inline constexpr tunnel_row tunnel_rows[] = {
          .with_letter('r')
          .of_tunnel(),
      &tunnel_config::remote},
+    {option_row{"resolve-interval", "SECONDS", "60",
+                "ask again for the addresses of --remote's name after so long; 0: only where an "
+                "address does not answer, and at SIGHUP"}
+         .within(0, 86'400)
+         .of_tunnel(),
+     &tunnel_config::resolve_interval},
     {option_row{"idle-timeout", "SECONDS", "180",
                 "close a session that carried no datagram for so long"}
          .within(1, 604'800)

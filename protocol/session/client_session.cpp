@@ -50,17 +50,11 @@ void client_session::tell(const member& m, stream_order what) {
 
 void client_session::remark(session_remark what) { out_.emplace_back(what); }
 
-client_effects client_session::start(const std::optional<endpoint>& remote, time_point now) {
+client_effects client_session::start(const std::vector<endpoint>& remotes, time_point now) {
   now_ = now;
-  remote_ = remote;
-  if (!remote_) {
-    streamless_since_ = now_;
-    darken();
-    return done();
-  }
-  for (auto& each : slots_)
-    try_now(each);
-  return done();
+  streamless_since_ = now_;
+  if (remotes.empty()) darken();
+  return resolved(remotes, now);
 }
 
 client_session::slot* client_session::slot_of(stream_number stream) {
@@ -69,7 +63,7 @@ client_session::slot* client_session::slot_of(stream_number stream) {
   return nullptr;
 }
 
-client_session::member client_session::connect(const slot& s, unsigned port) {
+client_session::member client_session::connect(const slot& s, unsigned port, const endpoint& to) {
   open_stream out;
   if (s.attempts) out.race = s.attempts->shared;
   out.port = from_.take_port();
@@ -81,7 +75,7 @@ client_session::member client_session::connect(const slot& s, unsigned port) {
   }
   auto& machine = out.config;
   machine.tuple.local.port = *out.port;
-  machine.tuple.remote = *remote_;
+  machine.tuple.remote = to;
   machine.session = claims_.next();
   machine.stream_index = static_cast<std::uint8_t>(&s - slots_.data());
   machine.stream_count = static_cast<std::uint8_t>(slots_.size());
@@ -96,7 +90,7 @@ client_session::member client_session::connect(const slot& s, unsigned port) {
   machine.idle_timeout = config_.idle_timeout;
   member m;
   m.stream = out.stream;
-  m.remote = *remote_;
+  m.remote = to;
   m.wire = wire_;
   m.port = port;
   m.generation = generation_;
@@ -130,6 +124,7 @@ void client_session::open(slot& s, unsigned port) {
   if (closing_) return;
   s.retry_at.reset();
   drop_rivals(s);
+  aim_at_next();
   if (pioneer_ == 0 && !has_stream()) choose_wire();
   if (must_wait()) {
     s.wanted = true;
@@ -143,7 +138,7 @@ void client_session::open(slot& s, unsigned port) {
   if (first) ++generation_;
   // Legacy servers remember every SYN, so only one port is tried at a time there.
   if (wire_ == profile::native) s.attempts = std::make_unique<race>();
-  s.next = connect(s, port);
+  s.next = connect(s, port, *remote_);
   if (first) pioneer_ = s.next.stream;
   if (s.next) return start_race(s);
   s.attempts.reset();
@@ -159,6 +154,7 @@ client_effects client_session::on_report(const stream_report& report, time_point
   // A refusal is an answer of the remote, too, unless other streams are answered otherwise.
   const bool refused =
       report.what == kind::ended && report.why == end_reason::refused && !remote_answers();
+  if (s != nullptr && refused && pass_on(*s, report.stream)) return done();
   if (s != nullptr && (report.what == kind::opened || report.what == kind::legacy || refused))
     settle(*s, report.stream);
   if (report.what == kind::ended || report.what == kind::legacy ||
@@ -242,6 +238,7 @@ void client_session::on_greeted(slot& s, const stream_report& report) {
   if (report.wire == profile::native) {
     claims_.greeted(m.hello);
     from_.remotes().saw_native(m.remote);
+    reached(m.remote);
   }
   if (s.next.stream == report.stream)
     promote(s);
@@ -281,6 +278,7 @@ void client_session::try_port(slot& s, stream_number stream) {
   }
   leave_group(m);
   attempt_failed(m, end_reason::timed_out);
+  if (!m.joins && !guessing_) missed(m.remote);
   if (m.port >= ports_to_try(m.wire)) return give_up(s);
   if (!m.joins) return open(s, m.port + 1);
   s.retry_port = m.port + 1; // after a wait: a join may be refused each time
@@ -319,11 +317,15 @@ void client_session::on_ended(slot& s, const stream_report& report) {
     if (m.introduced && !m.greeted && !has_stream()) claims_ = from_.draw_claims();
     if (!m.introduced && claims_.introduces())
       s.wait.reset(); // the introduction was what the server missed
+    if (m.introduced && !m.greeted) missed(m.remote);
   }
   if (!s.current && s.next.opened) promote(s);
   if (s.current || s.next) { // the other one goes on
     leave_group(m);
-    if (m.joins && !s.next) retry(s);
+    if (m.joins && !s.next)
+      retry(s);
+    else if (!s.next && strays(s))
+      stray_on(s, !m.introduced && claims_.introduces());
     return;
   }
   if (report.why == end_reason::refused || report.why == end_reason::timed_out)
@@ -370,7 +372,10 @@ void client_session::give_up(slot& s) {
   s.retry_at.reset();
   s.trying_since.reset();
   s.given_up_at = now_;
-  if (s.current) return; // it still works, or will report that it is dead
+  if (s.current) { // it still works, or will report that it is dead
+    if (strays(s)) stray_on(s, false);
+    return;
+  }
   if (has_stream()) {
     s.wanted = true;
     s.retry_at = now_ + lost_one_wait;
@@ -421,24 +426,6 @@ client_effects client_session::want(time_point now) {
   streamless_since_.reset(); // set again if this try fails
   for (auto& s : slots_)
     if (!s.current && !s.next && !s.wanted) retry(s);
-  return done();
-}
-
-client_effects client_session::resolved(const endpoint& remote, time_point now) {
-  now_ = now;
-  const bool first = !remote_;
-  const bool moved = !first && *remote_ != remote;
-  remote_ = remote;
-  if (moved) {
-    guessing_ = false;
-    choose_wire();
-  }
-  if (first && !closing_) {
-    streamless_since_.reset();
-    dark_since_.reset(); // what follows has its own time
-    for (auto& s : slots_)
-      try_now(s);
-  }
   return done();
 }
 

@@ -3,6 +3,7 @@
 #include "protocol/address.hpp"
 #include "protocol/rate_limit.hpp"
 #include "protocol/session/backoff.hpp"
+#include "protocol/session/remote_addresses.hpp"
 #include "protocol/session/remote_dialects.hpp"
 #include "protocol/session/session_effects.hpp"
 #include "protocol/session/stream_report.hpp"
@@ -74,8 +75,9 @@ public:
   /// from: outlives the session
   client_session(const client_session_config& config, client_resources& from);
 
-  /// Call it once, before all else. remote: none if not resolved yet
-  client_effects start(const std::optional<endpoint>& remote, time_point now);
+  /// Call it once, before all else. remotes: the remote's addresses in the order to try them; none if
+  /// not resolved yet
+  client_effects start(const std::vector<endpoint>& remotes, time_point now);
   /// A report of one of its streams; keep the order in which streams make them.
   client_effects on_report(const stream_report& report, time_point now);
   /// The stream is gone: after it reported `ended`; or without that report, by a fault of the
@@ -85,8 +87,9 @@ public:
   client_effects on_timer(time_point now);
   /// Datagrams wait, and no stream is announced to take them.
   client_effects want(time_point now);
-  /// The remote's address, for the first time or changed; later streams go there.
-  client_effects resolved(const endpoint& remote, time_point now);
+  /// The remote's addresses, for the first time or changed. Streams at an address that is not among
+  /// them any more move to the first that answers.
+  client_effects resolved(const std::vector<endpoint>& remotes, time_point now);
   /// Another session's stream was opened after some time in which none was: those that wait try at once.
   client_effects remote_answers(time_point now);
   /// Call it after suspend: probes all streams.
@@ -119,12 +122,18 @@ private:
     bool greeted = false;    ///< its hello was answered
     explicit operator bool() const noexcept { return stream != 0; }
   };
-  /// Attempts to open one stream on several ports at once; the first to get an answer is used.
+  /// Attempts to open one stream at several addresses, and on several ports, at once; the first to get an
+  /// answer is used.
   struct race {
     std::shared_ptr<stream_race> shared = std::make_shared<stream_race>();
     std::vector<member> rivals;   ///< beside the slot's `next`, the youngest last
     std::optional<time_point> at; ///< when further attempts join
     unsigned rounds = 0;
+    address_race addresses;
+    time_point since{};
+    std::optional<member> refused;     ///< one of several addresses, the first to do so
+    std::optional<time_point> heed_at; ///< when that counts, if the others stay silent
+    bool told = false;                 ///< that there was no answer for long
   };
   /// One place of the session: the stream in use, and the stream that will take its place.
   struct slot {
@@ -148,12 +157,25 @@ private:
   void tell(const member& m, stream_order what);
   void remark(session_remark what);
   slot* slot_of(stream_number stream);
-  member connect(const slot& s, unsigned port);
+  member connect(const slot& s, unsigned port, const endpoint& to);
+
+  // The remote's addresses (client_session_remotes.cpp).
+  void aim_at_next();
+  bool chooses() const;
+  std::vector<endpoint> addresses_to_race() const;
+  void missed(const endpoint& at);
+  void reached(const endpoint& at);
+  void tell_unanswered(race& r, const member& first);
+  bool pass_on(slot& s, stream_number stream);
+  bool heed_refusal(slot& s);
+  bool strays(const slot& s) const;
+  void stray_on(slot& s, bool at_once);
+  void move();
 
   // Attempts on several ports (client_session_race.cpp).
   void start_race(slot& s);
   void join_race(slot& s);
-  bool add_rival(slot& s);
+  bool add_rival(slot& s, const endpoint& to);
   bool remote_answers() const;
   void settle(slot& s, stream_number winner);
   void hurry(const slot& greeted);
@@ -212,9 +234,12 @@ private:
 
   client_session_config config_;
   client_resources& from_;
-  time_point now_{};   ///< argument of the present call
-  client_effects out_; ///< effects of the present call
-  std::optional<endpoint> remote_;
+  time_point now_{};                ///< argument of the present call
+  client_effects out_;              ///< effects of the present call
+  std::vector<endpoint> addresses_; ///< the remote's, in the order to try them
+  std::optional<endpoint> remote_;  ///< the address that new streams go to
+  bool try_next_ = false; ///< remote_ did not answer: the next stream goes to the one after it
+  bool doubted_ = false;  ///< an address was reported not to answer
   session_claims claims_;
   std::vector<slot> slots_;
   std::vector<stream_number> alive_; ///< streams that are not gone yet

@@ -23,27 +23,40 @@ constexpr std::size_t most_attempts = 4;
 
 /// The remote answers other streams of this session, so the fault is in one port's path.
 bool client_session::remote_answers() const {
-  return std::any_of(slots_.begin(), slots_.end(),
-                     [](const slot& s) { return s.open && s.current && !s.silent; });
+  return std::any_of(slots_.begin(), slots_.end(), [this](const slot& s) {
+    return s.open && s.current && !s.silent && s.current.remote == *remote_;
+  });
 }
 
 void client_session::start_race(slot& s) {
   if (!s.attempts) return;
   s.attempts->at = now_ + first_wait;
+  s.attempts->since = now_;
+  s.attempts->addresses = {addresses_to_race(), *remote_, now_};
   // Only this stream has fallen silent, and the next port may be as bad: try several at once.
   if (s.silent && remote_answers())
-    while (s.attempts->rivals.size() + 1 < most_attempts && add_rival(s)) {
+    while (s.attempts->rivals.size() + 1 < most_attempts && add_rival(s, *remote_)) {
     }
 }
 
 void client_session::join_race(slot& s) {
   auto& r = *s.attempts;
+  if (!remote_answers()) {
+    if (heed_refusal(s)) return;
+    tell_unanswered(r, s.next);
+    if (r.addresses.deadline()) {
+      if (const auto to = r.addresses.next(now_)) add_rival(s, *to);
+      r.at = r.addresses.deadline().value_or(now_ + first_wait);
+      return;
+    }
+  }
   r.at = now_ + first_wait * (1 << std::min(++r.rounds, most_doublings));
+  if (r.heed_at) r.at = std::min(*r.at, *r.heed_at);
   if (!remote_answers()) {
     // The remote may be down: no more than a few attempts.
-    if (r.rivals.size() + 1 < most_attempts)
-      add_rival(s);
-    else
+    if (r.rivals.size() + 1 < std::max(most_attempts, r.addresses.size()))
+      add_rival(s, r.addresses.again());
+    else if (!r.refused)
       r.at.reset();
     return;
   }
@@ -54,13 +67,13 @@ void client_session::join_race(slot& s) {
       tell(m, stream_order::reset);
     r.rivals.clear();
   }
-  while (r.rivals.size() + 1 < most_attempts && add_rival(s)) {
+  while (r.rivals.size() + 1 < most_attempts && add_rival(s, *remote_)) {
   }
 }
 
-bool client_session::add_rival(slot& s) {
+bool client_session::add_rival(slot& s, const endpoint& to) {
   if (!from_.may_race(now_)) return false;
-  const auto m = connect(s, s.next.port);
+  const auto m = connect(s, s.next.port, to);
   if (!m) return false;
   s.attempts->rivals.push_back(m);
   return true;
@@ -80,6 +93,7 @@ void client_session::settle(slot& s, stream_number winner) {
     tell(s.next, stream_order::reset);
     s.next = m;
   }
+  if (s.next) remote_ = s.next.remote;
 }
 
 /// A port works, so the remote is up: attempts that have waited long try other ports at once.

@@ -57,7 +57,8 @@ bool client_session::single() const {
 
 /// The next stream finds out the remote's dialect, or opens a group: the others wait for it.
 bool client_session::decides_for_all() const {
-  if (wire_ == profile::native) return is_automatic() && !from_.remotes().was_native(*remote_);
+  if (wire_ == profile::native)
+    return chooses() || (is_automatic() && !from_.remotes().was_native(*remote_));
   return single() || token_ == 0;
 }
 
@@ -101,6 +102,7 @@ void client_session::leave_group(const member& failed) {
 
 void client_session::legacy_opened(const member& m, const stream_report& report) {
   auto& remotes = from_.remotes();
+  reached(m.remote);
   wire_ = report.wire;
   if (std::exchange(guessing_, false) && remotes.saw_legacy(m.remote, wire_, now_))
     remark(about(session_remark::kind::older_server, m.remote, wire_));
@@ -155,7 +157,8 @@ void client_session::found_legacy(slot& s, const stream_report& report) {
 /// The path carries octets, but would merge and cut datagrams: none is sent on it.
 void client_session::on_proxied_path(slot& s, const member& m) {
   from_.remotes().saw_native(m.remote); // its hello was read
-  if (has_stream()) return give_up(s);  // the others may go another way
+  missed(m.remote);
+  if (has_stream()) return give_up(s); // the others may go another way
   for (auto& each : slots_) {
     each.wanted = false;
     each.retry_at.reset();
@@ -173,6 +176,8 @@ void client_session::not_answered(slot& s, const member& m, end_reason why) {
     if (m.wire == profile::native && why == end_reason::refused && !has_stream() &&
         !remotes.was_native(m.remote)) {
       guessing_ = true;
+      remote_ = m.remote;
+      try_next_ = false;
       return open(s);
     }
     if (m.wire != profile::native && !m.joins) {
@@ -181,6 +186,7 @@ void client_session::not_answered(slot& s, const member& m, end_reason why) {
     }
   }
   s.refused = why == end_reason::refused;
+  if (!m.joins) missed(m.remote);
   retry(s);
 }
 

@@ -256,6 +256,14 @@ server_effects server_session::on_upstream_gone(time_point now) {
   return out;
 }
 
+server_effects server_session::on_upstream_moved() {
+  server_effects out;
+  if (!has_upstream_) return out;
+  out.emplace_back(open_upstream{});
+  announce(out);
+  return out;
+}
+
 void server_session::note_streamless(time_point now, server_effects& out) {
   if (closing_ || streamless_) return;
   if (has_current()) { // the only stream that was not idle may be gone

@@ -64,6 +64,8 @@ public:
   server_effects on_gone(stream_number stream, time_point now);
   /// The actor or loop that serves the upstream's sockets has failed by a fault of the program.
   server_effects on_upstream_gone(time_point now);
+  /// The upstream has another address: open its sockets anew.
+  server_effects on_upstream_moved();
   /// Call it when deadline() has come; an earlier call does no harm.
   server_effects on_timer(time_point now);
   /// Call it after suspend: probes all streams.

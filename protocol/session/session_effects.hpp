@@ -94,6 +94,11 @@ struct open_stream {
   std::optional<time_point> ages_at; ///< when to report `aging`
   std::optional<time_point> ends_at; ///< then it is to be reset, if it still is there
 };
+/// Client: the remote has answered at this address, or has not. For the remote_addresses of the tunnel.
+struct address_tried {
+  endpoint at;
+  bool answered = false;
+};
 /// Why a session takes nothing new.
 enum class session_end : std::uint8_t {
   idle,           ///< no datagram for idle_timeout
@@ -111,8 +116,8 @@ struct retire_session {
 };
 
 using client_effect = std::variant<tell_stream, announce_streams, count_refused, session_failed,
-                                   session_finished, session_remark, open_stream, retire_session,
-                                   opening_failed, opening_worked, reply_came>;
+                                   session_finished, session_remark, open_stream, address_tried,
+                                   retire_session, opening_failed, opening_worked, reply_came>;
 /// Effects in the order to run them.
 using client_effects = std::vector<client_effect>;
 

@@ -7,6 +7,8 @@
 
 #include <algorithm>
 #include <array>
+#include <functional>
+#include <initializer_list>
 #include <memory>
 #include <set>
 #include <vector>
@@ -24,6 +26,21 @@ client_session_config with(std::size_t streams) {
   client_session_config out;
   out.streams = streams;
   return out;
+}
+
+std::vector<endpoint> addresses(std::initializer_list<std::uint8_t> hosts) {
+  std::vector<endpoint> out;
+  for (const auto host : hosts)
+    out.push_back({ip_address::v4(203, 0, 113, host), 443});
+  return out;
+}
+
+/// The server can be reached at this address alone.
+std::function<bool(const packet&)> all_but(const ip_address& good) {
+  return [good](const packet& p) {
+    const auto& tuple = p.header.tuple;
+    return (p.from_client ? tuple.remote : tuple.local).address != good;
+  };
 }
 
 /// Some clients of one server, each with an application that sends every 20 ms and gets answers.
@@ -224,7 +241,7 @@ BOOST_AUTO_TEST_CASE(a_remote_that_moves_is_followed_and_the_session_stays) {
       world w{seed, 1, 4};
       w.run_for(5s);
       const endpoint moved{ip_address::v4(203, 0, 113, 5), 443};
-      w.first().resolve(moved, w.now);
+      w.first().resolve({moved}, w.now);
       w.check_that_all_passes(2s); // by the address that still answers
       w.net.set_filter([moved](const packet& p) {
         return (p.from_client ? p.header.tuple.remote : p.header.tuple.local) != moved;
@@ -234,6 +251,72 @@ BOOST_AUTO_TEST_CASE(a_remote_that_moves_is_followed_and_the_session_stays) {
       BOOST_TEST(w.first().sessions() == 1u);
       BOOST_TEST(w.server.upstream_ports() == 1u);
       w.check_that_all_passes(5s);
+      w.check_contents();
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(of_three_addresses_the_one_that_answers_is_found_within_a_second) {
+  for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+    BOOST_TEST_CONTEXT("seed " << seed) {
+      const auto good = ip_address::v4(203, 0, 113, 3);
+      world w{seed, 1, 1 + 3 * (seed % 2)};
+      w.net.set_filter(all_but(good));
+      w.first().resolve(addresses({1, 2, 3}), w.now);
+      w.run_for(1s);
+      BOOST_TEST(w.first().alive());
+      w.check_that_all_passes(5s);
+      w.check_contents();
+      BOOST_TEST(w.first().sessions() == 1u);
+      BOOST_TEST(w.server.upstream_ports() == 1u);
+      // The next session goes there at once.
+      w.first().close(w.now);
+      w.run_for(1s);
+      const auto attempts = w.first().attempts();
+      w.run_for(1s);
+      BOOST_TEST(w.first().sessions() == 2u);
+      BOOST_TEST(w.first().alive());
+      w.check_that_all_passes(2s);
+      BOOST_TEST(w.first().attempts() - attempts <= w.first().announced());
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(when_an_address_dies_the_session_goes_on_at_another) {
+  for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+    BOOST_TEST_CONTEXT("seed " << seed) {
+      world w{seed, 1, 1 + 3 * (seed % 2)};
+      w.first().resolve(addresses({1, 2, 3}), w.now);
+      w.run_for(5s);
+      for (const int alive : {2, 3, 1, 3}) {
+        w.net.set_filter(all_but(ip_address::v4(203, 0, 113, static_cast<std::uint8_t>(alive))));
+        w.run_for(8s);
+        BOOST_TEST(w.first().alive());
+        w.check_that_all_passes(2s);
+      }
+      BOOST_TEST(w.first().sessions() == 1u);
+      BOOST_TEST(w.server.upstream_ports() == 1u); // one server has them all
+      w.check_contents();
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_name_that_has_moved_is_asked_when_nothing_answers_and_the_session_stays) {
+  for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+    BOOST_TEST_CONTEXT("seed " << seed) {
+      world w{seed, 1, 1 + 3 * (seed % 2)};
+      w.run_for(5s);
+      int questions = 0;
+      w.first().name_server = [&questions] {
+        return ++questions < 3 ? std::vector<endpoint>{} : addresses({9});
+      };
+      w.net.set_filter(all_but(ip_address::v4(203, 0, 113, 9)));
+      w.run_for(15s);
+      BOOST_TEST(questions == 3);
+      BOOST_TEST(w.first().alive());
+      w.check_that_all_passes(5s);
+      BOOST_TEST(w.first().sessions() == 1u);
+      BOOST_TEST(w.server.upstream_ports() == 1u);
       w.check_contents();
     }
   }

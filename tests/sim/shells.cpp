@@ -179,7 +179,9 @@ std::optional<time_point> stream_shell::deadline() const {
 
 client_shell::client_shell(network& net, std::uint64_t seed, const client_session_config& config,
                            const endpoint& us, const endpoint& them)
-    : stream_shell(true, net, seed), config_(config), us_(us), them_(them), next_port_(us.port) {}
+    : stream_shell(true, net, seed), config_(config), us_(us), next_port_(us.port) {
+  them_.resolved({them}, time_point{});
+}
 
 void client_shell::start(time_point now) {
   current_ = ++sessions_made_;
@@ -187,7 +189,7 @@ void client_shell::start(time_point now) {
   announced_.clear();
   auto& made = sessions_[current_];
   made = std::make_unique<client_session>(config_, static_cast<client_resources&>(*this));
-  run_effects(current_, made->start(them_, now), now);
+  run_effects(current_, made->start(them_.in_order(), now), now);
 }
 
 void client_shell::run_effects(session_key of, const client_effects& list, time_point now) {
@@ -203,6 +205,11 @@ void client_shell::run_effects(session_key of, const client_effects& list, time_
       if (!announced_.empty()) flush(now);
     } else if (const auto* said = std::get_if<session_remark>(&e)) {
       remarks_.push_back(*said);
+    } else if (const auto* news = std::get_if<address_tried>(&e)) {
+      if (news->answered)
+        them_.answered(news->at, now);
+      else
+        them_.failed(news->at, now);
     } else if (std::get_if<retire_session>(&e) != nullptr) {
       if (of != current_) continue;
       current_ = 0;
@@ -266,10 +273,16 @@ void client_shell::on_timer(time_point now) {
   for (const auto key : due)
     run_effects(key, sessions_.at(key)->on_timer(now), now);
   settle(now);
+  if (!them_.on_timer(now)) return;
+  if (name_server)
+    resolve(name_server(), now);
+  else
+    them_.unresolved(now);
 }
 
 std::optional<time_point> client_shell::deadline() const {
   auto out = stream_shell::deadline();
+  if (const auto at = them_.deadline(); at && (!out || *at < *out)) out = at;
   for (const auto& [key, machine] : sessions_)
     if (const auto at = machine->deadline(); at && (!out || *at < *out)) out = at;
   return out;
@@ -285,13 +298,13 @@ void client_shell::close(time_point now) {
   settle(now);
 }
 
-void client_shell::resolve(const endpoint& them, time_point now) {
-  them_ = them;
+void client_shell::resolve(const std::vector<endpoint>& found, time_point now) {
+  if (them_.resolved(found, now) != remote_addresses::change::addresses) return;
   std::vector<session_key> all;
   for (const auto& [key, machine] : sessions_)
     all.push_back(key);
   for (const auto key : all)
-    run_effects(key, sessions_.at(key)->resolved(them, now), now);
+    run_effects(key, sessions_.at(key)->resolved(them_.in_order(), now), now);
   settle(now);
 }
 

@@ -3,6 +3,7 @@
 #include "protocol/acceptor.hpp"
 #include "protocol/legacy_groups.hpp"
 #include "protocol/session/client_session.hpp"
+#include "protocol/session/remote_addresses.hpp"
 #include "protocol/session/server_session.hpp"
 #include "protocol/session/stream_report.hpp"
 #include "protocol/stream.hpp"
@@ -12,6 +13,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -109,8 +111,10 @@ public:
   /// Opens a session, as the first datagram does.
   void connect(time_point now);
   void close(time_point now);
-  /// Changes the remote's address.
-  void resolve(const protocol::endpoint& them, time_point now);
+  /// Gives the machines these addresses of the remote's name.
+  void resolve(const std::vector<protocol::endpoint>& found, time_point now);
+  /// Answers when the client asks for the name, as it does when an address fails; null: nobody answers.
+  std::function<std::vector<protocol::endpoint>()> name_server;
 
   /// Whether datagrams may be sent.
   bool alive() const;
@@ -152,7 +156,8 @@ private:
   protocol::turns& endings() override { return turns_; }
 
   protocol::client_session_config config_;
-  protocol::endpoint us_, them_;
+  protocol::endpoint us_;
+  protocol::remote_addresses them_{true, protocol::duration::zero()};
   protocol::acceptor acceptor_{protocol::acceptor_config{}}; ///< refuses segments of no stream
   protocol::remote_dialects known_;
   protocol::turns turns_{std::chrono::milliseconds{5}};

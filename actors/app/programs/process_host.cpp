@@ -37,6 +37,8 @@ constexpr auto worker_patience = std::chrono::milliseconds{100};
 // How long the start waits for other programs that are making their devices.
 constexpr auto turn_patience = std::chrono::seconds{5};
 
+constexpr std::size_t most_resolvers = 4;
+
 std::unique_ptr<sys::worker> make_worker() {
   // Completions only send messages, so the worker's thread may run them itself.
   return std::make_unique<sys::worker>([](const sys::worker::closure& done) { done(); },
@@ -95,7 +97,7 @@ process_host::process_host(const settings& chosen, command_line line,
 process_host::~process_host() { end_workers(); }
 
 void process_host::end_workers() {
-  resolver_.reset();
+  resolvers_.clear();
   worker_.reset();
 }
 
@@ -115,7 +117,6 @@ std::optional<start_error> process_host::open() {
   if (auto failed = status_.open_control(*tun_)) return failed;
   if (auto failed = open_capture()) return failed;
   worker_ = make_worker();
-  resolver_ = make_worker();
   device_changes_.emplace(tun_, *worker_);
   if (!chosen_.firewall.interface.empty())
     rules_ = std::make_unique<rule_keeper>(chosen_, tun_->name(), *worker_);
@@ -251,6 +252,15 @@ sys::result<tunnel_sockets> process_host::listen(const tunnel_config& tunnel) co
   return sockets;
 }
 
+/// A name has the same one always, so that a silent name server blocks few other names.
+sys::worker& process_host::resolver_of(const std::string& name) {
+  const auto known = std::find(names_.begin(), names_.end(), name);
+  const auto index = static_cast<std::size_t>(known - names_.begin()) % most_resolvers;
+  if (known == names_.end()) names_.push_back(name);
+  if (index == resolvers_.size()) resolvers_.push_back(make_worker());
+  return *resolvers_[index];
+}
+
 void process_host::resolve(const tunnel_ptr& tunnel, const caf::actor& root) {
   const auto& remote = tunnel->remote;
   const auto wanted = chosen_.run.side == role::client && !chosen_.run.tun.ipv6
@@ -259,16 +269,17 @@ void process_host::resolve(const tunnel_ptr& tunnel, const caf::actor& root) {
   // A literal address needs no resolver, which a silent name server may block for long.
   if (const auto address = protocol::ip_address::parse(remote.host);
       address && (wanted == sys::address_filter::any || address->is_v4())) {
-    caf::anon_send(root, remote_resolved{tunnel, {*address, remote.port}});
+    caf::anon_send(root, remote_resolved{tunnel, {{*address, remote.port}}});
     return;
   }
-  resolver_->run([remote, wanted] { return sys::resolve(remote.host, remote.port, wanted); },
-                 [root, tunnel](sys::result<std::vector<protocol::endpoint>> found) {
-                   if (found)
-                     caf::anon_send(root, remote_resolved{tunnel, found->front()});
-                   else
-                     caf::anon_send(root, resolve_failed{tunnel, found.error().to_string()});
-                 });
+  resolver_of(remote.host)
+      .run([remote, wanted] { return sys::resolve(remote.host, remote.port, wanted); },
+           [root, tunnel](sys::result<std::vector<protocol::endpoint>> found) {
+             if (found)
+               caf::anon_send(root, remote_resolved{tunnel, std::move(*found)});
+             else
+               caf::anon_send(root, resolve_failed{tunnel, found.error().to_string()});
+           });
 }
 
 void process_host::reload(const caf::actor& root) {

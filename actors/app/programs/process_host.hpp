@@ -61,6 +61,7 @@ private:
   sys::result<tunnel_sockets> listen(const tunnel_config& tunnel) const;
   sys::result<std::shared_ptr<sys::datagram_socket>>
   open_upstream(const protocol::endpoint& upstream);
+  sys::worker& resolver_of(const std::string& name);
   void resolve(const tunnel_ptr& tunnel, const caf::actor& root);
   void reload(const caf::actor& root);
   void tunnels_changed(const std::vector<tunnel_ptr>& tunnels);
@@ -82,8 +83,9 @@ private:
   std::unique_ptr<rule_keeper> rules_; ///< null: no rules are wanted
   std::optional<device_watch> device_changes_;
   std::unique_ptr<sys::worker> worker_;
-  // A worker for names alone: a silent name server must not delay rules and reloads.
-  std::unique_ptr<sys::worker> resolver_;
+  // For names alone: a silent name server must not delay rules and reload.
+  std::vector<std::string> names_; ///< in the order in which they came; by it they share resolvers
+  std::vector<std::unique_ptr<sys::worker>> resolvers_;
   std::unique_ptr<sys::service_manager> service_ = sys::find_service_manager();
 };
 

@@ -5,6 +5,7 @@
 #include "system/resolver.hpp"
 
 #include <utility>
+#include <vector>
 
 namespace tonel::actors::app {
 
@@ -58,13 +59,14 @@ std::vector<std::string> host_commands(const settings& chosen, std::string_view 
 sys::result<std::string> rules_text(const settings& chosen) {
   const auto& tun = chosen.run.tun;
   auto request = rule_request_of(chosen, has_own_name(tun) ? tun.name : stand_in);
-  for (std::size_t i = 0; i < request.plan.remotes.size(); ++i) {
-    auto& remote = request.plan.remotes[i];
-    if (remote.address) continue;
+  const auto remotes = std::exchange(request.plan.remotes, {});
+  for (std::size_t i = 0; i < remotes.size(); ++i) {
     const auto wanted = tun.ipv6 ? sys::address_filter::any : sys::address_filter::v4;
-    const auto found = sys::resolve(chosen.run.tunnels[i]->remote.host, remote.port, wanted);
+    auto found = sys::result<std::vector<protocol::endpoint>>{std::vector{remotes[i]}};
+    if (!remotes[i].address)
+      found = sys::resolve(chosen.run.tunnels[i]->remote.host, remotes[i].port, wanted);
     if (!found) return unexpected{found.error()};
-    remote = found->front();
+    request.plan.remotes.insert(request.plan.remotes.end(), found->begin(), found->end());
   }
   auto plan = sys::settle(request);
   if (!plan) return unexpected{plan.error()};

@@ -138,7 +138,7 @@ BOOST_AUTO_TEST_CASE(a_server_that_is_behind_answers_no_syn_until_it_has_caught_
   actors::shard where{0, context, r, pool, tun};
   tunnel_config settings;
   settings.local_port = 443;
-  where.tunnels.push_back({std::make_shared<const tunnel_config>(settings), nullptr, std::nullopt});
+  where.tunnels.push_back({std::make_shared<const tunnel_config>(settings), nullptr, {}});
   const auto step = [&](protocol::duration later) {
     now += later;
     for (int i = 0; i < 5; ++i)

@@ -340,7 +340,7 @@ BOOST_AUTO_TEST_CASE(a_hello_that_comes_before_the_shards_are_all_up_is_kept) {
   sys::slab_pool pool{8};
   sys::memory_packet_device tun;
   actors::shard where{0, context, r, pool, tun};
-  where.tunnels.push_back({std::make_shared<const tunnel_config>(settings), nullptr, std::nullopt});
+  where.tunnels.push_back({std::make_shared<const tunnel_config>(settings), nullptr, {}});
   const auto step = [&] {
     for (int i = 0; i < 5; ++i)
       r.run_once(protocol::duration{-1});

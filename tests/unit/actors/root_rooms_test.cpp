@@ -112,46 +112,107 @@ BOOST_AUTO_TEST_CASE(what_is_wrong_with_the_rules_is_told_and_goes_along_with_th
   BOOST_TEST(line(t0) == "fine; firewall rules: no table");
 }
 
-BOOST_AUTO_TEST_CASE(a_remote_is_asked_for_until_it_is_found_and_its_waits_grow) {
+namespace {
+
+using change = remotes::change;
+
+/// The room, what it asks for and what it tells.
+struct resolving {
   std::vector<tunnel_ptr> asked;
   std::vector<part_status> told;
-  remotes room{[&](const tunnel_ptr& t) { asked.push_back(t); },
-               [&](const part_status& p) { told.push_back(p); }};
+  remotes room{[this](const tunnel_ptr& t) { asked.push_back(t); },
+               [this](const part_status& p) { told.push_back(p); }};
+};
+
+} // namespace
+
+BOOST_AUTO_TEST_CASE(a_remote_is_asked_for_until_it_is_found_and_its_waits_grow) {
+  resolving r;
+  auto& room = r.room;
   const auto a = tunnel_named("a", 1);
-  room.add(a);
-  BOOST_TEST((asked.size() == 1u && told.back().part == "remote a"));
-  BOOST_TEST(told.back().state == "unresolved");
+  room.add(a, t0);
+  BOOST_TEST((r.asked.size() == 1u && r.told.back().part == "remote a"));
+  BOOST_TEST(r.told.back().state == "unresolved");
   auto now = t0;
   for (const auto wait : {1s, 1s, 2s, 4s, 8s, 16s, 30s, 30s}) {
     room.failed({a, "no such host"}, now);
-    BOOST_TEST(told.back().detail == "no such host");
+    BOOST_TEST(r.told.back().detail == "no such host");
     BOOST_TEST_REQUIRE(room.next_deadline().has_value());
     BOOST_TEST((*room.next_deadline() - now == wait));
     now = *room.next_deadline();
-    const auto before = asked.size();
+    const auto before = r.asked.size();
     room.on_timer(now);
-    BOOST_TEST(asked.size() == before + 1);
+    BOOST_TEST(r.asked.size() == before + 1);
     BOOST_TEST(!room.next_deadline().has_value()); // the answer is waited for
   }
-  BOOST_TEST(room.resolved({a, address(1)}));
-  BOOST_TEST((room.address(a) == address(1)));
-  BOOST_TEST(told.back().state == "resolved");
+  BOOST_TEST((room.resolved({a, {address(1)}}, now) == change::addresses));
+  BOOST_TEST((room.addresses(a) == std::vector{address(1)}));
+  BOOST_TEST(r.told.back().state == "resolved");
+  BOOST_TEST((*room.next_deadline() - now == 60s));
+  now += 60s;
+  room.on_timer(now);
   room.failed({a, "gone"}, now); // what was found stays
   BOOST_TEST((*room.next_deadline() - now == 1s));
-  BOOST_TEST(told.back().state == "resolved");
+  BOOST_TEST(r.told.back().state == "resolved");
+  BOOST_TEST((room.addresses(a) == std::vector{address(1)}));
 }
 
 BOOST_AUTO_TEST_CASE(answers_for_a_tunnel_that_is_no_more_are_ignored) {
-  std::vector<part_status> told;
-  remotes room{nullptr, [&](const part_status& p) { told.push_back(p); }};
+  resolving r;
+  auto& room = r.room;
   const auto a = tunnel_named("a", 1);
-  room.add(a);
+  room.add(a, t0);
   room.remove(a);
-  BOOST_TEST(told.back().state.empty()); // there is no such part
-  told.clear();
-  BOOST_TEST(!room.resolved({a, address(1)}));
+  BOOST_TEST(r.told.back().state.empty()); // there is no such part
+  r.told.clear();
+  BOOST_TEST((room.resolved({a, {address(1)}}, t0) == change::none));
   room.failed({a, "x"}, t0);
-  BOOST_TEST((!room.address(a) && !room.next_deadline() && told.empty()));
+  BOOST_TEST((room.tried({a, address(1), true}, t0) == change::none));
+  BOOST_TEST((room.addresses(a).empty() && !room.next_deadline() && r.told.empty()));
+}
+
+BOOST_AUTO_TEST_CASE(at_sighup_all_names_are_asked_anew_and_no_literal_address_is) {
+  resolving r;
+  const auto name = tunnel_named("a", 1);
+  tunnel_config t;
+  t.remote = {"192.0.2.1", 443};
+  const auto literal = std::make_shared<const tunnel_config>(t);
+  for (const auto& each : {name, tunnel_ptr{literal}}) {
+    r.room.add(each, t0);
+    r.room.resolved({each, {address(1)}}, t0);
+  }
+  r.asked.clear();
+  r.room.ask_all(t0 + 1s);
+  BOOST_TEST((r.asked == std::vector{name}));
+  r.room.ask_all(t0 + 1s); // it is on its way
+  BOOST_TEST(r.asked.size() == 1u);
+}
+
+BOOST_AUTO_TEST_CASE(the_address_that_answered_is_the_first_for_the_next_session) {
+  resolving r;
+  const auto a = tunnel_named("a", 1);
+  r.room.add(a, t0);
+  r.room.resolved({a, {address(1), address(2)}}, t0);
+  BOOST_TEST((r.room.tried({a, address(2), true}, t0) == change::order));
+  BOOST_TEST((r.room.addresses(a) == std::vector{address(2), address(1)}));
+  BOOST_TEST(r.told.back().detail == "192.0.2.2:443, 192.0.2.1:443");
+}
+
+BOOST_AUTO_TEST_CASE(new_addresses_are_kept_back_until_the_rules_were_tried_or_for_2_s) {
+  resolving r;
+  const auto a = tunnel_named("a", 1);
+  r.room.add(a, t0);
+  r.room.resolved({a, {address(1)}}, t0);
+  BOOST_TEST(r.room.let_go().empty());
+  r.room.keep_back(a, t0);
+  r.room.keep_back(a, t0 + 1s);
+  BOOST_TEST((r.room.let_go() == std::vector{a}));
+  BOOST_TEST(r.room.let_go().empty());
+  r.room.keep_back(a, t0);
+  BOOST_TEST((r.room.next_deadline() == t0 + 2s));
+  BOOST_TEST(r.room.on_timer(t0 + 1s).empty());
+  BOOST_TEST((r.room.on_timer(t0 + 2s) == std::vector{a}));
+  BOOST_TEST((r.room.next_deadline() == t0 + 60s));
 }
 
 namespace {

@@ -128,7 +128,7 @@ struct threads {
     };
     loop = std::make_unique<reactor>(*system, real_loop());
     where = std::make_unique<actors::shard>(0, context, *loop, pool, device);
-    where->tunnels.push_back({tunnel, side == role::client ? socket : nullptr, std::nullopt});
+    where->tunnels.push_back({tunnel, side == role::client ? socket : nullptr, {}});
     loop->set_between_passes([this] { passes.note(); });
     loop->start("shard");
     loop_thread = passes.await(1).front();
@@ -240,7 +240,7 @@ BOOST_AUTO_TEST_CASE(udp_endpoint_runs_on_its_reactor) {
   const auto endpoint =
       t.spawn(udp_endpoint, udp_endpoint_start{t.where.get(), upstream_sockets{t.socket},
                                                std::make_shared<const tunnel_config>(),
-                                               std::make_shared<tunnel_health>()});
+                                               std::make_shared<tunnel_health>(), t.nobody()});
   caf::anon_send(endpoint, one_datagram<wire_to_app>());
   t.socket->ready.set(true);
   t.all_on_loop(t.socket->seen, 2);
@@ -268,7 +268,7 @@ BOOST_AUTO_TEST_CASE(client_session_runs_on_its_reactor) {
   start.listener = t.nobody();
   start.health = std::make_shared<tunnel_health>();
   const auto session = t.spawn(client_session, start);
-  caf::anon_send(session, remote_resolved{t.tunnel, tuple().remote}); // draws a port and an ISN
+  caf::anon_send(session, remote_resolved{t.tunnel, {tuple().remote}}); // draws a port and an ISN
   t.all_on_loop(t.random, 3);
 }
 
@@ -293,6 +293,7 @@ BOOST_AUTO_TEST_CASE(server_session_runs_on_its_reactor) {
   start.health = std::make_shared<tunnel_health>();
   start.where = t.where.get();
   start.tunnel = t.tunnel;
+  start.upstreams = {tuple().remote};
   start.queue = t.nobody();
   start.use = std::make_shared<session_use>();
   start.proof.emplace(std::get<protocol::accept_stream>(first_hello(t).accepted).hello);
@@ -306,7 +307,7 @@ BOOST_AUTO_TEST_CASE(server_session_runs_on_its_reactor) {
 BOOST_AUTO_TEST_CASE(shard_supervisor_runs_on_its_reactor) {
   threads t{role::server};
   const auto supervisor = t.spawn(shard_supervisor, t.where.get(), t.nobody());
-  caf::anon_send(supervisor, remote_resolved{t.tunnel, tuple().remote});
+  caf::anon_send(supervisor, remote_resolved{t.tunnel, {tuple().remote}});
   const auto hello = first_hello(t);
   caf::anon_send(supervisor, hello);
   t.all_on_loop(t.random, 1);               // of the session that it makes
@@ -334,7 +335,7 @@ BOOST_AUTO_TEST_CASE(an_assembly_runs_its_root_on_the_control_loop_and_each_shar
   outside.tunnels = {{tunnel, {}}};
   outside.resolve = [&](const tunnel_ptr& which, const caf::actor& root) {
     resolving.note();
-    caf::anon_send(root, remote_resolved{which, tuple().remote});
+    caf::anon_send(root, remote_resolved{which, {tuple().remote}});
   };
   outside.signal_fd = signals.fd();
   outside.take_signals = [&]() -> std::vector<int> {

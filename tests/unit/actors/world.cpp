@@ -104,7 +104,17 @@ sys::result<sys::read_state> socket::receive(sys::slab_writer& slabs,
                                              std::size_t max) {
   if (std::exchange(receive_fails, false))
     return unexpected{sys::os_error{EBADF, "recvmmsg", "memory"}};
-  return memory.receive(slabs, out, max);
+  const auto state = memory.receive(slabs, out, max);
+  if (std::exchange(refused_, false)) {
+    refused_now_ = ECONNREFUSED;
+    out.clear();
+  }
+  return state;
+}
+
+void socket::refuse() {
+  refused_ = true;
+  memory.push({}, {0}); // wakes the reader, who finds nothing
 }
 
 sys::send_tally socket::send(const std::vector<sys::outgoing_run>& runs,
@@ -188,10 +198,11 @@ actors::host process::give() {
 
 sys::result<std::shared_ptr<sys::datagram_socket>>
 process::open_upstream(const protocol::endpoint& address) {
-  BOOST_TEST((address.address == upstream_address.address));
+  BOOST_TEST((!addresses.empty() || address.address == upstream_address.address));
   if (instead_of_upstream) return instead_of_upstream();
   upstreams.push_back(std::make_shared<socket>());
   upstreams.back()->memory.port = static_cast<std::uint16_t>(40'000 + upstreams.size());
+  upstreams.back()->peer = address;
   return std::make_shared<sys::faulty_datagram_socket>(
       upstreams.back(), [this](sys::fault_way way, protocol::byte_view datagrams) {
         if (way == sys::fault_way::out) provoke("endpoint", datagrams);
@@ -226,15 +237,20 @@ void process::start() {
 
 void process::resolve(const actors::tunnel_ptr& tunnel, const caf::actor& asker) {
   ++resolve_calls;
+  if (resolver_hangs) return;
   if (resolve_failures > 0) {
     --resolve_failures;
     caf::anon_send(asker, actors::resolve_failed{tunnel, "no such host"});
     return;
   }
+  if (!addresses.empty()) {
+    caf::anon_send(asker, actors::remote_resolved{tunnel, addresses});
+    return;
+  }
   const bool client = settings_.side == actors::role::client;
   auto address = client ? server_address : upstream_address;
   if (tunnel->remote.port != 0) address.port = tunnel->remote.port;
-  caf::anon_send(asker, actors::remote_resolved{tunnel, address});
+  caf::anon_send(asker, actors::remote_resolved{tunnel, {address}});
 }
 
 void process::reload(const actors::reload_result& found) {
@@ -327,6 +343,7 @@ std::unique_ptr<process> world::make_client() {
   c.tunnels = {std::make_shared<const actors::tunnel_config>(tunnel)};
   auto p = std::make_unique<process>(*this, c, options_.slabs, options_.watchdog);
   p->resolve_failures = options_.client_resolve_failures;
+  p->addresses = options_.client_addresses;
   p->services = options_.client_services;
   p->with_rules = options_.client_rules;
   p->host_hangs = options_.client_host_hangs;
@@ -353,6 +370,7 @@ std::unique_ptr<process> world::make_server() {
   c.tunnels = {std::make_shared<const actors::tunnel_config>(tunnel)};
   auto p = std::make_unique<process>(*this, c, options_.slabs, protocol::duration{});
   p->services = options_.server_services;
+  p->addresses = options_.server_addresses;
   p->start();
   return p;
 }

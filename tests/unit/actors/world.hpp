@@ -67,6 +67,7 @@ public:
   sys::memory_datagram_socket memory;
   bool receive_fails = false;
   bool send_throws = false;
+  protocol::endpoint peer; ///< of an upstream
 
   int fd() const noexcept override { return memory.fd(); }
   sys::result<sys::read_state> receive(sys::slab_writer& slabs,
@@ -75,11 +76,19 @@ public:
   sys::send_tally send(const std::vector<sys::outgoing_run>& runs,
                        const std::vector<sys::chunk>& chunks) override;
   std::uint64_t receive_errors() const noexcept override { return 0; }
-  int take_error() noexcept override { return memory.take_error(); }
+  int take_error() noexcept override {
+    return refused_now_ ? std::exchange(refused_now_, 0) : memory.take_error();
+  }
   std::uint16_t local_port() const noexcept override { return memory.port; }
 
+  /// Lets the next receive() find an error and no datagram, as after an ICMP of the peer's host.
+  void refuse();
   /// The sent datagrams.
   std::vector<std::string> texts() const;
+
+private:
+  bool refused_ = false;
+  int refused_now_ = 0; ///< for take_error()
 };
 
 class world;
@@ -131,6 +140,9 @@ public:
   std::vector<sys::rule_request> rules_made; ///< requests to that host
   /// Questions about rules and files of a reload are not answered until host_answers().
   bool host_hangs = false;
+  std::vector<protocol::endpoint>
+      addresses; ///< of the remote's name; empty: its address in this world
+  bool resolver_hangs = false;
   int resolve_failures = 0; ///< number of failures to come
   int resolve_calls = 0;
   int reports = 0;
@@ -201,7 +213,8 @@ struct world_options {
   actors::limits server_bounds;
   std::chrono::seconds idle_timeout{180};
   std::chrono::seconds keepalive{20};
-  protocol::duration watchdog{};   ///< interval of the client's service manager; zero: none
+  protocol::duration watchdog{}; ///< interval of the client's service manager; zero: none
+  std::vector<protocol::endpoint> client_addresses, server_addresses; ///< as process::addresses
   int client_resolve_failures = 0; ///< number of failures at first
   bool client_rules = false;       ///< the client has a firewall actor
   bool client_host_hangs = false;

@@ -115,7 +115,7 @@ BOOST_AUTO_TEST_CASE(each_way_not_to_open_is_told_within_five_seconds) {
   for (const auto& row : table)
     BOOST_TEST(said_in_time(row.what_happens) == row.cause);
   script unresolved;
-  unresolved.start(std::nullopt);
+  unresolved.start({});
   BOOST_TEST(unresolved.after(4s) == "failing: unresolved");
 }
 

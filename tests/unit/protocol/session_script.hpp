@@ -92,6 +92,11 @@ struct writer {
     if (how.config.wire != profile::native) out << " as " << to_string(how.config.wire);
     if (how.config.join_token != 0) out << " joining " << how.config.join_token;
   }
+  void operator()(const address_tried& what) const {
+    // The last octet tells a script's remotes apart.
+    const auto host = what.at.address.data()[what.at.address.size() - 1];
+    out << (what.answered ? "praise ." : "blame .") << unsigned{host};
+  }
   void operator()(const retire_session&) const { out << "retire"; }
   void operator()(const count_drop& drop) const { out << "count " << to_string(drop.reason); }
   void operator()(const admit_stream& how) const { out << "admit " << how.stream; }
@@ -226,7 +231,7 @@ private:
 };
 
 /// A client's session, with its resources.
-class client_script final : public protocol::client_resources {
+class client_script : public protocol::client_resources {
 public:
   explicit client_script(const protocol::client_session_config& config = {}) : config_(config) {}
   explicit client_script(std::size_t streams) { config_.streams = streams; }
@@ -236,6 +241,7 @@ public:
   // The resources, as a test sets them.
   protocol::remote_dialects known;
   bool ports = true, races = true;
+  bool tells_addresses = false; ///< in words
   protocol::time_point last = session_script::start;
   protocol::turns turn{std::chrono::milliseconds{5}};
   std::uint64_t claims_drawn = 0;
@@ -246,7 +252,7 @@ public:
   bool unanswered = false;                          ///< no datagram came back through the tunnel
   bool sent = true, replied = false;                ///< datagrams of the session
 
-  std::string start(const std::optional<protocol::endpoint>& to = session_script::remote) {
+  std::string start(const std::vector<protocol::endpoint>& to = {session_script::remote}) {
     machine_ = std::make_unique<protocol::client_session>(config_, *this);
     return words(machine_->start(to, now));
   }
@@ -274,7 +280,10 @@ public:
   }
   std::string gone(protocol::stream_number stream) { return words(machine_->on_gone(stream, now)); }
   std::string want() { return words(machine_->want(now)); }
-  std::string resolve(const protocol::endpoint& to) { return words(machine_->resolved(to, now)); }
+  std::string resolve(const protocol::endpoint& to) { return resolve(std::vector{to}); }
+  std::string resolve(const std::vector<protocol::endpoint>& to) {
+    return words(machine_->resolved(to, now));
+  }
   std::string probe() { return words(machine_->probe(now)); }
   std::string remote_answers() { return words(machine_->remote_answers(now)); }
   std::string close(bool at_exit = false) { return words(machine_->close(at_exit, now)); }
@@ -293,6 +302,8 @@ private:
   std::string words(const protocol::client_effects& effects) {
     std::ostringstream out;
     for (const auto& e : effects) {
+      // What is wrong with its one address is said in tests of addresses alone.
+      if (std::get_if<protocol::address_tried>(&e) != nullptr && !tells_addresses) continue;
       if (out.tellp() > 0) out << ", ";
       std::visit(session_script::writer{out}, e);
       if (const auto* how = std::get_if<protocol::open_stream>(&e)) opened_last = *how;
