@@ -156,5 +156,32 @@ def upstream_moves():
         top.assert_clean()
 
 
+@case("addresses that lead nowhere are said, and the others carry the tunnel")
+def nowhere():
+    with Topology() as top:
+        addresses = ["127.0.1.1", "0.0.0.0", top.SERVER6, top.SERVER4]
+        with NameServer(top.client, {NAME: addresses}):
+            top.client.sysctl({"net.ipv6.conf.c0.disable_ipv6": 1})
+            tunnel = tunnel_by_name(top)
+            for text in ("127.0.1.1 must not be loopback", "0.0.0.0 must be the address of one host",
+                         "fd09:2::2 has no route from this host now"):
+                tunnel.tonelc.wait_line(text, 5)
+            with Upstream(tunnel.upstream_socket()):
+                ask_once(tunnel.application(), b"hello")
+            tunnel.stop()
+            top.assert_clean()
+
+
+@case("a name that has loopback alone does not resolve, and the log says why")
+def loopback_alone():
+    with Topology() as top, NameServer(top.client, {NAME: ["127.0.1.1"]}) as names:
+        tunnel = tunnel_by_name(top)
+        tunnel.tonelc.wait_line("does not resolve now .*127.0.1.1 must not be loopback", 5)
+        names.names[NAME] = [top.SERVER4]
+        with Upstream(tunnel.upstream_socket()):
+            ask(tunnel.application(), b"hello", 10)
+        tunnel.stop()
+
+
 if __name__ == "__main__":
     harness.main()

@@ -3,6 +3,7 @@
 #include "actors/app/programs/captures.hpp"
 #include "actors/app/programs/device_options.hpp"
 #include "actors/app/programs/host_faults.hpp"
+#include "actors/app/programs/judged_remotes.hpp"
 #include "actors/app/programs/session_room.hpp"
 #include "actors/app/programs/tun_ends.hpp"
 #include "actors/app/settings/host_commands.hpp"
@@ -266,20 +267,38 @@ void process_host::resolve(const tunnel_ptr& tunnel, const caf::actor& root) {
   const auto wanted = chosen_.run.side == role::client && !chosen_.run.tun.ipv6
                           ? sys::address_filter::v4
                           : sys::address_filter::any;
+  const auto judged = [side = chosen_.run.side, tun = chosen_.run.tun,
+                       name = tun_->name()](const std::vector<protocol::endpoint>& found) {
+    auto named = tun;
+    named.name = name;
+    return judge(found, side, named, ways_of_host());
+  };
   // A literal address needs no resolver, which a silent name server may block for long.
   if (const auto address = protocol::ip_address::parse(remote.host);
       address && (wanted == sys::address_filter::any || address->is_v4())) {
-    caf::anon_send(root, remote_resolved{tunnel, {{*address, remote.port}}});
+    const protocol::endpoint only{*address, remote.port};
+    caf::anon_send(root, remote_resolved{tunnel, {only}});
+    worker_->run([judged, only] { return judged({only}).remark; },
+                 [tunnel](const std::string& remark) {
+                   if (!remark.empty()) log_warn(label(*tunnel), "the remote: ", remark);
+                 });
     return;
   }
-  resolver_of(remote.host)
-      .run([remote, wanted] { return sys::resolve(remote.host, remote.port, wanted); },
-           [root, tunnel](sys::result<std::vector<protocol::endpoint>> found) {
-             if (found)
-               caf::anon_send(root, remote_resolved{tunnel, std::move(*found)});
-             else
-               caf::anon_send(root, resolve_failed{tunnel, found.error().to_string()});
-           });
+  resolver_of(remote.host).run(
+      [remote, wanted, judged]() -> sys::result<judged_remotes> {
+        const auto found = sys::resolve(remote.host, remote.port, wanted);
+        if (!found) return unexpected{found.error()};
+        return judged(*found);
+      },
+      [root, tunnel](sys::result<judged_remotes> found) {
+        if (!found)
+          caf::anon_send(root, resolve_failed{tunnel, found.error().to_string()});
+        else if (found->usable.empty())
+          caf::anon_send(root, resolve_failed{tunnel, found->remark});
+        else
+          caf::anon_send(
+              root, remote_resolved{tunnel, std::move(found->usable), std::move(found->remark)});
+      });
 }
 
 void process_host::reload(const caf::actor& root) {

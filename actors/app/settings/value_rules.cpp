@@ -195,12 +195,11 @@ std::string local_problem(const std::optional<protocol::endpoint>& local) {
 std::string remote_problem(const ip_address& a, role side, const tun_config& tun) {
   if (is_v4_mapped(a)) return "must be written as IPv4";
   if (is_link_local_v6(a)) return "must not be link-local, an interface cannot be named";
+  if (is_multicast_or_broadcast(a)) return "must be the address of one host";
   // Datagrams to the upstream leave by an ordinary socket, which may send anywhere.
   if (side == role::server) return {};
-  if (a.is_loopback() || a.is_wildcard()) {
-    return martian;
-  }
-  if (is_multicast_or_broadcast(a)) return "must be the address of one host";
+  if (a.is_loopback()) return martian;
+  if (a.is_wildcard()) return "must be the address of one host";
   if (a.is_v6() && !tun.ipv6) return "is IPv6, which --ipv4-only excludes";
   const bool chosen = a.is_v6() ? tun.chosen6 : tun.chosen4;
   if (chosen && (a == tun.local4 || a == tun.peer4 || a == tun.local6 || a == tun.peer6))

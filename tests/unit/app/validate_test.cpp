@@ -343,13 +343,20 @@ BOOST_AUTO_TEST_CASE(remotes_of_either_side) {
 }
 
 BOOST_AUTO_TEST_CASE(the_client_reaches_no_loopback_and_says_why) {
-  for (const char* value : {"127.0.0.1:1", "127.8.9.1:1", "[::1]:1", "0.0.0.0:1", "[::]:1",
-                            "localhost:1", "LocalHost.:1", "a.localhost:1"}) {
+  for (const char* value :
+       {"127.0.0.1:1", "127.8.9.1:1", "[::1]:1", "localhost:1", "LocalHost.:1", "a.localhost:1"}) {
     const auto r = client({"-r", value});
     BOOST_TEST(errors_of(r).find("martian") != std::string::npos, value);
     check_taken(role::server, "--remote", value);
   }
+  for (const char* value : {"0.0.0.0:1", "[::]:1"}) {
+    const auto r = client({"-r", value});
+    BOOST_TEST(errors_of(r).find("must be the address of one host") != std::string::npos, value);
+    check_taken(role::server, "--remote", value);
+  }
   check_refused(role::client, "--remote", "224.0.0.1:1");
+  check_refused(role::server, "--remote", "224.0.0.1:1");
+  check_refused(role::server, "--remote", "255.255.255.255:1");
   check_refused(role::client, "--remote", "[ff02::1]:1");
 }
 
