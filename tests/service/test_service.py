@@ -123,8 +123,8 @@ def life():
         assert box.show(unit, "ExecMainStatus") == "0"
         assert not os.path.exists(f"/proc/{again}")
         assert "tunc" not in top.client.run("ip -o link show")
-        # The lock can't be removed without a race.
-        assert box.run("ls -A /run/tonel").split() == ["rules", "rules.lock"]
+        # Files that are locked can't be removed without a race.
+        assert box.run("ls -A /run/tonel").split() == ["rules", "rules.lock", "turn"]
         assert box.run("cat /run/tonel/*") == ""
         assert "tonel" not in top.client.run("nft list tables")
         after = top.client.run("sysctl -a 2>/dev/null | grep -E 'forwarding|ip_forward |accept_ra '")
