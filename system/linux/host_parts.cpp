@@ -36,14 +36,6 @@ result<ip_address> host_address(route_netlink& netlink, const std::string& inter
   return ip_address{};
 }
 
-/// Gives the TUN device of the instance with this table. The table's name has the device's name, or
-/// the address at the other end of the device.
-std::string tun_of(const std::string& table) {
-  const auto name = table.substr(table.find('_') + 1);
-  const auto peer = ip_address::parse(name);
-  return peer ? interface_to_peer(*peer).value_or("") : name;
-}
-
 bool passes_rules(const char* sysctl) { return read_sysctl(sysctl).value_or("") == "1"; }
 
 /// Gives nothing for a device that is no bridge.

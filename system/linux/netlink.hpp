@@ -49,8 +49,9 @@ struct link_address {
 /// A route, of one packet's way or of a table.
 struct route {
   struct hop {
-    std::uint32_t index = 0;      ///< of the interface
-    protocol::ip_address gateway; ///< none: what it leads to is on the link
+    std::uint32_t index = 0; ///< of the interface
+    /// None: what it leads to is on the link. Of either family (RFC 5549).
+    protocol::ip_address gateway;
   };
   ip_net to;
   std::vector<hop> hops; ///< those of several next hops, or one
@@ -100,7 +101,8 @@ public:
   /// and this source (none: not chosen yet); nothing where there is no route.
   result<std::optional<route::hop>> way_to(const protocol::ip_address& to, std::uint32_t mark,
                                            const protocol::ip_address& from = {});
-  /// In the kernel's order; none of a table that is not there.
+  /// Visits them in the kernel's order; none of a table that is not there. A host may have a million.
+  result<void> each_route(const route_filter& which, const std::function<void(route)>& visit);
   result<std::vector<route>> routes(const route_filter& which);
   /// The default routes of the main table, the preferred one first.
   result<std::vector<route>> default_routes(bool v6);

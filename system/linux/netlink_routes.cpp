@@ -21,6 +21,27 @@ protocol::ip_address any_of(bool v6) noexcept {
   return v6 ? protocol::ip_address::v6(zero) : protocol::ip_address::v4(zero);
 }
 
+/// A gateway of the other family. None: it is not well-formed.
+/// Source: linux/rtnetlink.h, rtvia: a family and the address's octets
+protocol::ip_address read_via(const netlink_attribute& a) {
+  std::uint16_t family = 0;
+  if (a.size() < sizeof family) return {};
+  std::memcpy(&family, a.data(), sizeof family);
+  const auto* octets = a.data() + sizeof family;
+  const auto size = a.size() - sizeof family;
+  if (family == AF_INET && size == 4) return protocol::ip_address::v4(octets);
+  if (family == AF_INET6 && size == 16) return protocol::ip_address::v6(octets);
+  return {};
+}
+
+void write_via(netlink_request& into, const protocol::ip_address& gateway) {
+  std::uint8_t via[sizeof(std::uint16_t) + 16] = {};
+  const std::uint16_t family = family_of(gateway.is_v6());
+  std::memcpy(via, &family, sizeof family);
+  std::memcpy(via + sizeof family, gateway.data(), gateway.size());
+  into.attribute(RTA_VIA, via, sizeof family + gateway.size());
+}
+
 /// Source: man 7 rtnetlink, RTA_MULTIPATH: rtnexthop after rtnexthop, each with attributes of its own
 void read_hops(const netlink_attribute& all, std::vector<route::hop>& into) {
   const auto* at = all.data();
@@ -32,6 +53,7 @@ void read_hops(const netlink_attribute& all, std::vector<route::hop>& into) {
     hop.index = static_cast<std::uint32_t>(next.rtnh_ifindex);
     each_attribute({at + sizeof next, next.rtnh_len - sizeof next}, [&](const auto& a) {
       if (a.type() == RTA_GATEWAY) hop.gateway = a.address();
+      if (a.type() == RTA_VIA) hop.gateway = read_via(a);
     });
     into.push_back(hop);
     const auto step = std::min<std::size_t>(RTNH_ALIGN(next.rtnh_len), left);
@@ -55,6 +77,7 @@ std::optional<route> read_route(const nlmsghdr& h) {
     case RTA_DST: out.to.address = a.address(); break;
     case RTA_OIF: only.index = a.number(); break;
     case RTA_GATEWAY: only.gateway = a.address(); break;
+    case RTA_VIA: only.gateway = read_via(a); break;
     case RTA_PRIORITY: out.metric = a.number(); break;
     case RTA_TABLE: out.table = a.number(); break;
     case RTA_PREFSRC: out.source = a.address(); break;
@@ -95,20 +118,27 @@ result<std::optional<route::hop>> route_netlink::way_to(const protocol::ip_addre
   return found;
 }
 
-result<std::vector<route>> route_netlink::routes(const route_filter& which) {
+result<void> route_netlink::each_route(const route_filter& which,
+                                       const std::function<void(route)>& visit) {
   rtmsg fixed{};
   fixed.rtm_family = family_of(which.v6);
   netlink_request r{RTM_GETROUTE, NLM_F_REQUEST | NLM_F_DUMP, &fixed, sizeof fixed};
   if (which.index != 0) r.number(RTA_OIF, which.index);
   if (which.table != 0) r.number(RTA_TABLE, which.table);
-  std::vector<route> found;
-  const auto done = exchange(r, "netlink RTM_GETROUTE", [&](const nlmsghdr& h) {
+  auto done = exchange(r, "netlink RTM_GETROUTE", [&](const nlmsghdr& h) {
     auto one = read_route(h);
     // Kernels that don't filter give all.
     if (!one || (which.table != 0 && one->table != which.table)) return;
-    if (which.index == 0 || by(*one, which.index)) found.push_back(std::move(*one));
+    if (which.index == 0 || by(*one, which.index)) visit(std::move(*one));
   });
-  if (!done && done.error().number != ENOENT) return unexpected{done.error()};
+  if (!done && done.error().number == ENOENT) return {};
+  return done;
+}
+
+result<std::vector<route>> route_netlink::routes(const route_filter& which) {
+  std::vector<route> found;
+  const auto done = each_route(which, [&](route one) { found.push_back(std::move(one)); });
+  if (!done) return unexpected{done.error()};
   return found;
 }
 
@@ -141,7 +171,10 @@ result<void> route_netlink::change_route(std::uint16_t type, std::uint16_t flags
   if (r.to.bits != 0) request.address(RTA_DST, r.to.address.network(r.to.bits));
   request.number(RTA_TABLE, r.table);
   request.number(RTA_OIF, hop.index);
-  if (hop.gateway) request.address(RTA_GATEWAY, hop.gateway);
+  if (hop.gateway && hop.gateway.is_v6() != r.to.address.is_v6())
+    write_via(request, hop.gateway);
+  else if (hop.gateway)
+    request.address(RTA_GATEWAY, hop.gateway);
   if (r.source) request.address(RTA_PREFSRC, r.source);
   if (r.metric != 0) request.number(RTA_PRIORITY, r.metric);
   auto done = exchange(request, operation);

@@ -19,6 +19,7 @@ using protocol::ip_address;
 constexpr std::uint32_t numbers_an_instance = 4'096;
 // Ahead of the rules that "ip rule add" makes, from 32765 downwards.
 constexpr std::uint32_t rule_priority = 7'465;
+constexpr std::size_t most_routes = 256; // that are copied of an interface's
 
 /// An address of nobody (RFC 5737, RFC 3849): a packet to it takes the default route.
 ip_address anywhere(bool v6) { return *ip_address::parse(v6 ? "2001:db8::1" : "192.0.2.1"); }
@@ -36,8 +37,57 @@ bool same(const route& a, const route& b) noexcept {
          a.hops.front().gateway == b.hops.front().gateway;
 }
 
-bool is_of(std::uint32_t number, std::uint32_t first) noexcept {
-  return number / numbers_an_instance == first / numbers_an_instance;
+bool has(const std::vector<route>& all, const route& one) {
+  return std::any_of(all.begin(), all.end(), [&](const route& r) { return same(r, one); });
+}
+
+/// Whether an instance may take the rule away. Another one may have the same numbers, but not the same
+/// TUN; what a killed one has left names a TUN that is gone.
+bool is_of(const policy_rule& rule, const std::string& instance, const std::string& tun) {
+  if (rule.mark / numbers_an_instance != uplink_numbers(instance) / numbers_an_instance)
+    return false;
+  return rule.from_device == tun || ::if_nametoindex(rule.from_device.c_str()) == 0;
+}
+
+/// The routes of the main table by an interface. A router may have the whole internet's, of which a
+/// copy would cost more than it is good for: an answer takes the default route then.
+result<std::vector<route>> routes_by(route_netlink& netlink, std::uint32_t index, bool v6) {
+  std::vector<route> out;
+  std::size_t count = 0;
+  const auto is_far = [](const route& r) { return r.hops.front().gateway && !is_default(r); };
+  const auto done = netlink.each_route({v6, index, RT_TABLE_MAIN}, [&](route r) {
+    if (++count == most_routes + 1)
+      out.erase(std::remove_if(out.begin(), out.end(), is_far), out.end());
+    if (out.size() < most_routes && (count <= most_routes || !is_far(r)))
+      out.push_back(std::move(r));
+  });
+  if (!done) return unexpected{done.error()};
+  return out;
+}
+
+/// Adds what is missing in the tables, and removes what is not wanted there.
+result<void> keep_tables(route_netlink& netlink, const uplink_plan& wanted, bool v6) {
+  for (const auto& rule : wanted.rules) {
+    const auto there = netlink.routes({v6, 0, rule.table});
+    if (!there) return unexpected{there.error()};
+    for (const auto& r : *there)
+      if (!has(wanted.routes, r)) (void)netlink.remove_route(r);
+    for (const auto& r : wanted.routes) {
+      if (r.table != rule.table || has(*there, r)) continue;
+      if (auto done = netlink.add_route(r); !done) return done;
+    }
+  }
+  return {};
+}
+
+/// Before the rule, so that a process which is killed in between leaves no routes that nothing names.
+void remove_rule(route_netlink& netlink, const policy_rule& rule,
+                 const std::vector<policy_rule>& all) {
+  const auto names_it = [&](const policy_rule& r) { return r.table == rule.table; };
+  if (std::count_if(all.begin(), all.end(), names_it) == 1)
+    for (const auto& r : netlink.routes({rule.v6, 0, rule.table}).value_or(std::vector<route>{}))
+      (void)netlink.remove_route(r);
+  (void)netlink.remove_rule(rule);
 }
 
 } // namespace
@@ -109,7 +159,7 @@ result<std::vector<uplink_facts>> find_uplinks(route_netlink& netlink, const std
       const auto way = netlink.way_to(anywhere(v6), 0, local);
       if (way && *way && (*way)->index == facts.index) facts.own_way = **way;
     }
-    auto routes = netlink.routes({v6, facts.index, RT_TABLE_MAIN});
+    auto routes = routes_by(netlink, facts.index, v6);
     if (!routes) return unexpected{routes.error()};
     facts.routes = std::move(*routes);
   }
@@ -152,24 +202,17 @@ result<bool> keep_uplinks(const rule_plan& plan) {
     const auto rules = netlink->policy_rules(v6);
     if (!rules) continue; // a host without this family
     for (const auto& r : *rules) {
-      if (!is_of(r.mark, uplink_numbers(plan.table))) continue;
-      const bool goes =
-          std::find(wanted.rules.begin(), wanted.rules.end(), r) == wanted.rules.end();
-      if (goes) (void)netlink->remove_rule(r);
-      const auto there = netlink->routes({v6, 0, r.table});
-      for (const auto& old : there.value_or(std::vector<route>{})) {
-        const auto is_old = [&](const route& one) { return same(one, old); };
-        if (goes || std::none_of(wanted.routes.begin(), wanted.routes.end(), is_old))
-          (void)netlink->remove_route(old);
-      }
+      const bool stays =
+          std::find(wanted.rules.begin(), wanted.rules.end(), r) != wanted.rules.end();
+      if (!stays && is_of(r, plan.table, plan.tun)) remove_rule(*netlink, r, *rules);
     }
-    for (const auto& r : wanted.routes)
-      if (auto done = netlink->add_route(r); !done) return unexpected{done.error()};
+    // A rule whose table is empty changes no packet's way.
     for (const auto& r : wanted.rules) {
       if (std::find(rules->begin(), rules->end(), r) != rules->end()) continue;
       missing = true;
       if (auto done = netlink->add_rule(r); !done) return unexpected{done.error()};
     }
+    if (auto done = keep_tables(*netlink, wanted, v6); !done) return unexpected{done.error()};
   }
   return missing;
 }
@@ -177,6 +220,7 @@ result<bool> keep_uplinks(const rule_plan& plan) {
 void remove_uplinks(const std::string& instance) noexcept {
   rule_plan none;
   none.table = instance;
+  none.tun = tun_of(instance);
   (void)keep_uplinks(none);
 }
 

@@ -15,7 +15,8 @@ namespace tonel::sys {
 struct uplink_facts {
   std::uint32_t index = 0;
   std::string device;
-  std::vector<route> routes; ///< of the main table, by this interface
+  /// Of the main table, by this interface; where those are many, the near and the default ones alone.
+  std::vector<route> routes;
   /// Where the kernel sends a packet to the internet that has an address of this interface as its
   /// source, if that is by the interface itself.
   std::optional<route::hop> own_way;

@@ -29,6 +29,13 @@ std::map<std::string, unsigned> interface_flags() {
   return out;
 }
 
+std::string tun_of(const std::string& table) {
+  // The name has the device's name, or the address at the other end of the device.
+  auto name = table.substr(table.find('_') + 1);
+  const auto peer = protocol::ip_address::parse(name);
+  return peer ? interface_to_peer(*peer).value_or("") : name;
+}
+
 bool is_global(const protocol::ip_address& a) noexcept {
   return a.is_v4() || (a.is_v6() && !(a.data()[0] == 0xfe && (a.data()[1] & 0xc0) == 0x80));
 }

@@ -19,6 +19,10 @@ std::string interface_name(std::uint32_t index);
 /// The flags (IFF_UP and so on) of all interfaces by name; empty: unknown.
 std::map<std::string, unsigned> interface_flags();
 
+/// The TUN device of the instance with this nftables table, by the table's name, whether it is there or
+/// not; empty: the table is named by an address, and no device has it.
+std::string tun_of(const std::string& table);
+
 /// Whether it is an IPv4 address, or an IPv6 one that is not link-local.
 bool is_global(const protocol::ip_address& a) noexcept;
 

@@ -174,6 +174,51 @@ def left():
             tonels.stop()
 
 
+def uplink_table(host, device):
+    """The routes of the table for answers by this device."""
+    for line in host.run("ip rule").splitlines():
+        if "iif tuns" not in line:
+            continue
+        routes = host.run(f"ip route show table {line.split()[-1]}")
+        if f"dev {device}" in routes:
+            return routes
+    return ""
+
+
+@case("a gateway of the other family, a whole internet of routes, and rules of others", 60)
+def odd_tables():
+    with Providers() as top:
+        top.server.run("ip route add default via 10.11.0.1")
+        link_local = top.isp2.run("ip -6 -o addr show dev is scope link").split()[3].split("/")[0]
+        top.server.run(f"""set -e
+            ip -4 route add 0.0.0.0/0 via inet6 {link_local} dev w2 metric 200
+            ip -6 route add default via fd11::1 metric 100; ip -6 route add default via fd12::1 metric 200""")
+        internet = "\n".join(f"route add 44.{n >> 8}.{n & 255}.0/24 via 10.11.0.1" for n in range(2000))
+        top.server.run(f"ip -batch - <<'END'\n{internet}\nEND")
+        with as_before(top.server), Upstream(top.server.udp("127.0.0.1", 7000)):
+            tonels = top.start_server()
+            assert f"default via inet6 {link_local}" in uplink_table(top.server, "w2")
+            near = uplink_table(top.server, "w1")
+            assert "default via 10.11.0.1" in near and "10.11.0.0/24" in near, near
+            assert len(near.splitlines()) < 10, near
+            for remote in ("10.11.0.2", "10.12.0.2"):
+                top.carries(remote, f"by {remote}")
+            assert top.foreign() == 0
+            # Of an instance with the same numbers, whose TUN is there; and one whose TUN is gone.
+            mark = next(line.split("fwmark ")[1].split()[0]
+                        for line in top.server.run("ip rule").splitlines() if "iif tuns" in line)
+            top.server.run(f"""set -e
+                ip tuntap add other mode tun
+                ip rule add fwmark {mark} iif other lookup {int(mark, 16)} priority 7465
+                ip rule add fwmark {mark} iif gone lookup {int(mark, 16)} priority 7465""")
+            wait_until(lambda: "iif gone" not in top.server.run("ip rule"), 5, "the gone one's rule goes")
+            assert "iif other" in top.server.run("ip rule")
+            tonels.stop()
+            assert "iif other" in top.server.run("ip rule")
+            assert top.server.run(f"ip route show table {int(mark, 16)}").strip(), "the other one's table"
+            top.server.run(f"ip rule del iif other; ip link del other; ip route flush table {int(mark, 16)}")
+
+
 @case("a server serves every device with an address of its own, those that come later too", 60)
 def every_device():
     with Providers() as top:
