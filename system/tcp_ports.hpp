@@ -30,7 +30,8 @@ std::vector<listener_facts> tcp_listeners(const std::vector<std::uint16_t>& port
 class port_claim {
 public:
   /// Errors: EADDRINUSE: another process has it, holder() tells which; others: it cannot be told to
-  ///         others, which is no reason not to serve the port
+  ///         others, which is no reason not to serve the port; EPERM: a user has taken the name who can
+  ///         serve no port
   static result<port_claim> make(std::uint16_t port);
   /// The process that has the port; number 0: it cannot be told.
   static listener_facts holder(std::uint16_t port);

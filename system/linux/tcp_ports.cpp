@@ -1,10 +1,14 @@
 #include "system/tcp_ports.hpp"
 
+#include "system/instance_state.hpp"
 #include "system/linux/tcp_table.hpp"
 #include "system/posix/files.hpp"
 #include "system/posix/socket_address.hpp"
 
+#include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -13,6 +17,7 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <optional>
 #include <sstream>
 #include <system_error>
 
@@ -46,6 +51,13 @@ protocol::ip_address address_of(std::string_view hexadecimal) {
   return decode(v6);
 }
 
+std::string program_name(int pid) {
+  std::ifstream file{"/proc/" + std::to_string(pid) + "/comm"};
+  std::string out;
+  std::getline(file, out);
+  return out;
+}
+
 /// The process that has a socket open, by the socket's inode. Others' are visible to root alone.
 void find_owner(std::uint64_t inode, listener_facts& out) {
   const auto wanted = "socket:[" + std::to_string(inode) + ']';
@@ -60,8 +72,7 @@ void find_owner(std::uint64_t inode, listener_facts& out) {
       std::error_code gone;
       if (fs::read_symlink(fd->path(), gone) != wanted) continue;
       out.pid = pid;
-      std::ifstream name{at->path() / "comm"};
-      std::getline(name, out.program);
+      out.program = program_name(pid);
       return;
     }
   }
@@ -69,6 +80,40 @@ void find_owner(std::uint64_t inode, listener_facts& out) {
 
 /// In the abstract namespace, which is one for each network namespace and leaves no file.
 std::string claim_name(std::uint16_t port) { return "tonel-tcp-" + std::to_string(port); }
+
+struct claim_address {
+  explicit claim_address(std::uint16_t port) {
+    const auto name = claim_name(port);
+    address.sun_family = AF_UNIX;
+    std::memcpy(address.sun_path + 1, name.data(), name.size()); // its first octet is 0: abstract
+    size = static_cast<unsigned>(offsetof(sockaddr_un, sun_path) + 1 + name.size());
+  }
+  const sockaddr* any() const { return reinterpret_cast<const sockaddr*>(&address); }
+
+  sockaddr_un address{};
+  unsigned size;
+};
+
+/// The process that has the claim, as the kernel noted it when it listened; nothing: nobody has it, or it
+/// takes no more connections.
+std::optional<ucred> claimant(std::uint16_t port) {
+  auto& k = real_kernel();
+  const descriptor fd{k, k.socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0)};
+  const claim_address at{port};
+  if (!fd || k.connect(fd.get(), at.any(), at.size) < 0) return {};
+  ucred out{};
+  unsigned size = sizeof out;
+  if (k.getsockopt(fd.get(), SOL_SOCKET, SO_PEERCRED, &out, &size) < 0) return {};
+  return out;
+}
+
+/// Any user can take any name. Those that can serve a port are root, this user, and the service's, whose
+/// the folder is.
+bool can_serve(uid_t user) {
+  struct stat folder {};
+  return user == 0 || user == ::geteuid() ||
+         (::stat(usual_runtime_folder(), &folder) == 0 && folder.st_uid == user);
+}
 
 } // namespace
 
@@ -109,32 +154,29 @@ std::vector<listener_facts> tcp_listeners(const std::vector<std::uint16_t>& port
 
 result<port_claim> port_claim::make(std::uint16_t port) {
   auto& k = real_kernel();
-  descriptor fd{k, k.socket(AF_UNIX, SOCK_DGRAM, 0)};
+  descriptor fd{k, k.socket(AF_UNIX, SOCK_STREAM, 0)};
   if (!fd) return unexpected{os_error{-fd.get(), "socket AF_UNIX", {}}};
-  const auto name = claim_name(port);
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  std::memcpy(address.sun_path + 1, name.data(), name.size()); // its first octet is 0: abstract
-  const auto size = offsetof(sockaddr_un, sun_path) + 1 + name.size();
-  if (const int e = k.bind(fd.get(), reinterpret_cast<const sockaddr*>(&address),
-                           static_cast<unsigned>(size));
-      e < 0)
-    return unexpected{os_error{-e, "bind", "@" + name}};
+  const claim_address at{port};
+  const auto failed = [&](int e, const char* call) {
+    return unexpected{os_error{e, call, "@" + claim_name(port)}};
+  };
+  if (const int e = k.bind(fd.get(), at.any(), at.size); e == -EADDRINUSE) {
+    const auto who = claimant(port);
+    return failed(who && can_serve(who->uid) ? EADDRINUSE : EPERM, "bind");
+  } else if (e < 0) {
+    return failed(-e, "bind");
+  }
+  if (::listen(fd.get(), SOMAXCONN) != 0) return failed(errno, "listen");
   return port_claim{std::move(fd)};
 }
 
 listener_facts port_claim::holder(std::uint16_t port) {
   listener_facts out;
   out.port = port;
-  const auto wanted = '@' + claim_name(port);
-  std::istringstream lines{read_file("/proc/self/net/unix").value_or("")};
-  for (std::string line; std::getline(lines, line);) {
-    std::istringstream fields{line};
-    std::string number, references, protocol, flags, type, state, inode, path;
-    fields >> number >> references >> protocol >> flags >> type >> state >> inode >> path;
-    std::uint64_t socket = 0;
-    if (path == wanted && read_number(inode, 10, socket)) find_owner(socket, out);
-  }
+  const auto who = claimant(port);
+  if (!who) return out;
+  out.pid = who->pid;
+  out.program = program_name(who->pid);
   return out;
 }
 

@@ -68,6 +68,9 @@ std::optional<std::string> port_keeper::take(const tunnel_config& tunnel,
     if (!take_used_) return text;
     warnings_.push_back(text + "; its connections from outside come here now (--take-port)");
   }
+  if (!claim && claim.error().number != EADDRINUSE)
+    warnings_.push_back(label(tunnel) + "another tonels cannot be told that TCP port " +
+                        std::to_string(port) + " is served (" + claim.error().to_string() + ")");
   auto& kept = ours_[port];
   if (claim) kept.emplace(std::move(*claim));
   return std::nullopt;

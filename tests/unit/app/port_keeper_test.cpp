@@ -103,10 +103,19 @@ BOOST_AUTO_TEST_CASE(take_port_takes_it_and_says_so_once) {
   auto keeper = host.keeper(true);
   BOOST_TEST(keeper.take({tunnel(443)}).empty());
   const auto said = keeper.warnings();
-  BOOST_TEST_REQUIRE(said.size() == 1u);
+  BOOST_TEST_REQUIRE(said.size() == 2u);
   BOOST_TEST(said[0].find("nginx (process 812) listens on 0.0.0.0:443") != std::string::npos);
   BOOST_TEST(keeper.take({tunnel(443)}).empty());
   BOOST_TEST(keeper.warnings().empty());
+}
+
+BOOST_AUTO_TEST_CASE(a_claim_that_cannot_be_had_is_said_and_is_no_obstacle) {
+  ports_of_a_host host;
+  auto keeper = host.keeper();
+  BOOST_TEST(keeper.take({tunnel(443)}).empty());
+  const auto said = keeper.warnings();
+  BOOST_TEST_REQUIRE(said.size() == 1u);
+  BOOST_TEST(said[0].find("another tonels cannot be told that TCP port 443 is served") == 0u);
 }
 
 BOOST_AUTO_TEST_CASE(a_reload_asks_for_new_ports_alone_and_a_refusal_changes_nothing) {

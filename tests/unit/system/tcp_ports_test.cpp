@@ -4,13 +4,67 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstddef>
+#include <cstring>
+#include <string>
 
 using namespace tonel;
 using namespace tonel::sys;
 using protocol::ip_address;
+
+namespace {
+
+/// A process of another user that has an abstract name, as long as this object lives.
+struct stranger {
+  stranger(const std::string& name, bool listens) {
+    BOOST_TEST_REQUIRE(::pipe(told) == 0);
+    BOOST_TEST_REQUIRE(::pipe(wait) == 0);
+    process = ::fork();
+    if (process == 0) take(name, listens);
+    ::close(told[1]);
+    char octet = 'n';
+    has_name = ::read(told[0], &octet, 1) == 1 && octet == 'y';
+  }
+  stranger(const stranger&) = delete;
+  stranger& operator=(const stranger&) = delete;
+  ~stranger() {
+    ::close(told[0]);
+    ::close(wait[0]);
+    ::close(wait[1]);
+    ::waitpid(process, nullptr, 0);
+  }
+
+  bool has_name = false;
+
+private:
+  [[noreturn]] void take(const std::string& name, bool listens) {
+    ::close(wait[1]);
+    sockaddr_un at{};
+    at.sun_family = AF_UNIX;
+    std::memcpy(at.sun_path + 1, name.data(), name.size());
+    const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + name.size());
+    const int fd = ::socket(AF_UNIX, SOCK_STREAM, 0);
+    const bool well = ::setuid(65'534) == 0 &&
+                      ::bind(fd, reinterpret_cast<const sockaddr*>(&at), size) == 0 &&
+                      (!listens || ::listen(fd, 1) == 0);
+    char octet = well ? 'y' : 'n';
+    // The read ends with the other end of the pipe.
+    if (::write(told[1], &octet, 1) == 1) well_read = ::read(wait[0], &octet, 1);
+    ::_exit(0);
+  }
+
+  int told[2] = {-1, -1}, wait[2] = {-1, -1};
+  pid_t process = -1;
+  long well_read = 0;
+};
+
+} // namespace
 
 BOOST_AUTO_TEST_SUITE(tcp_ports_test)
 
@@ -63,6 +117,18 @@ BOOST_AUTO_TEST_CASE(one_process_alone_has_a_claim_until_it_ends) {
   }
   BOOST_TEST(port_claim::make(port).has_value());
   BOOST_TEST(port_claim::holder(port).pid == 0);
+}
+
+BOOST_AUTO_TEST_CASE(a_name_that_a_user_has_taken_who_can_serve_no_port_is_no_claim) {
+  if (::geteuid() != 0) return; // only root can be another user
+  constexpr std::uint16_t port = 47'117;
+  for (const bool listens : {true, false}) {
+    const stranger other{"tonel-tcp-" + std::to_string(port), listens};
+    BOOST_TEST_REQUIRE(other.has_name);
+    const auto claim = port_claim::make(port);
+    BOOST_TEST_REQUIRE(!claim.has_value());
+    BOOST_TEST(claim.error().number == EPERM);
+  }
 }
 
 BOOST_AUTO_TEST_SUITE_END()
