@@ -34,8 +34,8 @@ void plan_forwarding(rule_plan& plan, const forwarding_facts& facts, const sysct
 /// Whether all sysctls of the plan are on.
 bool forwards(const rule_plan& plan, const sysctl_access& host);
 
-/// Switches the sysctls of the plan on, and adds each change to `leases`, once. Gives a text for each
-/// sysctl that cannot be set.
+/// Switches the sysctls of the plan on, and adds each change to `leases`, once; those of devices that are
+/// gone are taken out. Gives a text for each sysctl that cannot be set.
 std::vector<std::string> switch_on(const rule_plan& plan, const std::vector<std::string>& devices,
                                    std::vector<sysctl_lease>& leases, const sysctl_access& host);
 

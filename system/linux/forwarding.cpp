@@ -1,6 +1,7 @@
 #include "system/forwarding.hpp"
 
 #include <algorithm>
+#include <cerrno>
 #include <utility>
 
 namespace tonel::sys {
@@ -131,6 +132,12 @@ bool forwards(const rule_plan& plan, const sysctl_access& host) {
 
 std::vector<std::string> switch_on(const rule_plan& plan, const std::vector<std::string>& devices,
                                    std::vector<sysctl_lease>& leases, const sysctl_access& host) {
+  // Devices come and go, with each container for instance; nothing is to be undone for one that is gone.
+  const auto is_gone = [&](const sysctl_lease& lease) {
+    const auto now = host.read(lease.name);
+    return !now && now.error().number == ENOENT;
+  };
+  leases.erase(std::remove_if(leases.begin(), leases.end(), is_gone), leases.end());
   std::vector<std::string> failed;
   for (const auto& name : needed_sysctls(plan)) {
     const auto before = host.read(name);

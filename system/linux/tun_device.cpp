@@ -390,19 +390,22 @@ result<device_report> tun_device::ensure() {
     if (!found) return unexpected{found.error()};
     const auto repairs = judge_device(state_->to_be(), *found);
     if (repairs.empty()) return report;
+    std::optional<os_error> failed; // the first; the others are mended all the same
     for (const auto& repair : repairs) {
       auto what = what_happened(repair, *found);
       if (auto done = state_->mend(repair); !done) {
-        auto error = done.error();
-        if (error.detail.find(state_->name) == std::string::npos)
-          error.detail = state_->name + (error.detail.empty() ? "" : ", " + error.detail);
-        error.detail += ": " + what;
-        return unexpected{std::move(error)};
+        if (failed) continue;
+        failed = done.error();
+        if (failed->detail.find(state_->name) == std::string::npos)
+          failed->detail = state_->name + (failed->detail.empty() ? "" : ", " + failed->detail);
+        failed->detail += ": " + what;
+        continue;
       }
       report.made_again = report.made_again || repair.what == device_repair::kind::make_again;
       // What only follows from what others have done is not their doing.
       if (looks == 0) report.repaired.push_back(std::move(what));
     }
+    if (failed) return unexpected{std::move(*failed)};
   }
   return unexpected{os_error{EBUSY, "device", state_->name + " does not stay as it is set"}};
 }

@@ -198,6 +198,25 @@ BOOST_AUTO_TEST_CASE(others_who_make_the_host_a_router_have_the_last_word) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(nothing_is_to_be_undone_for_a_device_that_is_gone) {
+  fake_host host{true};
+  host.plan.interface4.clear();
+  host.settle();
+  host.turn_on();
+  const auto of_eth1 = [&] {
+    return std::count_if(host.leases.begin(), host.leases.end(), [](const auto& lease) {
+      return lease.name == "net.ipv4.conf.eth1.forwarding";
+    });
+  };
+  BOOST_TEST(of_eth1() == 1);
+  host.sysctls.erase("net.ipv4.conf.eth1.forwarding");
+  host.facts.devices = {"eth0", "t"};
+  host.settle();
+  host.turn_on();
+  BOOST_TEST(of_eth1() == 0);
+  BOOST_TEST(host.leases.size() == 4u);
+}
+
 BOOST_AUTO_TEST_CASE(what_cannot_be_set_is_said_with_what_root_can_do) {
   fake_host host{true};
   host.read_only = true;

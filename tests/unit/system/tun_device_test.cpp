@@ -388,6 +388,17 @@ BOOST_AUTO_TEST_CASE(what_cannot_be_mended_says_what_had_been_done) {
   BOOST_TEST(d->ensure().has_value()); // tried again
 }
 
+BOOST_AUTO_TEST_CASE(one_repair_that_fails_keeps_none_of_the_others_away) {
+  auto d = open();
+  BOOST_TEST_REQUIRE(d.has_value());
+  link().up = false;
+  link().addresses.clear();
+  k.fail("netlink RTM_NEWLINK", EPERM);
+  BOOST_TEST(!d->ensure().has_value());
+  BOOST_TEST(!link().up);
+  BOOST_TEST(link().addresses.size() == 2u);
+}
+
 BOOST_AUTO_TEST_CASE(a_device_of_another_program_cannot_be_made_again) {
   options.fd = k.hand_over("theirs", static_cast<short>(IFF_TUN | IFF_NO_PI));
   auto d = open();
