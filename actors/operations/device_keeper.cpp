@@ -5,6 +5,7 @@
 
 #include <caf/send.hpp>
 
+#include <algorithm>
 #include <utility>
 
 namespace tonel::actors {
@@ -13,16 +14,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// A change comes as several messages; it is to be mended within a second.
-constexpr auto settle_time = 100ms;
 constexpr auto asking_period = 1s;
-
-std::string joined(const std::vector<std::string>& parts) {
-  std::string out;
-  for (const auto& part : parts)
-    out += (out.empty() ? "" : ", ") + part;
-  return out;
-}
 
 } // namespace
 
@@ -44,7 +36,7 @@ void device_keeper_state::start(const device_keeper_start* s, const caf::actor& 
 }
 
 void device_keeper_state::on_ready() {
-  if (given->concerns(given->take())) look_at(self->now() + settle_time);
+  if (given->concerns(given->take())) look_at(self->now() + pace.wait(self->now()));
 }
 
 void device_keeper_state::on_timer() {
@@ -67,6 +59,7 @@ void device_keeper_state::renew() {
 void device_keeper_state::look() {
   again = looking;
   if (std::exchange(looking, true)) return;
+  asked_at = self->now();
   given->ensure([me = caf::actor_cast<caf::actor>(self)](sys::result<sys::device_report> found) {
     caf::anon_send(me, device_checked{std::move(found)});
   });
@@ -79,6 +72,7 @@ void device_keeper_state::look_at(protocol::time_point at) {
 
 void device_keeper_state::checked(const sys::result<sys::device_report>& found) {
   looking = false;
+  pace.looked(self->now() - asked_at);
   if (found)
     good(*found);
   else
@@ -89,15 +83,20 @@ void device_keeper_state::checked(const sys::result<sys::device_report>& found) 
 void device_keeper_state::good(const sys::device_report& report) {
   renewed = renewed || report.made_again;
   if (report.made_again) renew();
-  if (!report.repaired.empty())
+  if (!report.repaired.empty()) {
     log_warn("another program had changed the device ", given->device, " (",
              joined(report.repaired), "); it is as before");
-  else if (!failing.empty())
+    if (pace.mended(self->now()))
+      log_error("another program changes the device ", given->device,
+                " again and again; it is mended ever more seldom, down to once in 30 s");
+  } else if (!failing.empty()) {
     log_info("the device ", given->device, " is as it should be again");
+  }
   failing.clear();
   tell("ok", given->device);
   retry.reset();
-  if (given->fd < 0) look_at(self->now() + asking_period);
+  if (given->fd < 0)
+    look_at(self->now() + std::max<protocol::duration>(asking_period, pace.wait(self->now())));
 }
 
 void device_keeper_state::bad(const std::string& reason) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "actors/messages/interfaces.hpp"
+#include "actors/operations/repairs.hpp"
 #include "actors/runtime/reactor_actor.hpp"
 #include "actors/supervision/restart.hpp"
 #include "protocol/deadlines.hpp"
@@ -67,8 +68,10 @@ private:
   enum class timer : std::uint8_t { look, count };
   protocol::deadlines<timer> timers;
   bool looking = false, again = false;
-  bool renewed = false; ///< it has been made again, at least once
-  std::string failing;  ///< why; empty: it is not
+  protocol::time_point asked_at{};                  ///< of the look under way
+  repair_pace pace{std::chrono::milliseconds{100}}; ///< it is to be mended within a second
+  bool renewed = false;                             ///< it has been made again, at least once
+  std::string failing;                              ///< why; empty: it is not
 };
 
 } // namespace tonel::actors

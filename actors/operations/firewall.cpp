@@ -14,22 +14,13 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// One change causes many messages, and a host whose rules change all the time must not cost more
-// than a few looks a second. Rules have to be back within a second.
-constexpr auto settle_time = 100ms;
+// Rules have to be back within a second.
 constexpr auto asking_period = 700ms;
 // Rules of others may drop what ours accept, as Docker's do when it starts. That only concerns a
 // line of the log, so it can wait.
 constexpr auto others_settle_time = 5s;
 // iptables may wait this long for other users of it.
 constexpr auto patience = 10s;
-
-std::string joined(const std::vector<std::string>& parts) {
-  std::string out;
-  for (const auto& part : parts)
-    out += (out.empty() ? "" : ", ") + part;
-  return out;
-}
 
 } // namespace
 
@@ -64,7 +55,7 @@ void firewall_state::on_ready(const fd_event& event) {
     ours = given->take_routes().something;
   }
   if (ours)
-    look_at(self->now() + settle_time);
+    look_at(self->now() + pace.wait(self->now()));
   else if (others)
     look_at(self->now() + others_settle_time);
 }
@@ -127,6 +118,7 @@ void firewall_state::arm() { self->arm(timers.next()); }
 
 void firewall_state::checked(const sys::result<sys::rules_report>& found) {
   looking = false;
+  pace.looked(self->now() - asked_at);
   timers.clear(timer::silent);
   if (found)
     good(*found);
@@ -148,6 +140,9 @@ void firewall_state::good(const sys::rules_report& report) {
     log_warn("another program had changed the firewall rules; they are as before");
   else if (!in_place)
     log_info("the firewall rules are in place (", report.backend, ")");
+  if ((report.repaired || !report.reset.empty()) && pace.mended(self->now()))
+    log_error("another program changes the firewall rules or forwarding again and again; they are "
+              "mended ever more seldom, down to once in 30 s");
   const bool was_in_place = std::exchange(in_place, true);
   if (!report.unmet.empty()) {
     if (now_.reason != report.unmet)
@@ -160,7 +155,8 @@ void firewall_state::good(const sys::rules_report& report) {
   now_ = {rules_status::condition::ok, report.backend, {}, {}};
   retry.reset();
   // Changes reported during this look need another one: the timer stays.
-  if (report.must_be_asked) look_at(self->now() + asking_period);
+  if (report.must_be_asked)
+    look_at(self->now() + std::max<protocol::duration>(asking_period, pace.wait(self->now())));
 }
 
 void firewall_state::bad(const std::string& reason) {

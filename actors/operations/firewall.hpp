@@ -1,6 +1,7 @@
 #pragma once
 
 #include "actors/messages/interfaces.hpp"
+#include "actors/operations/repairs.hpp"
 #include "actors/runtime/reactor_actor.hpp"
 #include "actors/supervision/restart.hpp"
 #include "protocol/deadlines.hpp"
@@ -78,6 +79,7 @@ private:
   protocol::deadlines<timer> timers;
   bool told_tunnels = false; ///< the request has the present tunnels
   bool looking = false, again = false;
+  repair_pace pace{std::chrono::milliseconds{100}};
   bool in_place = false;           ///< the last look found or set all rules
   protocol::time_point asked_at{}; ///< start of the present look
   caf::actor asker;

@@ -1,9 +1,7 @@
 #include "actors/operations/device_keeper.hpp"
-#include "actors/runtime/scheduler.hpp"
-#include "tests/unit/actors/world.hpp"
+#include "tests/unit/actors/service_loop.hpp"
 
 #include <boost/test/unit_test.hpp>
-#include <caf/exit_reason.hpp>
 #include <caf/scoped_actor.hpp>
 #include <caf/send.hpp>
 
@@ -19,14 +17,11 @@ using namespace std::chrono_literals;
 
 namespace {
 
-/// The actor on a reactor in virtual time, with a host that answers when and what the test says.
-struct kept_device {
+/// The actor, with a host that answers when and what the test says.
+struct kept_device : service_loop {
   using answer = std::function<void(sys::result<sys::device_report>)>;
 
   explicit kept_device(bool kernel_tells = true) {
-    use_idle_scheduler(config);
-    system.emplace(config);
-    loop.emplace(*system, std::make_unique<virtual_loop>(now));
     root.emplace(*system);
     start.device = "tonel0";
     if (kernel_tells) start.fd = changed.fd();
@@ -46,19 +41,9 @@ struct kept_device {
   }
   ~kept_device() {
     waiting = nullptr;
-    caf::anon_send_exit(actor, caf::exit_reason::kill);
-    actor = nullptr;
-    step();
+    end();
   }
 
-  void step() {
-    for (int i = 0; i < 8; ++i)
-      loop->run_once(protocol::duration{-1});
-  }
-  void pass(protocol::duration time) {
-    now += time;
-    step();
-  }
   void reply(sys::result<sys::device_report> what) {
     BOOST_TEST_REQUIRE(static_cast<bool>(waiting));
     std::exchange(waiting, nullptr)(std::move(what));
@@ -80,10 +65,6 @@ struct kept_device {
     return told.state;
   }
 
-  protocol::time_point now{100s};
-  caf::actor_system_config config;
-  std::optional<caf::actor_system> system;
-  std::optional<reactor> loop;
   std::optional<caf::scoped_actor> root;
   part_status told;
   sys::readiness changed;
@@ -91,7 +72,6 @@ struct kept_device {
   device_keeper_start start;
   std::size_t looks = 0;
   answer waiting;
-  caf::actor actor;
 };
 
 sys::device_report mended(const char* what) {
@@ -199,6 +179,35 @@ BOOST_AUTO_TEST_CASE(where_nobody_tells_of_changes_it_is_looked_at_each_second) 
     d.reply(sys::device_report{});
     d.pass(1'050ms);
   }
+}
+
+BOOST_AUTO_TEST_CASE(a_program_that_undoes_each_repair_is_met_ever_more_seldom) {
+  kept_device h;
+  h.reply({});
+  const log_tail log;
+  const auto repairs_in = [&](protocol::duration time) {
+    std::size_t repairs = 0;
+    for (const auto until = h.now + time; h.now < until; h.pass(10ms)) {
+      if (!h.waiting) continue;
+      h.reply(mended("it was set down"));
+      h.others_change(7);
+      ++repairs;
+    }
+    return repairs;
+  };
+  h.others_change(7);
+  BOOST_TEST(repairs_in(1s) >= 9u); // at first as soon as ever
+  repairs_in(60s);
+  BOOST_TEST(repairs_in(60s) <= 3u);
+  BOOST_TEST(log.matching("again and again") == 1u);
+  // Left in peace for a while, it is mended at once.
+  while (!h.waiting)
+    h.pass(1s);
+  h.reply({});
+  h.pass(60s);
+  h.others_change(7);
+  h.pass(200ms);
+  BOOST_TEST(static_cast<bool>(h.waiting));
 }
 
 BOOST_AUTO_TEST_CASE(the_queues_are_told_of_a_device_that_was_made_again) {

@@ -1,10 +1,8 @@
 #include "actors/operations/firewall.hpp"
-#include "actors/runtime/scheduler.hpp"
-#include "tests/unit/actors/world.hpp"
+#include "tests/unit/actors/service_loop.hpp"
 
 #include <boost/test/unit_test.hpp>
 #include <caf/atom.hpp>
-#include <caf/exit_reason.hpp>
 #include <caf/scoped_actor.hpp>
 #include <caf/send.hpp>
 
@@ -20,15 +18,12 @@ using namespace std::chrono_literals;
 
 namespace {
 
-/// The actor on a reactor in virtual time, with a host that answers when and what the test says.
-struct ruled_host {
+/// The actor, with a host that answers when and what the test says.
+struct ruled_host : service_loop {
   using answer = std::function<void(sys::result<sys::rules_report>)>;
 
   /// told: it knows the tunnels, as it does at once from the root
   explicit ruled_host(bool told = true) {
-    use_idle_scheduler(config);
-    system.emplace(config);
-    loop.emplace(*system, std::make_unique<virtual_loop>(now));
     start.request.plan.remotes = {remote(1)};
     start.rules_fd = changed.fd();
     start.take_rules = [this] {
@@ -46,21 +41,11 @@ struct ruled_host {
   }
   ~ruled_host() {
     waiting = nullptr;
-    caf::anon_send_exit(actor, caf::exit_reason::kill);
-    actor = nullptr;
-    step();
+    end();
   }
 
   static protocol::endpoint remote(std::uint8_t last) {
     return {protocol::ip_address::v4(192, 0, 2, last), 443};
-  }
-  void step() {
-    for (int i = 0; i < 8; ++i)
-      loop->run_once(protocol::duration{-1});
-  }
-  void pass(protocol::duration time) {
-    now += time;
-    step();
   }
   void reply(sys::result<sys::rules_report> what) {
     BOOST_TEST_REQUIRE(static_cast<bool>(waiting));
@@ -83,16 +68,11 @@ struct ruled_host {
     return got;
   }
 
-  protocol::time_point now{100s};
-  caf::actor_system_config config;
-  std::optional<caf::actor_system> system;
-  std::optional<reactor> loop;
   sys::readiness changed;
   sys::netlink_changes changes;
   firewall_start start;
   std::vector<sys::rule_request> asked;
   answer waiting;
-  caf::actor actor;
 };
 
 sys::rules_report good(bool repaired = false) {
@@ -161,6 +141,36 @@ BOOST_AUTO_TEST_CASE(changes_of_our_table_are_looked_at_soon) {
   BOOST_TEST(h.asked.size() == 2u);
   h.reply(good(true));
   BOOST_TEST(log.matching("another program had changed") == 1u);
+}
+
+BOOST_AUTO_TEST_CASE(a_look_that_takes_long_is_made_seldom) {
+  ruled_host h;
+  h.pass(2s);
+  h.reply(good());
+  h.others_change("ours");
+  h.pass(3s);
+  BOOST_TEST(h.asked.size() == 1u);
+  h.pass(1s);
+  BOOST_TEST(h.asked.size() == 2u);
+}
+
+BOOST_AUTO_TEST_CASE(who_undoes_each_repair_of_the_rules_is_met_ever_more_seldom) {
+  ruled_host h;
+  h.reply(good());
+  const log_tail log;
+  for (int i = 0; i < 40; ++i) {
+    h.others_change("ours");
+    while (!h.waiting)
+      h.pass(100ms);
+    h.reply(good(true));
+  }
+  BOOST_TEST(log.matching("again and again") == 1u);
+  const auto before = h.asked.size();
+  h.others_change("ours");
+  h.pass(25s);
+  BOOST_TEST(h.asked.size() == before);
+  h.pass(6s);
+  BOOST_TEST(h.asked.size() == before + 1);
 }
 
 BOOST_AUTO_TEST_CASE(forwarding_that_others_switch_off_is_said_in_one_line) {
