@@ -200,7 +200,9 @@ private:
         may_accept_ = true;
       } else if (what == "drop" || what == "reject") {
         if (sure != truth::yes) return fate::through; // unsure: the packet may pass
-        by_ = "the rule with handle " + std::to_string(rule.handle) + " in chain " + chain.name;
+        by_ = rule.text.empty() ? "the rule with handle " + std::to_string(rule.handle) +
+                                      " in chain " + chain.name
+                                : "the rule " + rule.text;
         rejects_ = what == "reject";
         return fate::dropped;
       } else if (what == "jump" || what == "goto") {
@@ -235,6 +237,7 @@ std::optional<ruleset> ruleset::parse(const std::string& text) {
       out.chains_.push_back({text_of(*c, "family"),
                              text_of(*c, "table"),
                              text_of(*c, "name"),
+                             text_of(*c, "type"),
                              text_of(*c, "hook"),
                              text_of(*c, "policy"),
                              {}});
@@ -245,9 +248,22 @@ std::optional<ruleset> ruleset::parse(const std::string& text) {
     for (auto& c : out.chains_)
       if (c.family == text_of(*r, "family") && c.table == text_of(*r, "table") &&
           c.name == text_of(*r, "chain"))
-        c.rules.push_back({number_of(*r, "handle"), r->value("expr", json::array()).dump()});
+        c.rules.push_back(
+            {number_of(*r, "handle"), r->value("expr", json::array()).dump(), text_of(*r, "text")});
   }
   return out;
+}
+
+void ruleset::merge(const ruleset& better) {
+  for (const auto& each : better.chains_) {
+    const auto at = std::find_if(chains_.begin(), chains_.end(), [&](const chain& c) {
+      return c.family == each.family && c.table == each.table && c.name == each.name;
+    });
+    if (at != chains_.end())
+      at->rules = each.rules;
+    else
+      chains_.push_back(each);
+  }
 }
 
 const ruleset::chain* ruleset::find(const chain& near, const std::string& name) const {
@@ -257,11 +273,12 @@ const ruleset::chain* ruleset::find(const chain& near, const std::string& name) 
   return at != chains_.end() ? &*at : nullptr;
 }
 
-std::vector<chain_verdict> ruleset::forward(const forwarded_packet& packet) const {
+std::vector<chain_verdict> ruleset::stopping(const std::string& hook,
+                                             const forwarded_packet& packet) const {
   std::vector<chain_verdict> out;
   for (const auto& c : chains_) {
-    if (c.hook != "forward" || (c.family != "ip" && c.family != "ip6" && c.family != "inet"))
-      continue;
+    const bool of_ip = c.family == "ip" || c.family == "ip6" || c.family == "inet";
+    if (c.hook != hook || c.type == "nat" || !of_ip) continue;
     const auto& known = packet.source.address ? packet.source.address : packet.destination.address;
     if (known && c.family == (known.is_v6() ? "ip" : "ip6")) continue;
     auto verdict = walker{*this, packet}.base(c);
@@ -275,7 +292,7 @@ bool ruleset::translates(bool source) const {
     auto keys =
         source ? std::vector<std::string>{"masquerade", "snat"} : std::vector<std::string>{"dnat"};
     // Targets of iptables are shown as "xt" only.
-    if (c.table == "nat") keys.emplace_back("xt");
+    if (c.table.rfind("nat", 0) == 0) keys.emplace_back("xt");
     for (const auto& r : c.rules)
       if (holds(json::parse(r.expressions, nullptr, false), keys)) return true;
   }

@@ -173,4 +173,63 @@ BOOST_AUTO_TEST_CASE(other_families_and_tables_of_ours_do_not_count) {
   BOOST_TEST(said(rules, plan).size() == 1u);
 }
 
+BOOST_AUTO_TEST_CASE(chains_ahead_of_forwarding_and_behind_it_count_where_they_are_sure) {
+  const auto at_hook = [](const char* hook, const std::string& expressions) {
+    return *ruleset::parse(
+        std::string{R"({"nftables": [{"chain": {"family": "ip", "table": "wall", "name": "c",)"} +
+        R"("type": "filter", "policy": "accept", "hook": ")" + hook +
+        R"("}}, {"rule": {"family": "ip", "table": "wall", "chain": "c", "handle": 7, "expr": [)" +
+        expressions + "]}}]}");
+  };
+  obstacle_search how;
+  how.all_hooks = true;
+  how.network4 = "eth0";
+  const auto port = payload("tcp", "dport", "443") + drop;
+  auto found = find_obstacles(at_hook("prerouting", port), server(), how);
+  BOOST_TEST_REQUIRE(found.size() == 1u);
+  BOOST_TEST(found[0].hook == "prerouting");
+  const texts for_server{"nft insert rule ip wall c iifname t accept",
+                         "nft insert rule ip wall c tcp dport 443 accept"};
+  BOOST_TEST(found[0].commands == for_server, boost::test_tools::per_element());
+  found =
+      find_obstacles(at_hook("prerouting", payload("tcp", "sport", "443") + drop), client(), how);
+  BOOST_TEST_REQUIRE(found.size() == 1u);
+  BOOST_TEST(found[0].commands.back() == "nft insert rule ip wall c tcp sport 443 accept");
+  found = find_obstacles(at_hook("postrouting", port), client(), how);
+  BOOST_TEST_REQUIRE(found.size() == 1u);
+  BOOST_TEST(found[0].commands.back() == "nft insert rule ip wall c oifname t accept");
+  // The state, the address and the way out are not known yet.
+  const auto state = established + drop;
+  BOOST_TEST(find_obstacles(at_hook("prerouting", state), client(), how).empty());
+  const auto own = payload("ip", "daddr", R"("192.168.200.2")") + drop;
+  BOOST_TEST(find_obstacles(at_hook("prerouting", own), server(), how).empty());
+  // Nobody asks for them at a start.
+  BOOST_TEST(find_obstacles(at_hook("prerouting", port), server(), {}).empty());
+}
+
+BOOST_AUTO_TEST_CASE(the_interface_of_the_way_decides_where_the_plan_names_none) {
+  auto plan = client();
+  plan.interface4.clear();
+  rules_text rules;
+  rules.chain("inet", "host", "f", "accept")
+      .rule(R"({"match": {"op": "==", "left": {"meta": {"key": "oifname"}}, "right": "eth1"}},)" +
+            reject);
+  obstacle_search how;
+  how.network4 = "eth0";
+  BOOST_TEST(find_obstacles(rules.parsed(), plan, how).empty());
+  how.network4 = "eth1";
+  BOOST_TEST(find_obstacles(rules.parsed(), plan, how).size() == 1u);
+}
+
+BOOST_AUTO_TEST_CASE(chains_of_iptables_have_its_commands_where_it_is_installed) {
+  rules_text rules;
+  rules.chain("ip", "filter", "FORWARD", "drop").chain("ip", "filter-legacy", "FORWARD", "drop");
+  obstacle_search how;
+  how.has_iptables = true;
+  const auto found = find_obstacles(rules.parsed(), client(), how);
+  BOOST_TEST_REQUIRE(found.size() == 2u);
+  BOOST_TEST(found[0].commands.front() == "iptables -I FORWARD -i t -j ACCEPT");
+  BOOST_TEST(found[1].commands.front() == "iptables-legacy -I FORWARD -i t -j ACCEPT");
+}
+
 BOOST_AUTO_TEST_SUITE_END()
