@@ -46,6 +46,9 @@ public:
   /// In one segment, as far as the system lets us.
   /// Errors: EPIPE, ECONNRESET of "send"
   result<void> say(protocol::byte_view octets) const;
+  /// The most octets that a segment takes now, by the other end's word and what is known of the path.
+  /// 0: unknown
+  std::size_t segment_size() const;
   /// Adds what comes within the time to `so_far`; returns at the first octets.
   void listen(heard& so_far, protocol::duration patience) const;
 
@@ -54,5 +57,10 @@ private:
 
   descriptor fd_;
 };
+
+/// Sends an empty UDP datagram, and waits for ICMP that says that nobody takes it.
+/// Errors: ECONNREFUSED: nobody listens there; EHOSTUNREACH, ENETUNREACH, EACCES and others
+/// Thread: blocks; not for event loops
+result<void> knock(const protocol::endpoint& at, protocol::duration patience);
 
 } // namespace tonel::sys

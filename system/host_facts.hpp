@@ -3,6 +3,7 @@
 #include "protocol/address.hpp"
 #include "system/host_system.hpp"
 #include "system/tcp_ports.hpp"
+#include "system/tun_net.hpp"
 
 #include <cstdint>
 #include <optional>
@@ -44,14 +45,22 @@ struct host_facts {
   std::vector<interface_facts> interfaces;
   std::string uplink; ///< interface by which packets to the remote leave; empty: no route
   std::optional<std::uint32_t> path_mtu; ///< to the remote, octets; none: the kernel does not know
-  std::string ruleset;          ///< of nftables, as JSON (man 5 libnftables-json); empty: unknown
+  /// Of nftables without tables of tonel, as JSON (man 5 libnftables-json); empty: unknown
+  std::string ruleset;
+  std::vector<std::string> own_tables; ///< of tonel: "tonel_tonel0"
+  /// What iptables has, as JSON of nftables: more exact than what nftables shows of it.
+  std::vector<std::string> iptables;
   std::optional<pf_facts> pf;   ///< of macOS; none: unknown
   std::string ruleset_error;    ///< why ruleset or pf could not be read
-  bool legacy_iptables = false; ///< rules that nftables does not see
+  bool legacy_iptables = false; ///< rules that nftables does not see, and nobody could read
   bool has_iptables = false;    ///< the command iptables is installed
   std::optional<std::uint64_t> conntrack_count, conntrack_max; ///< none: conntrack is not loaded
   std::optional<int> conntrack_liberal;
   std::vector<listener_facts> listeners; ///< on the port of the question
+  /// The mark that a rule of policy routing spares the uplink ("not fwmark 51820 lookup 51820"), as a
+  /// VPN for all traffic has one; none: no such rule leads there.
+  std::optional<std::uint32_t> spared_mark;
+  std::vector<host_net> nets; ///< of devices other than the question's
 };
 
 /// What to look at.
@@ -59,11 +68,17 @@ struct host_question {
   std::optional<protocol::endpoint> remote; ///< none: the default route
   std::uint32_t mark = 0;                   ///< of the packets to the remote; 0: none
   std::uint16_t tcp_port = 0;               ///< whose listeners to find; 0: none
+  std::string tun;                          ///< the program's own device; empty: unknown
   std::vector<std::string> programs;        ///< paths of programs
 };
 
 /// Gathers facts about this host, in this process' network namespace. Unreadable facts are left
 /// out.
 host_facts gather_host_facts(const host_question& question);
+
+/// Whether this host drops the answers to what its own sockets send with the question's mark: by a strict
+/// rp_filter, since without the mark the way back is another. Rules that keep marks of connections,
+/// as tonel's do, spare theirs.
+bool drops_marked_answers(const host_question& question);
 
 } // namespace tonel::sys

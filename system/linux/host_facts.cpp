@@ -2,8 +2,10 @@
 
 #include "system/command.hpp"
 #include "system/instance_state.hpp"
+#include "system/iptables_save.hpp"
 #include "system/kernel.hpp"
 #include "system/linux/netlink.hpp"
+#include "system/linux/spared_marks.hpp"
 #include "system/nft_context.hpp"
 #include "system/posix/interfaces.hpp"
 
@@ -23,11 +25,15 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <nlohmann/json.hpp>
+#include <sstream>
 #include <system_error>
 
 namespace tonel::sys {
 
 namespace {
+
+using json = nlohmann::json;
 
 descriptor owned(int fd) { return {real_kernel(), fd}; }
 
@@ -83,6 +89,17 @@ std::optional<bool> flag_of(int socket, const std::string& name, std::uint32_t c
   return value.data != 0;
 }
 
+/// The name in names of sysctls, where its dots are slashes.
+std::string entry_of(std::string name) {
+  std::replace(name.begin(), name.end(), '.', '/');
+  return name;
+}
+
+int rp_filter_of(const std::string& name) {
+  return std::max(sysctl("net.ipv4.conf.all.rp_filter").value_or(0),
+                  sysctl("net.ipv4.conf." + entry_of(name) + ".rp_filter").value_or(0));
+}
+
 interface_facts look_at(int socket, const std::string& name, unsigned flags) {
   interface_facts out;
   out.name = name;
@@ -98,11 +115,8 @@ interface_facts look_at(int socket, const std::string& name, unsigned flags) {
   std::error_code unreadable; // where it runs in user space, it is a TUN device with a socket
   if (std::filesystem::exists("/var/run/wireguard/" + name + ".sock", unreadable))
     out.wireguard = true;
-  auto entry = name; // in names of sysctls the dots of an interface are slashes
-  std::replace(entry.begin(), entry.end(), '.', '/');
-  out.rp_filter = std::max(sysctl("net.ipv4.conf.all.rp_filter").value_or(0),
-                           sysctl("net.ipv4.conf." + entry + ".rp_filter").value_or(0));
-  out.forwarding = sysctl("net.ipv4.conf." + entry + ".forwarding");
+  out.rp_filter = rp_filter_of(name);
+  out.forwarding = sysctl("net.ipv4.conf." + entry_of(name) + ".forwarding");
   const std::pair<const char*, std::uint32_t> offloads[] = {
       {"tx", ETHTOOL_GTXCSUM}, {"tso", ETHTOOL_GTSO}, {"gso", ETHTOOL_GGSO}, {"gro", ETHTOOL_GGRO}};
   for (const auto& [text, command] : offloads)
@@ -136,14 +150,67 @@ void look_at_way(const protocol::endpoint& to, std::uint32_t mark, host_facts& o
     out.path_mtu = static_cast<std::uint32_t>(mtu);
 }
 
-/// Reads the whole ruleset of nftables as JSON, or the reason why it cannot be read.
+/// The mark that would keep the question's packets off this interface, where a rule says so.
+std::optional<std::uint32_t> spared_mark(const host_question& question, const std::string& uplink) {
+  if (!question.remote || uplink.empty()) return {};
+  auto netlink = route_netlink::open(real_kernel());
+  const auto marks = spared_marks(real_kernel(), question.remote->address.is_v6());
+  if (!netlink || !marks) return {};
+  for (const auto mark : *marks) {
+    if (mark == question.mark) continue;
+    const auto way = netlink->way_to(question.remote->address, mark);
+    if (way && *way && interface_name((*way)->index) != uplink) return mark;
+  }
+  return {};
+}
+
+/// Reads the ruleset of nftables as JSON, or the reason why it cannot be read. Table by table: as JSON,
+/// nft 1.0.6 breaks off at a table that is owned, as those of tonel are.
 void read_ruleset(host_facts& out) {
+  auto words = nft_context::open(nft_context::output::stateless);
   auto nft = nft_context::open(nft_context::output::json);
-  auto ruleset = nft ? nft->run("list ruleset") : unexpected{nft.error()};
-  if (ruleset)
-    out.ruleset = std::move(*ruleset);
-  else
-    out.ruleset_error = ruleset.error().to_string();
+  auto tables = words ? words->run("list tables") : unexpected{words.error()};
+  if (!nft || !tables) {
+    out.ruleset_error = (nft ? tables.error() : nft.error()).to_string();
+    return;
+  }
+  auto whole = json::array();
+  std::istringstream lines{*tables};
+  for (std::string word, family, table; lines >> word >> family >> table;) {
+    if (table.rfind("tonel_", 0) == 0) {
+      out.own_tables.push_back(table);
+      continue;
+    }
+    const auto listing =
+        nft->run(std::string{"list table "}.append(family).append(" ").append(table));
+    const auto parsed = json::parse(listing.value_or(""), nullptr, false);
+    if (!parsed.is_object() || !parsed.contains("nftables")) continue; // an owned one of others
+    for (const auto& each : parsed["nftables"])
+      whole.push_back(each);
+  }
+  out.ruleset = json{{"nftables", std::move(whole)}}.dump();
+}
+
+bool has_lines(const char* path) { return std::ifstream{path}.peek() != EOF; }
+
+/// Asks iptables where nftables has rules of it, and the old one where it has any.
+void read_iptables(host_facts& out) {
+  out.has_iptables = !find_program("iptables").empty();
+  const bool in_nftables = out.ruleset.find("\"xt\"") != std::string::npos;
+  for (const bool v6 : {false, true}) {
+    const auto name = std::string{v6 ? "ip6tables" : "iptables"};
+    if (in_nftables)
+      for (const auto* kind : {"-nft-save", "-save"})
+        if (const auto saved = run_command({name + kind})) {
+          out.iptables.push_back(json_of_iptables(*saved, v6));
+          break;
+        }
+    if (!has_lines(v6 ? "/proc/net/ip6_tables_names" : "/proc/net/ip_tables_names")) continue;
+    if (const auto saved = run_command({name + "-legacy-save"}))
+      out.iptables.push_back(json_of_iptables(*saved, v6, "-legacy"));
+    else
+      out.legacy_iptables = true;
+  }
 }
 
 } // namespace
@@ -162,18 +229,28 @@ host_facts gather_host_facts(const host_question& question) {
   const auto anywhere = protocol::endpoint{protocol::ip_address::v4(192, 0, 2, 1), 9};
   look_at_way(question.remote.value_or(anywhere), question.mark, out);
   if (!question.remote) out.path_mtu.reset();
-  auto entry = out.uplink; // a name's dots are slashes there
-  std::replace(entry.begin(), entry.end(), '.', '/');
-  out.forwards6_by_device = sysctl("net.ipv6.conf." + entry + ".force_forwarding").value_or(0) == 1;
+  out.forwards6_by_device =
+      sysctl("net.ipv6.conf." + entry_of(out.uplink) + ".force_forwarding").value_or(0) == 1;
+  out.spared_mark = spared_mark(question, out.uplink);
+  out.nets = host_nets(question.tun);
   read_ruleset(out);
-  out.legacy_iptables = std::ifstream{"/proc/net/ip_tables_names"}.peek() != EOF ||
-                        std::ifstream{"/proc/net/ip6_tables_names"}.peek() != EOF;
-  out.has_iptables = !find_program("iptables").empty();
+  read_iptables(out);
   out.conntrack_count = sysctl<std::uint64_t>("net.netfilter.nf_conntrack_count");
   out.conntrack_max = sysctl<std::uint64_t>("net.netfilter.nf_conntrack_max");
   out.conntrack_liberal = sysctl("net.netfilter.nf_conntrack_tcp_be_liberal");
   if (question.tcp_port != 0) out.listeners = tcp_listeners({question.tcp_port});
   return out;
+}
+
+bool drops_marked_answers(const host_question& question) {
+  if (!question.remote || question.mark == 0 || question.remote->address.is_v6()) return false;
+  auto netlink = route_netlink::open(real_kernel());
+  if (!netlink) return false;
+  const auto there = netlink->way_to(question.remote->address, question.mark);
+  const auto back = netlink->way_to(question.remote->address, 0);
+  if (!there || !*there) return false;
+  const bool same = back && *back && (*back)->index == (*there)->index;
+  return !same && rp_filter_of(interface_name((*there)->index)) == 1;
 }
 
 } // namespace tonel::sys

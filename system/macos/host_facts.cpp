@@ -78,4 +78,7 @@ host_facts gather_host_facts(const host_question& question) {
   return out;
 }
 
+// No packet has a mark there.
+bool drops_marked_answers(const host_question&) { return false; }
+
 } // namespace tonel::sys

@@ -63,6 +63,14 @@ result<void> connection_probe::say(protocol::byte_view octets) const {
   return {};
 }
 
+std::size_t connection_probe::segment_size() const {
+  int octets = 0;
+  socklen_t length = sizeof octets;
+  if (::getsockopt(fd_.get(), IPPROTO_TCP, TCP_MAXSEG, &octets, &length) != 0 || octets < 0)
+    return 0;
+  return static_cast<std::size_t>(octets);
+}
+
 void connection_probe::listen(heard& so_far, protocol::duration patience) const {
   if (so_far.is != end::none || !wait_for(fd_.get(), POLLIN, patience)) return;
   std::array<std::uint8_t, 2048> octets{};
@@ -71,6 +79,24 @@ void connection_probe::listen(heard& so_far, protocol::duration patience) const 
     so_far.octets.insert(so_far.octets.end(), octets.begin(), octets.begin() + got);
   else
     so_far.is = got == 0 ? end::closed : end::reset;
+}
+
+result<void> knock(const protocol::endpoint& at, protocol::duration patience) {
+  const descriptor fd{real_kernel(),
+                      ::socket(at.address.is_v6() ? AF_INET6 : AF_INET, SOCK_DGRAM, 0)};
+  if (!fd) return unexpected{os_error{errno, "socket", ""}};
+  ::fcntl(fd.get(), F_SETFD, FD_CLOEXEC);
+  socket_address address{};
+  const auto size = encode(at, 0, false, address);
+  if (::connect(fd.get(), &address.any, size) != 0 || ::send(fd.get(), "", 0, 0) != 0)
+    return unexpected{os_error{errno, "connect", at.to_string()}};
+  // ICMP is an error of the socket, for which poll() needs no event.
+  if (!wait_for(fd.get(), POLLIN, patience)) return {};
+  int failed = 0;
+  socklen_t length = sizeof failed;
+  ::getsockopt(fd.get(), SOL_SOCKET, SO_ERROR, &failed, &length);
+  if (failed != 0) return unexpected{os_error{failed, "send", at.to_string()}};
+  return {};
 }
 
 } // namespace tonel::sys

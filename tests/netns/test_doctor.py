@@ -93,7 +93,7 @@ def chains():
                 mended(host, "forward", argv, says=says)
                 host.nft(clear)
             # What looks at more cannot be judged, and is not called a fault.
-            host.nft(base % ("drop", "tcp dport 4567 accept\nct state established accept"))
+            host.nft(base % ("drop", "meta mark 7 accept\nct state established accept"))
             mended(host, "forward", argv, level="note", says="only a packet shows")
             host.nft(clear)
             # These let it pass, or say nothing of it.

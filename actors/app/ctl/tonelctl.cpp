@@ -2,14 +2,12 @@
 #include "actors/app/ctl/ctl_tables.hpp"
 #include "actors/app/doctor/doctor.hpp"
 #include "actors/app/doctor/doctor_target.hpp"
-#include "actors/app/doctor/probe.hpp"
+#include "actors/app/doctor/remote_findings.hpp"
 #include "actors/app/settings/build_info.hpp"
 #include "actors/app/settings/control_socket.hpp"
-#include "actors/shard/opening_words.hpp"
 #include "system/daemon.hpp"
 #include "system/instance_state.hpp"
 #include "system/process.hpp"
-#include "system/resolver.hpp"
 #include "system/stream_socket.hpp"
 
 #include <unistd.h>
@@ -21,6 +19,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iostream>
+#include <iterator>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
@@ -284,38 +283,34 @@ std::optional<std::vector<doctor_case>> doctor_cases(const ctl_command& command)
   return out;
 }
 
-/// None: there is no name, or it has resolved.
-std::optional<finding> resolve(doctor_way& way, bool ipv6) {
-  if (!way.remote) return std::nullopt;
-  const auto wanted = ipv6 ? sys::address_filter::any : sys::address_filter::v4;
-  const auto found = sys::resolve(way.remote->host, way.remote->port, wanted);
-  if (found && !found->empty()) {
-    way.question.remote = found->front();
-    return std::nullopt;
+/// Asks the remote where the program knows nothing, or not all.
+std::vector<finding> ask_remote(doctor_target& target, doctor_way& way) {
+  std::vector<finding> out;
+  const auto said = told_of(target, way.tunnel);
+  const bool failing = said && said->is == finding::level::fault;
+  auto remote = resolve_remote(target, way);
+  if (said) out.push_back(*said);
+  if (remote.failed) {
+    // What works goes on with the addresses that it had.
+    if (said && !failing) remote.failed->is = finding::level::note;
+    out.push_back(std::move(*remote.failed));
   }
-  return finding{finding::level::fault,
-                 "name",
-                 "the name " + way.remote->host + " does not resolve" +
-                     (found ? "" : " (" + found.error().to_string() + ')') +
-                     "; below, the default route is looked at",
-                 {}};
-}
-
-/// What answers at the tunnel's remote, by a connection of the doctor's own.
-std::optional<finding> probed(const doctor_way& way) {
-  if (!way.question.remote || !way.settings || way.question.remote->port == 0) return std::nullopt;
-  const auto answer = probe_remote(*way.question.remote, *way.settings, way.question.mark);
-  const auto remote = way.question.remote->to_string();
-  if (const auto why = judge(answer, *way.question.remote, *way.settings))
-    return finding{finding::level::fault, "tunnel", words_of(*why, *way.settings), {}};
-  if (answer.greeted)
-    return finding{finding::level::fine, "tunnel", "tonels answers at " + remote, {}};
-  return finding{finding::level::note,
-                 "tunnel",
-                 "something takes TCP connections at " + remote +
-                     "; whether it is the server only " +
-                     (::geteuid() == 0 ? "a client of its dialect finds out" : "root can ask"),
-                 {}};
+  if (!way.settings || remote.addresses.empty()) return out;
+  const bool client = target.side == role::client;
+  // The program has tried its only address; and an upstream gets nothing that it need not.
+  if (said && (client ? failing && remote.addresses.size() == 1 : !failing)) {
+    if (client) way.question.remote = remote.addresses.front();
+    return out;
+  }
+  const auto asked = ask_addresses(target, way, remote.addresses);
+  if (client) way.question.remote = address_in_use(asked, *way.settings);
+  target.answered = client && has_answered(asked, *way.settings);
+  for (auto& each : judge_addresses(target, way, asked, ::geteuid() == 0)) {
+    // It knows better: connections of the doctor's own may go another way.
+    if (said && !failing && each.about == "tunnel") continue;
+    out.push_back(std::move(each));
+  }
+  return out;
 }
 
 /// Examines the host for each tunnel, since routes and ports may differ.
@@ -324,14 +319,14 @@ std::vector<finding> examine(doctor_case& program) {
   auto target = program.target;
   const auto files = program_files(target.side);
   for (auto& way : program.ways) {
-    const auto unresolved = resolve(way, target.ipv6);
     way.question.programs = files;
     target.local_port = way.question.tcp_port;
+    target.answered = false;
+    // First, since the kernel learns of the path by it.
+    auto of_remote = ask_remote(target, way);
+    target.remote = way.question.remote;
     auto list = diagnose(target, sys::gather_host_facts(way.question));
-    auto said = told_of(target, way.tunnel);
-    if (!said && target.side == role::client) said = probed(way);
-    for (const auto& more : {unresolved, said})
-      if (more) list.push_back(*more);
+    std::move(of_remote.begin(), of_remote.end(), std::back_inserter(list));
     out.push_back({way.tunnel, std::move(list)});
   }
   return joined(out);

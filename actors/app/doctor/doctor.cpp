@@ -1,21 +1,18 @@
 #include "actors/app/doctor/doctor.hpp"
 
+#include "actors/app/doctor/rule_findings.hpp"
 #include "actors/app/settings/option_table.hpp"
-#include "system/ruleset.hpp"
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <iterator>
 #include <nlohmann/json.hpp>
 #include <utility>
 
 namespace tonel::actors::app {
 
 namespace {
-
-using sys::chain_verdict;
-using sys::forwarded_packet;
-using sys::ruleset;
 
 using level = finding::level;
 
@@ -42,24 +39,29 @@ private:
                        [](const told_part& part) { return part.state == "works"; });
   }
   bool macos() const { return facts_.system == sys::host_system::macos; }
-  std::string program() const { return std::string{program_name(target_.side)}; }
+  std::string program() const { return program_of(target_); }
+  void take(std::vector<finding> more) {
+    std::move(more.begin(), more.end(), std::back_inserter(out_));
+  }
+  /// It sets its rules and sysctls when it starts.
+  bool will_set_rules() const { return target_.sets_rules && !target_.running; }
+  /// The way to the server is a VPN's that may itself go through this tunnel.
+  bool may_run_in_a_circle() const {
+    const auto* uplink = interface(facts_.uplink);
+    return client() && (facts_.spared_mark || (uplink != nullptr && uplink->wireguard));
+  }
   const sys::interface_facts* interface(const std::string& name) const;
 
   void configuration();
   void program_parts();
   void tun();
+  void device_addresses();
   void capability();
   void root();
   void route();
   bool forwards_by_device() const;
   void forwarding();
   void reverse_path();
-  void forward_chains();
-  void dropped(const chain_verdict& chain);
-  std::vector<std::string> let_pass(const chain_verdict& chain) const;
-  void packet_filter();
-  void translation();
-  void untranslated();
   void tracking();
   void offloads();
   void path_mtu();
@@ -86,14 +88,15 @@ std::vector<finding> examination::run() {
     tun();
     capability();
   }
+  device_addresses();
   route();
   forwarding();
   if (macos()) {
-    packet_filter();
+    take(packet_filter_findings(target_, facts_));
   } else {
     reverse_path();
-    forward_chains();
-    translation();
+    take(forward_findings(target_, facts_));
+    take(translation_findings(target_, facts_));
     tracking();
     offloads();
   }
@@ -145,6 +148,21 @@ void examination::tun() {
   }
 }
 
+/// What the program would refuse at its start.
+void examination::device_addresses() {
+  for (const auto& ends : target_.chosen) {
+    const auto overlap = sys::overlap_of(ends, facts_.nets);
+    if (!overlap || !overlap->with.direct) continue;
+    const auto& net = overlap->with.net;
+    const bool one = net.bits == 8 * net.address.size();
+    fault("addresses",
+          "the TUN's address " + overlap->address.to_string() + " is " +
+              (one ? "in use, by device " : "in " + net.to_string() + ", the net of ") +
+              overlap->with.device +
+              ": leave --tun-local and --tun-peer out, and a free net is taken");
+  }
+}
+
 void examination::capability() {
   if (target_.running) {
     fine("capability", program() + " is running and has its device");
@@ -179,17 +197,22 @@ void examination::root() {
 
 void examination::route() {
   if (facts_.uplink.empty()) return fault("route", "there is no route to the other end");
-  const auto* uplink = interface(facts_.uplink);
-  if (client() && uplink != nullptr && uplink->wireguard)
+  if (may_run_in_a_circle()) {
+    const auto rule = facts_.spared_mark
+                          ? ", by a rule of policy routing for all that has no mark " +
+                                std::to_string(*facts_.spared_mark)
+                          : std::string{", a WireGuard device"};
     // Beneath another VPN that is right.
-    out_.push_back({works() ? level::note : level::fault,
+    out_.push_back({works() || target_.answered ? level::note : level::fault,
                     "route",
-                    "packets to the other end leave by " + facts_.uplink +
-                        ", a WireGuard device: if its own datagrams go through this tunnel, they "
-                        "run in a circle. Then tonelc needs the mark that wg-quick's rule leaves "
-                        "out: --fwmark 51820, or the FwMark that is set there",
+                    "packets to the other end leave by " + facts_.uplink + rule +
+                        ": if that VPN's own datagrams go through this tunnel, they run in a "
+                        "circle. Then tonelc needs "
+                        "the mark that the VPN's rule leaves out: --fwmark " +
+                        (facts_.spared_mark ? std::to_string(*facts_.spared_mark)
+                                            : "51820, or the FwMark that is set there"),
                     {}});
-  else if (!target_.auto_rule.empty() && target_.auto_rule != facts_.uplink)
+  } else if (!target_.auto_rule.empty() && target_.auto_rule != facts_.uplink)
     fault("route", "packets to the other end leave by " + facts_.uplink + ", and --auto-rule " +
                        target_.auto_rule + " translates what leaves by that device alone: name " +
                        facts_.uplink + ", or auto");
@@ -206,6 +229,8 @@ bool examination::forwards_by_device() const {
 }
 
 void examination::forwarding() {
+  if (will_set_rules() && !macos())
+    return fine("forwarding", program() + " switches it on for its packets");
   if (facts_.forward4 && *facts_.forward4 == 0 && !forwards_by_device())
     fault("forwarding",
           "IPv4 forwarding is off: packets stop between the TUN device and the network",
@@ -233,6 +258,7 @@ void examination::forwarding() {
 }
 
 void examination::reverse_path() {
+  if (may_run_in_a_circle()) return;
   bool strict = false;
   for (const auto& each : facts_.interfaces) {
     if (!each.up || each.loopback || each.rp_filter != 1 || !each.default_route) continue;
@@ -246,107 +272,6 @@ void examination::reverse_path() {
           {"sysctl -w net/ipv4/conf/" + each.name + "/rp_filter=2"});
   }
   if (!strict) fine("rp_filter", "no interface drops packets for the way they come");
-}
-
-void examination::forward_chains() {
-  if (facts_.legacy_iptables)
-    note("forward", "there are rules of the old iptables, which are not looked at here "
-                    "(iptables-legacy -S FORWARD shows them)");
-  const auto rules = ruleset::parse(facts_.ruleset);
-  if (!rules) {
-    note("forward", "the firewall's rules cannot be read" +
-                        (facts_.ruleset_error.empty() ? "" : " (" + facts_.ruleset_error + ')') +
-                        "; run this as root");
-    return;
-  }
-  // The first packet of a connection, and the answer to it.
-  const forwarded_packet out{target_.tun, facts_.uplink, client() ? "new" : "established"};
-  const forwarded_packet in{facts_.uplink, target_.tun, client() ? "established" : "new"};
-  std::vector<chain_verdict> bad;
-  for (const auto& packet : {out, in}) {
-    for (auto& verdict : rules->forward(packet)) {
-      const auto same = std::find_if(bad.begin(), bad.end(), [&](const chain_verdict& b) {
-        return b.family == verdict.family && b.table == verdict.table && b.chain == verdict.chain;
-      });
-      if (same == bad.end())
-        bad.push_back(std::move(verdict));
-      else if (verdict.what == chain_verdict::fate::dropped)
-        *same = std::move(verdict);
-    }
-  }
-  for (const auto& chain : bad)
-    dropped(chain);
-  if (bad.empty()) fine("forward", "no firewall rule stops the tunnel's packets");
-}
-
-void examination::dropped(const chain_verdict& chain) {
-  const auto name = chain.family + ' ' + chain.table + ' ' + chain.chain;
-  if (chain.what == chain_verdict::fate::unsure) {
-    note("forward",
-         "the chain " + name + " drops by " + chain.by +
-             ", after rules of which only a packet shows whether they let the tunnel pass",
-         let_pass(chain));
-    return;
-  }
-  fault("forward", "the chain " + name + " drops the tunnel's packets, by " + chain.by,
-        let_pass(chain));
-}
-
-std::vector<std::string> examination::let_pass(const chain_verdict& chain) const {
-  const auto tun = target_.tun.empty() ? std::string{"tun0"} : target_.tun;
-  std::vector<std::string> out;
-  // iptables keeps its tables in nftables, and refuses to list tables that it has not made.
-  if (facts_.has_iptables && chain.table == "filter" && chain.chain == "FORWARD") {
-    const auto command = std::string{chain.family == "ip6" ? "ip6tables" : "iptables"};
-    const auto rules = ruleset::parse(facts_.ruleset);
-    const bool docker = rules && rules->has_chain(chain.family, chain.table, "DOCKER-USER");
-    const auto head = command + " -I " + (docker ? "DOCKER-USER" : "FORWARD");
-    return {head + " -i " + tun + " -j ACCEPT", head + " -o " + tun + " -j ACCEPT"};
-  }
-  const auto head = "nft insert rule " + chain.family + ' ' + chain.table + ' ' + chain.chain + ' ';
-  return {head + "iifname " + tun + " accept", head + "oifname " + tun + " accept"};
-}
-
-void examination::packet_filter() {
-  if (!facts_.pf) {
-    note("forward", "pf's rules cannot be read (" + facts_.ruleset_error + "); run this as root");
-    return;
-  }
-  const auto& pf = *facts_.pf;
-  if (pf.looks_into_anchors)
-    fine("forward", "pf looks into the anchors that tonel's rules lie in");
-  else
-    fault("forward",
-          "pf does not look into the anchors of com.apple, where tonel's rules lie; /etc/pf.conf "
-          "must have its lines nat-anchor, rdr-anchor and anchor \"com.apple/*\"",
-          {"pfctl -f /etc/pf.conf"});
-  if (pf.anchors.empty())
-    untranslated();
-  else if (pf.on)
-    fine("translation",
-         "there are rules that translate addresses, in com.apple/" + pf.anchors.front());
-  else
-    fault("translation",
-          "pf is off, so that the rules in com.apple/" + pf.anchors.front() + " do nothing",
-          {"pfctl -E"});
-}
-
-void examination::translation() {
-  const auto rules = ruleset::parse(facts_.ruleset);
-  if (!rules) return; // another finding tells this
-  if (rules->translates(client()))
-    fine("translation", "there are rules that translate addresses");
-  else if (!facts_.legacy_iptables)
-    untranslated();
-}
-
-void examination::untranslated() {
-  std::string text = client() ? "no rule gives the packets of the TUN device the host's address"
-                              : "no rule directs the clients' packets to the TUN device";
-  if (target_.rule_commands.empty())
-    text += "; " + program() + " prints the commands when it starts";
-  const auto is = target_.running ? level::fault : level::note;
-  out_.push_back({is, "translation", std::move(text), target_.rule_commands});
 }
 
 void examination::tracking() {
@@ -394,6 +319,8 @@ void examination::offloads() {
 }
 
 void examination::path_mtu() {
+  // A VPN's device takes less than its own datagrams need.
+  if (may_run_in_a_circle()) return;
   auto least = facts_.path_mtu;
   if (const auto* uplink = interface(facts_.uplink); uplink != nullptr && uplink->mtu != 0)
     least = least ? std::min(*least, uplink->mtu) : uplink->mtu;
@@ -435,6 +362,9 @@ void examination::port() {
     who += (who.empty() ? " (" : ", ") + each.program + ", process " + std::to_string(each.pid);
   }
   if (!who.empty()) who += ')';
+  if (target_.take_port)
+    return note("port", "another program listens on TCP port " + port_text + who +
+                            ": tonels takes the port from it (--take-port)");
   fault("port", "another program listens on TCP port " + port_text + who +
                     ": it gets no connection from outside while tonels has the port; stop its "
                     "service, or choose another --local");
@@ -459,6 +389,10 @@ const char* word(level is) {
 }
 
 } // namespace
+
+std::string program_of(const doctor_target& target) {
+  return std::string{program_name(target.side)};
+}
 
 std::vector<finding> diagnose(const doctor_target& target, const sys::host_facts& facts) {
   return examination{target, facts}.run();

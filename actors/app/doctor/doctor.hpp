@@ -2,6 +2,8 @@
 
 #include "actors/shard/config.hpp"
 #include "system/host_facts.hpp"
+#include "system/rule_backend.hpp"
+#include "system/tun_net.hpp"
 
 #include <cstdint>
 #include <optional>
@@ -20,11 +22,20 @@ struct told_part {
 /// The program for which a host is examined.
 struct doctor_target {
   role side = role::client;
-  bool running = false;         ///< the program runs, so its device exists
-  std::string auto_rule;        ///< client: the device of --auto-rule; empty: none, or "auto"
-  std::string tun;              ///< name of its device; empty: unknown
-  std::uint32_t mtu = 1500;     ///< of the device
-  std::uint16_t local_port = 0; ///< server: --local of a tunnel; 0: unknown
+  bool running = false;    ///< the program runs, so its device exists
+  bool sets_rules = false; ///< --auto-rule
+  std::string auto_rule;   ///< client: the device of --auto-rule; empty: none, or "auto"
+  sys::backend_kind backend = sys::backend_kind::automatic; ///< of these rules
+  bool take_port = false;                                   ///< server
+  std::string tun;                                          ///< name of its device; empty: unknown
+  std::uint32_t mtu = 1500;                                 ///< of the device
+  std::uint16_t local_port = 0;             ///< server: --local of a tunnel; 0: unknown
+  std::optional<protocol::endpoint> remote; ///< client: its server; none: unknown
+  bool answered = false;                    ///< client: tonels has answered the doctor there
+  /// Client: its rules take what comes from the server's port, so that no other connection gets there.
+  bool stateless = false;
+  sys::tun_ends ends4, ends6;        ///< of its device; unspecified: unknown
+  std::vector<sys::tun_ends> chosen; ///< those that a program to be started is told to take
   bool ipv6 = true;
   std::string config_file;           ///< its configuration file; empty: only a command line
   std::size_t tunnels = 1;           ///< in the configuration files
@@ -47,6 +58,9 @@ struct finding {
   std::vector<std::string> mend;      ///< commands, in order; empty: not needed or not possible
   std::vector<std::string> tunnels{}; ///< names of its tunnels; empty: all
 };
+/// "tonelc", "tonels"
+std::string program_of(const doctor_target& target);
+
 /// The findings for one tunnel.
 struct tunnel_findings {
   std::string tunnel;

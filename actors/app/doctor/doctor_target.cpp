@@ -46,7 +46,16 @@ doctor_case case_of_options(role side, const command_line& line) {
   target.tun = chosen.run.tun.name;
   if (side == role::client && chosen.firewall.interface != "auto")
     target.auto_rule = chosen.firewall.interface;
-  target.ipv6 = chosen.run.tun.ipv6;
+  target.sets_rules = !chosen.firewall.interface.empty();
+  target.backend = chosen.firewall.backend;
+  target.take_port = chosen.firewall.take_port;
+  target.stateless = chosen.firewall.nat == sys::nat_mode::stateless;
+  const auto& tun = chosen.run.tun;
+  target.ipv6 = tun.ipv6;
+  target.ends4 = {tun.local4, tun.peer4};
+  target.ends6 = {tun.local6, tun.peer6};
+  if (tun.chosen4) target.chosen.push_back(target.ends4);
+  if (tun.chosen6 && tun.ipv6) target.chosen.push_back(target.ends6);
   target.tunnels = chosen.run.tunnels.size();
   if (from_file) target.config_file = file_of_mtu(files, config->second);
   bool good_mtu = true;
@@ -62,7 +71,8 @@ doctor_case case_of_options(role side, const command_line& line) {
     way.settings = tunnel;
     way.question.tcp_port = tunnel->local_port;
     way.question.mark = chosen.firewall.mark.value_or(0);
-    if (side == role::client && !tunnel->remote.host.empty()) way.remote = tunnel->remote;
+    way.question.tun = target.tun;
+    if (!tunnel->remote.host.empty()) way.remote = tunnel->remote;
     out.ways.push_back(std::move(way));
   }
   if (errors.empty() && !target.tun.empty())
@@ -98,6 +108,7 @@ std::optional<doctor_case> case_of_status(const std::string& text) {
   }
   auto out = case_of_options(side, line);
   out.target.running = true;
+  out.target.chosen.clear(); // it has them
   const auto parts = status.value("parts", nlohmann::json::object());
   for (const auto& [name, part] : parts.items())
     if (part.is_object())

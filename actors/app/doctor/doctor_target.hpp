@@ -14,7 +14,7 @@ struct doctor_way {
   std::string tunnel; ///< empty: the only tunnel
   sys::host_question question;
   tunnel_ptr settings;
-  std::optional<host_port> remote; ///< client: its server, not resolved yet
+  std::optional<host_port> remote; ///< its server, or the server's upstream; not resolved yet
 };
 
 /// A program and the questions about its tunnels; at least one, even if little is known.

@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <future>
 #include <random>
+#include <vector>
 
 namespace tonel::actors::app {
 
@@ -95,7 +97,54 @@ opening_cause cause_of(const sys::connection_probe::heard& heard) {
   return opening_cause::mute;
 }
 
+/// A lost segment is sent again after 200 ms, 400 ms and 800 ms, if the way takes less than that.
+constexpr auto size_time = 2s;
+
+/// The headers of a segment, without options.
+std::uint32_t headers_to(const protocol::endpoint& remote) {
+  return remote.address.is_v6() ? 60 : 40;
+}
+
+/// Whether a segment that makes a packet of this size is answered; its true size, as the connection allows.
+struct size_trial {
+  std::uint32_t size = 0;
+  bool passed = false;
+};
+size_trial try_size(const protocol::endpoint& remote, std::uint32_t size, std::uint32_t mark) {
+  const auto connection = sys::connection_probe::open(remote, connect_time, mark);
+  if (!connection) return {};
+  const auto headers = headers_to(remote);
+  const auto room = static_cast<std::uint32_t>(connection->segment_size());
+  const auto octets = std::min(room, size - headers);
+  if (octets < protocol::hello_size) return {};
+  const auto hello = protocol::encode_hello({}, {});
+  std::vector<std::uint8_t> segment{hello.begin(), hello.end()};
+  segment[8] = 0xff; // no version
+  segment.resize(octets);
+  if (!connection->say(segment)) return {};
+  sys::connection_probe::heard heard;
+  connection->listen(heard, size_time);
+  const bool answered = heard.is != sys::connection_probe::end::none || !heard.octets.empty();
+  return {octets + headers, answered};
+}
+
 } // namespace
+
+size_answer probe_sizes(const protocol::endpoint& remote, std::uint32_t mtu, std::uint32_t mark) {
+  const auto whole = try_size(remote, mtu, mark);
+  if (whole.size == 0 || whole.passed) return {whole.size, whole.size};
+  size_answer out{whole.size, 0};
+  // PPPoE; tunnels in IPv4 and IPv6; clouds and other VPNs; the least that IPv6 asks for, and IPv4's usual.
+  constexpr std::uint32_t usual[] = {1492, 1480, 1472, 1460, 1450, 1440, 1430, 1420,
+                                     1400, 1380, 1360, 1340, 1320, 1300, 1280, 576};
+  std::vector<std::future<size_trial>> trials;
+  for (const auto size : usual)
+    if (size < whole.size)
+      trials.push_back(std::async(std::launch::async, try_size, remote, size, mark));
+  for (auto& each : trials)
+    if (const auto trial = each.get(); trial.passed) out.passed = std::max(out.passed, trial.size);
+  return out;
+}
 
 probe_answer probe_remote(const protocol::endpoint& remote, const tunnel_config& tunnel,
                           std::uint32_t mark) {

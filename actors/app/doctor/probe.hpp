@@ -26,6 +26,17 @@ struct probe_answer {
 probe_answer probe_remote(const protocol::endpoint& remote, const tunnel_config& tunnel,
                           std::uint32_t mark);
 
+/// The sizes of packets that reach a tonels, in octets.
+struct size_answer {
+  std::uint32_t asked = 0;  ///< the largest that both ends and what is known of the way allow
+  std::uint32_t passed = 0; ///< the largest that was answered; 0: none, and nothing is known
+};
+
+/// Finds out by TCP connections whose first segment begins like a hello and is none: tonels resets those, and
+/// nothing else comes of them. Only for an address where tonels answers a hello.
+/// mtu: the largest packet that matters
+size_answer probe_sizes(const protocol::endpoint& remote, std::uint32_t mtu, std::uint32_t mark);
+
 /// Why a tunnel can't open, by such an answer; none: tonels answers, or all that could be asked is well.
 std::optional<protocol::opening_failure>
 judge(const probe_answer& answer, const protocol::endpoint& remote, const tunnel_config& tunnel);

@@ -1,5 +1,6 @@
 #include "actors/app/doctor/doctor.hpp"
 #include "actors/app/doctor/doctor_target.hpp"
+#include "system/iptables_save.hpp"
 
 #include <boost/test/unit_test.hpp>
 
@@ -175,7 +176,24 @@ BOOST_AUTO_TEST_CASE(each_fault_is_named_alone_with_what_mends_it) {
          f.interfaces[0].wireguard = true;
          t.parts = {{"tunnel", "works", ""}};
        }},
+      {"route", level::fault, "", client(),
+       [](facts& f, target&) {
+         f.spared_mark = 51820;
+         // Nothing of the VPN's device says how large the tunnel's own packets may be.
+         f.interfaces[0].mtu = 1428;
+       }},
+      {"route", level::note, "", client(),
+       [](facts& f, target& t) {
+         f.spared_mark = 51820;
+         t.answered = true;
+       }},
       {"route", level::fault, "", client(), [](facts&, target& t) { t.auto_rule = "eth1"; }},
+      {"addresses", level::fault, "", client(),
+       [](facts& f, target& t) {
+         t.chosen = {{*protocol::ip_address::parse("10.0.0.253"),
+                      *protocol::ip_address::parse("10.0.0.254")}};
+         f.nets = {{{*protocol::ip_address::parse("10.0.0.0"), 24}, "eth0", true}};
+       }},
       {"forwarding", level::fault, "sysctl -w net.ipv4.ip_forward=1", client(),
        [](facts& f, target&) { f.forward4 = 0; }},
       {"forwarding6", level::fault, "sysctl -w net.ipv6.conf.all.forwarding=1", server(),
@@ -194,6 +212,19 @@ BOOST_AUTO_TEST_CASE(each_fault_is_named_alone_with_what_mends_it) {
        }},
       {"translation", level::note, "", server(),
        [](facts& f, target&) { f.ruleset = R"({"nftables": []})"; }},
+      {"forward", level::fault, "iptables -I FORWARD -i tonel0 -j ACCEPT", client(),
+       [](facts& f, target&) {
+         f.has_iptables = true;
+         f.iptables = {
+             sys::json_of_iptables("*filter\n:FORWARD DROP [0:0]\n-A FORWARD -m conntrack "
+                                   "--ctstate RELATED,ESTABLISHED -j ACCEPT\nCOMMIT\n",
+                                   false)};
+       }},
+      {"port", level::note, "", server(),
+       [](facts& f, target& t) {
+         t.take_port = true;
+         f.listeners = {{443, 7, "nginx"}};
+       }},
       {"conntrack", level::fault, "sysctl -w net.netfilter.nf_conntrack_max=200", client(),
        [](facts& f, target&) { f.conntrack_count = 90; }},
       {"conntrack", level::note, "modprobe nf_conntrack", client(),
@@ -339,6 +370,38 @@ BOOST_AUTO_TEST_CASE(what_is_no_concern_of_the_tunnel_is_no_fault) {
          f.forward6 = 0;
        }},
       {"no IPv6 at all", [](facts& f, doctor_target&) { f.forward6.reset(); }},
+      {"the program will switch forwarding on and set its rules",
+       [](facts& f, doctor_target& t) {
+         t.sets_rules = true;
+         f.forward4 = f.forward6 = 0;
+         f.ruleset = R"({"nftables": []})";
+       }},
+      {"its rules are in place, and others may not read them",
+       [](facts& f, doctor_target& t) {
+         t.running = t.sets_rules = true;
+         t.parts = {{"firewall", "ok", "owned"}};
+         f.ruleset = R"({"nftables": []})";
+       }},
+      {"its rules were set by hand",
+       [](facts& f, doctor_target& t) {
+         t.running = true;
+         f.own_tables = {"tonel_tonel0"};
+         f.ruleset = R"({"nftables": []})";
+       }},
+      {"iptables lets its chains' packets pass by what nftables does not show",
+       [](facts& f, doctor_target& t) {
+         t.ends4.peer = *protocol::ip_address::parse("192.168.200.2");
+         f.iptables = {sys::json_of_iptables(
+             "*filter\n:FORWARD DROP [0:0]\n-A FORWARD -m conntrack --ctstate "
+             "RELATED,ESTABLISHED -j ACCEPT\n-A FORWARD -s 192.168.0.0/16 -j ACCEPT\nCOMMIT\n",
+             false)};
+       }},
+      {"a chosen address in a net behind a gateway",
+       [](facts& f, doctor_target& t) {
+         t.chosen = {{*protocol::ip_address::parse("10.0.0.253"),
+                      *protocol::ip_address::parse("10.0.0.254")}};
+         f.nets = {{{*protocol::ip_address::parse("10.0.0.0"), 24}, "eth0", false}};
+       }},
       {"a listener is no matter at the client",
        [](facts& f, doctor_target&) {
          f.listeners = {{443, 7, "nginx"}};
