@@ -27,6 +27,9 @@ public:
     next_.id = id;
     next_.secret = secret;
   }
+  /// Goes on with those of an earlier program or session, which the server knows.
+  /// last: above all of its counters
+  explicit session_claims(const session_claim& last) noexcept : next_(last) {}
   /// The claim for another stream.
   session_claim next() noexcept {
     ++next_.counter;
@@ -40,6 +43,8 @@ public:
   bool introduces() const noexcept { return next_.introduces; }
   const session_id& id() const noexcept { return next_.id; }
   const session_secret& secret() const noexcept { return next_.secret; }
+  /// The latest one.
+  const session_claim& last() const noexcept { return next_; }
 
 private:
   session_claim next_;

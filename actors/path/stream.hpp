@@ -34,7 +34,7 @@ struct stream_context {
   protocol::stream_number number = 0; ///< its number in the session
   caf::actor session;
   protocol::time_point ends_at =
-      protocol::time_point::max();   ///< when to reset it, if it still exists
+      protocol::time_point::max();   ///< server: when to reset it, if it still exists
   std::shared_ptr<session_use> used; ///< shared by the session's streams
   std::shared_ptr<client_stream_context> of_client;
   stream_limits::lease place;  ///< server

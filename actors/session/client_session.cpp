@@ -180,7 +180,6 @@ void client_session_state::open(const p::open_stream& how) {
   kept.used = given.use;
   kept.of_client = std::make_shared<client_stream_context>(
       client_stream_context{given.path, how.ages_at, how.race, how.port});
-  kept.ends_at = how.ends_at.value_or(protocol::time_point::max());
   auto config = how.config;
   config.tuple.local.address = config.tuple.remote.address.is_v4() ? tun.peer4 : tun.peer6;
   config.iss = p::client_isn(context.cookie_secret, config.tuple, self->now());

@@ -18,13 +18,17 @@ constexpr duration unscaled_delayed_ack = 50ms;
 
 /// The least time from a segment that needs an answer to the first probe.
 constexpr duration first_probe = 2s;
-// The first probe is repeated within the time for its answer, since one packet may be lost.
-constexpr std::uint8_t quick_probes = 4;
-/// That time is divided by this for the time between two probes; the last has two parts left.
-constexpr int quick_share = 5;
-/// Then these many more probes follow.
-constexpr std::uint8_t slow_probes = 3;
-constexpr duration slow_interval = 1s;
+// The first probe is repeated within the time for its answer: of three packets one may be lost, and no
+// stream is to be left for that.
+constexpr std::uint8_t quick_probes = 8;
+/// That time is divided by this for the time between two probes; the last has three parts left.
+constexpr int quick_share = quick_probes + 2;
+/// Then a client goes on while another stream is being opened, which may be at another server.
+constexpr std::uint8_t client_probes = 12;
+constexpr duration client_interval = 250ms;
+// A server can't open another.
+constexpr std::uint8_t server_probes = 3;
+constexpr duration server_interval = 1s;
 
 } // namespace
 
@@ -89,12 +93,13 @@ bool stream::on_probe_timer(time_point now, effects& out) noexcept {
   // A server cannot replace its stream, so it is in no hurry.
   const auto quick = client_ ? quick_probes : std::uint8_t{0};
   if (client_ && probes_ == quick) go_silent(out);
-  if (probes_ < quick + slow_probes) {
+  if (probes_ < quick + (client_ ? client_probes : server_probes)) {
     ++probes_;
     const auto share = trip_.patience() / quick_share;
     timers_.set(timer::probe, now + (probes_ < quick    ? share
                                      : probes_ == quick ? trip_.patience() - (quick - 1) * share
-                                                        : slow_interval));
+                                     : client_          ? client_interval
+                                                        : server_interval));
     send_keepalive(now, out);
     return false;
   }

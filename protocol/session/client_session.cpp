@@ -33,7 +33,8 @@ duration renewal_lead(std::chrono::seconds deadline) {
 } // namespace
 
 client_session::client_session(const client_session_config& config, client_resources& from)
-    : config_(config), from_(from), claims_(from.draw_claims()), slots_(config.streams) {
+    : config_(config), from_(from), claims_(from.draw_claims()), resumes_(!claims_.introduces()),
+      slots_(config.streams) {
   if (slots_.size() > 1) fellows_ = std::make_shared<fellows>();
 }
 
@@ -69,9 +70,10 @@ client_session::member client_session::connect(const slot& s, unsigned port, con
   out.port = from_.take_port();
   if (!out.port) return {};
   out.stream = ++latest_;
+  member m;
   if (config_.deadline.count() != 0) {
-    out.ends_at = now_ + config_.deadline;
-    out.ages_at = *out.ends_at - renewal_lead(config_.deadline);
+    m.ends_at = now_ + config_.deadline;
+    out.ages_at = *m.ends_at - renewal_lead(config_.deadline);
   }
   auto& machine = out.config;
   machine.tuple.local.port = *out.port;
@@ -88,7 +90,6 @@ client_session::member client_session::connect(const slot& s, unsigned port, con
   machine.key_mark = config_.key_mark;
   machine.join_token = token_;
   machine.idle_timeout = config_.idle_timeout;
-  member m;
   m.stream = out.stream;
   m.remote = to;
   m.wire = wire_;
@@ -97,6 +98,7 @@ client_session::member client_session::connect(const slot& s, unsigned port, con
   m.joins = token_ != 0;
   m.since = now_;
   m.hello = machine.session.counter;
+  m.home = home_;
   m.introduced = machine.session.introduces;
   alive_.push_back(m.stream);
   out_.emplace_back(std::move(out));
@@ -177,7 +179,10 @@ client_effects client_session::on_report(const stream_report& report, time_point
     // A new group would get nothing until the application sends, which mends this stream as well.
     if (s->current.stream == report.stream && !s->next && !closing_ && can_join()) open(*s);
     break;
-  case kind::recovered: mark_silent(*s, report.stream, false); break;
+  case kind::recovered:
+    mark_silent(*s, report.stream, false);
+    if (s->current.stream == report.stream && hops(*s) && !s->next.opened) stay(*s);
+    break;
   case kind::idle:
     s->idle = true;
     if (is_idle()) end_in_turn();
@@ -232,6 +237,12 @@ void client_session::on_opened(slot& s, const stream_report& report) {
 void client_session::on_greeted(slot& s, const stream_report& report) {
   s.trying_since.reset();
   s.wait.reset();
+  s.elsewhere = 0;
+  resumes_ = false;
+  if (s.next.stream == report.stream && is_well(s) && hops(s)) {
+    claims_.greeted(s.next.hello);
+    return stay(s);
+  }
   auto& m = s.next.stream == report.stream ? s.next : s.current;
   m.greeted = true;
   proven_ = true;
@@ -257,8 +268,10 @@ void client_session::on_greeted(slot& s, const stream_report& report) {
 }
 
 void client_session::promote(slot& s) {
-  // The stream before it reads on for a while.
-  if (s.current) tell(s.current, stream_order::supersede);
+  // The stream before it reads on for a while; but where another server has the session now, the one
+  // before learns that it is over.
+  if (s.current)
+    tell(s.current, s.current.home == s.next.home ? stream_order::supersede : stream_order::close);
   s.current = std::exchange(s.next, {});
   s.open = true;
   s.idle = false;
@@ -312,7 +325,8 @@ void client_session::on_ended(slot& s, const stream_report& report) {
     return;
   }
   if (report.why == end_reason::reset) {
-    claims_.was_reset(m.hello, m.greeted);
+    if (try_elsewhere(s, m)) return;
+    doubt_server(m);
     // An attacker who saw the secret may have used up the id at the server.
     if (m.introduced && !m.greeted && !has_stream()) claims_ = from_.draw_claims();
     if (!m.introduced && claims_.introduces())
@@ -326,6 +340,8 @@ void client_session::on_ended(slot& s, const stream_report& report) {
       retry(s);
     else if (!s.next && strays(s))
       stray_on(s, !m.introduced && claims_.introduces());
+    else if (!s.next && s.silent && report.why == end_reason::reset && m.wire == profile::native)
+      retry(s); // by an introduction
     return;
   }
   if (report.why == end_reason::refused || report.why == end_reason::timed_out)
@@ -452,6 +468,7 @@ client_effects client_session::on_timer(time_point now) {
   for (auto& s : slots_) {
     if (s.retry_at && *s.retry_at <= now_) try_now(s, std::exchange(s.retry_port, 1));
     if (s.attempts && s.attempts->at && *s.attempts->at <= now_) join_race(s);
+    if (s.current.ends_at && *s.current.ends_at <= now_) on_end_of_life(s);
   }
   if (judged_at_ && *judged_at_ <= now_) on_opening_time();
   if (reply_at_ && *reply_at_ <= now_) on_reply_time();
@@ -564,6 +581,8 @@ std::optional<time_point> client_session::deadline() const {
     if (s.attempts && s.attempts->at) earlier(*s.attempts->at);
   }
   if (closing_) return at;
+  for (const auto& s : slots_)
+    if (s.current.ends_at) earlier(*s.current.ends_at);
   if (judged_at_) earlier(*judged_at_);
   if (reply_at_) earlier(*reply_at_);
   if (streamless_since_) earlier(*streamless_since_ + config_.idle_timeout);

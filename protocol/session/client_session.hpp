@@ -29,7 +29,8 @@ public:
   virtual port_lease take_port() = 0;
   /// Whether a further attempt may be made beside one that has no answer yet.
   virtual bool may_race(time_point now) = 0;
-  /// A random session id and secret.
+  /// Those of an earlier session that is to go on, or a random session id and secret; a second call never
+  /// the former.
   virtual session_claims draw_claims() = 0;
   /// The time of the session's last datagram, either way.
   virtual time_point last_datagram() const = 0;
@@ -101,6 +102,11 @@ public:
   bool carries() const;
   /// Names the session at both ends.
   const session_id& id() const noexcept { return claims_.id(); }
+  /// By which another session can go on with this one; nothing: no server has it.
+  std::optional<session_claim> claim() const noexcept {
+    if (!proven_ || claims_.introduces() || closing_) return std::nullopt;
+    return claims_.last();
+  }
   /// The next time to call on_timer(); none: no timer. Any call above may change it.
   std::optional<time_point> deadline() const;
   standing state() const;
@@ -118,8 +124,11 @@ private:
     bool opened = false;
     time_point since{};
     std::uint64_t hello = 0; ///< counter of its hello
-    bool introduced = false; ///< its hello introduced the session
-    bool greeted = false;    ///< its hello was answered
+    /// Counts the servers that the session has been introduced to.
+    unsigned home = 0;
+    std::optional<time_point> ends_at; ///< the end of its longest life
+    bool introduced = false;           ///< its hello introduced the session
+    bool greeted = false;              ///< its hello was answered
     explicit operator bool() const noexcept { return stream != 0; }
   };
   /// Attempts to open one stream at several addresses, and on several ports, at once; the first to get an
@@ -146,6 +155,7 @@ private:
     bool wanted = false;            ///< a replacement is due at retry_at
     std::optional<time_point> retry_at;
     unsigned retry_port = 1; ///< attempt number of the next handshake
+    unsigned elsewhere = 0;  ///< joins in a row that another server has refused
     std::optional<time_point> trying_since;
     bool refused = false;                  ///< the last try, by a RST that answered the SYN
     std::optional<time_point> given_up_at; ///< and the wait that follows has not begun
@@ -171,6 +181,14 @@ private:
   bool strays(const slot& s) const;
   void stray_on(slot& s, bool at_once);
   void move();
+
+  // Which of several servers behind one address it meets (client_session_servers.cpp).
+  bool is_well(const slot& s) const;
+  bool hops(const slot& s) const;
+  bool try_elsewhere(slot& s, const member& refused);
+  void doubt_server(const member& m);
+  void stay(slot& s);
+  void on_end_of_life(slot& s);
 
   // Attempts on several ports (client_session_race.cpp).
   void start_race(slot& s);
@@ -241,6 +259,8 @@ private:
   bool try_next_ = false; ///< remote_ did not answer: the next stream goes to the one after it
   bool doubted_ = false;  ///< an address was reported not to answer
   session_claims claims_;
+  unsigned home_ = 0;    ///< member::home of the next stream
+  bool resumes_ = false; ///< the claims are of an earlier session, and were not answered so far
   std::vector<slot> slots_;
   std::vector<stream_number> alive_; ///< streams that are not gone yet
   stream_number latest_ = 0;

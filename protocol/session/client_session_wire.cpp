@@ -131,7 +131,8 @@ void client_session::follow(const slot& pioneers) {
       }
       drop_rivals(s);
       if (s.next) tell(std::exchange(s.next, {}), stream_order::reset);
-    } else if (s.waits() || (old && !s.next)) {
+    } else if (s.waits() || (old && (!s.next || s.next.generation != generation_))) {
+      if (s.next) tell(std::exchange(s.next, {}), stream_order::reset);
       open(s);
     }
   }

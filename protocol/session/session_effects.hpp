@@ -92,7 +92,6 @@ struct open_stream {
   port_lease port;                   ///< keep it until the stream is gone
   std::shared_ptr<stream_race> race; ///< null: the only attempt
   std::optional<time_point> ages_at; ///< when to report `aging`
-  std::optional<time_point> ends_at; ///< then it is to be reset, if it still is there
 };
 /// Client: the remote has answered at this address, or has not. For the remote_addresses of the tunnel.
 struct address_tried {

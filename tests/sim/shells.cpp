@@ -233,7 +233,6 @@ void client_shell::open(session_key of, const open_stream& how, time_point now) 
   e.lease = how.port;
   e.race = how.race;
   e.ages_at = how.ages_at;
-  e.ends_at = how.ends_at;
   run(e, e.machine.open(now), nullptr, {}, now);
 }
 

@@ -245,7 +245,8 @@ public:
   protocol::time_point last = session_script::start;
   protocol::turns turn{std::chrono::milliseconds{5}};
   std::uint64_t claims_drawn = 0;
-  protocol::open_stream opened_last; ///< the last open_stream
+  std::optional<protocol::session_claim> remembered; ///< of an earlier session
+  protocol::open_stream opened_last;                 ///< the last open_stream
   std::optional<protocol::session_remark> said;
   std::optional<protocol::opening_failure> failure; ///< the last one that was told
   std::optional<protocol::duration> turn_in;        ///< nothing: it may try
@@ -317,6 +318,8 @@ private:
   }
   bool may_race(protocol::time_point) override { return races; }
   protocol::session_claims draw_claims() override {
+    if (const auto earlier = std::exchange(remembered, std::nullopt))
+      return protocol::session_claims{*earlier};
     ++claims_drawn;
     return {{static_cast<std::uint8_t>(claims_drawn)}, {1}};
   }

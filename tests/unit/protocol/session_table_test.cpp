@@ -112,6 +112,16 @@ const std::map<std::string, check> checks{
        holds(row.client, "the stream before it is superseded",
              said == "supersede 1, announce 2, works");
        holds(row.client, "all that waited goes", said.find("room") == std::string::npos);
+       client_script hops;
+       hops.start({remote, elsewhere});
+       hops.greet(1);
+       hops.report(kind::silent, 1);
+       hops.after(250ms);
+       hops.report(kind::opened, 3);
+       hops.end(3, end_reason::reset, true);
+       hops.after(0s);
+       holds(row.client, "closed if another server has the session now",
+             hops.greet(4).find("close 1") == 0);
      }},
     {"`try_new_port`",
      [](const table_row& row) {
@@ -166,6 +176,13 @@ const std::map<std::string, check> checks{
        holds(row.client, "the stream is kept until its replacement is open",
              s.report(kind::recovered, 1) == "announce 1, works" &&
                  s.greet(2) == "supersede 1, announce 2");
+       client_script hops;
+       hops.start({remote, elsewhere});
+       hops.greet(1);
+       hops.report(kind::silent, 1);
+       hops.after(250ms);
+       holds(row.client, "replacements at other servers end",
+             hops.report(kind::recovered, 1) == "announce 1, works, reset 3, reset 2");
        server_script server{2};
        serve(server, 2);
        server.report(kind::silent, 1);
@@ -185,6 +202,14 @@ const std::map<std::string, check> checks{
        several.stand();
        several.end(1, end_reason::dead, false);
        holds(row.client, "or other streams are left", several.after(0s) == "open 3");
+       client_script elsewhere{2};
+       elsewhere.races = false;
+       elsewhere.stand();
+       elsewhere.end(1, end_reason::dead);
+       elsewhere.after(0s);
+       elsewhere.end(3, end_reason::reset);
+       holds(row.client, "a join that was refused while others carry the session by another port",
+             elsewhere.after(0s) == "open 4" && !elsewhere.opened_last.config.session.introduces);
        client_script idle;
        idle.stand();
        idle.end(1, end_reason::reset, false);
