@@ -27,6 +27,7 @@ using stream_actor = caf::typed_actor<caf::reacts_to<from_device>,              
                                       caf::reacts_to<protocol::packet_too_big>,     // from the path
                                       caf::reacts_to<protocol::packet_undelivered>, // from the path
                                       caf::reacts_to<sink_changed>,                 // deliver there
+                                      caf::reacts_to<queue_changed>,                // write there
                                       caf::reacts_to<close_stream>,                 // FIN
                                       caf::reacts_to<reset_stream>,                 // RST
                                       caf::reacts_to<supersede_stream>, // drain, then RST
@@ -50,12 +51,14 @@ using sink_actor = caf::typed_actor<caf::reacts_to<wire_to_app>>;
 /// One session; outlives its streams.
 using session_actor = caf::typed_actor<caf::reacts_to<protocol::stream_report>, // from its streams
                                        caf::reacts_to<probe_stream>,            // after suspend
+                                       caf::reacts_to<queue_changed>,           // for its streams
                                        caf::reacts_to<ask_status>,              // session_status
                                        caf::reacts_to<close_session>>;          // FIN, then end
 using client_session_actor =
-    session_actor::extend<caf::reacts_to<stream_wanted>,   // datagrams wait
-                          caf::reacts_to<remote_resolved>, // addresses for streams
-                          caf::reacts_to<remote_answers>>; // try at once
+    session_actor::extend<caf::reacts_to<stream_wanted>,     // datagrams wait
+                          caf::reacts_to<remote_resolved>,   // addresses for streams
+                          caf::reacts_to<remote_answers>,    // try at once
+                          caf::reacts_to<listener_changed>>; // serve the application there
 using server_session_actor =
     session_actor::extend<caf::reacts_to<adopt_stream>,    // a stream that belongs to it
                           caf::reacts_to<remote_resolved>, // addresses of the upstream

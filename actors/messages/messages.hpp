@@ -65,16 +65,30 @@ struct child_up {
   caf::actor queue;
 };
 
+/// To sessions and their streams: the shard's tun_queue was started again.
+struct queue_changed {
+  caf::actor queue;
+};
+/// To a client's sessions: their tunnel's listener was started again.
+struct listener_changed {
+  caf::actor listener;
+};
+
+/// A client's place for one session; shared by the session and its listener, so that another listener can
+/// take the session over.
+using client_place = std::shared_ptr<session_limits::place>;
 /// An application has sent its first datagram: make a session for it.
 struct open_session {
   tunnel_ptr tunnel;
   sys::datagram_path path;
+  client_place place;
 };
 /// The session of this path exists; null: the session `ended` has ended.
 struct session_changed {
   sys::datagram_path path;
   caf::actor session;
   caf::actor_id ended = 0;
+  client_place place = nullptr; ///< of a session that another listener has had
 };
 /// Send datagrams of this path and session to these streams from now on; none: hold datagrams.
 struct streams_changed {
@@ -197,6 +211,8 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::actors::adopt_stream)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::actors::stream_refused)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::actors::peers_changed)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::actors::child_up)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::actors::queue_changed)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::actors::listener_changed)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::actors::open_session)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::actors::session_changed)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::actors::streams_changed)

@@ -25,6 +25,7 @@ caf::behavior stream(pinned<stream_state>* self, stream_start start) {
       [](const protocol::packet_too_big& icmp) { state().too_big(icmp); },
       [](const protocol::packet_undelivered& icmp) { state().undelivered(icmp); },
       [](const sink_changed& changed) { state().set_sink(as<sink_actor>(changed.sink)); },
+      [](const queue_changed& changed) { state().set_queue(as<tun_queue_actor>(changed.queue)); },
       [](const close_stream& how) { state().close(how.at_exit); },
       [](reset_stream) { state().reset(); }, [](supersede_stream) { state().supersede(); },
       [](probe_stream) { state().probe(); });
@@ -34,10 +35,8 @@ caf::behavior stream(pinned<stream_state>* self, stream_start start) {
 void stream_state::start(stream_start& s) {
   given = std::move(s.context);
   connection = s.machine;
-  queue = {as<tun_queue_actor>(s.queue), self->loop()};
+  set_queue(as<tun_queue_actor>(s.queue));
   sink = {as<sink_actor>(s.sink), self->loop()};
-  // Sent before our first segment, so that no answer can overtake it.
-  self->send(queue.handle(), stream_up{machine().tuple(), caf::actor_cast<caf::actor>(self), true});
   if (given.side == role::client) {
     run(machine().open(self->now()), nullptr);
   } else {
@@ -47,6 +46,12 @@ void stream_state::start(stream_start& s) {
     replay();
   }
   finish();
+}
+
+void stream_state::set_queue(const tun_queue_actor& to) {
+  queue = {to, self->loop()};
+  // Sent before our next segment, so that no answer can overtake it.
+  self->send(to, stream_up{machine().tuple(), caf::actor_cast<caf::actor>(self), true});
 }
 
 void stream_state::set_sink(const sink_actor& to) {

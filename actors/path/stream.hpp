@@ -65,6 +65,7 @@ struct stream_state : inlets<from_device, app_to_wire> {
   void on(app_to_wire& batch) override;
   void on(timer_event event);
   void set_sink(const sink_actor& to);
+  void set_queue(const tun_queue_actor& to);
   void too_big(const protocol::packet_too_big& icmp);
   void undelivered(protocol::packet_undelivered icmp);
   void close(bool at_exit);

@@ -28,14 +28,18 @@ constexpr auto adoption_time = 3s;
 // which may be in another queue, or late. Far less than the 3 s that the client waits.
 constexpr auto join_time = 200ms;
 
+// Streams on this shard tell a queue that was started again of themselves before it first reads; those
+// on others as soon as their threads run.
+constexpr auto reunion_time = 200ms;
+
 // New connections are not answered while the shard is behind by more than this.
 constexpr auto syn_patience = std::chrono::milliseconds{5};
 
 } // namespace
 
-caf::behavior tun_queue(pinned<tun_queue_state>* self, shard* where) {
+caf::behavior tun_queue(pinned<tun_queue_state>* self, shard* where, bool again) {
   auto& st = self->state;
-  st.start(where);
+  st.start(where, again);
   self->set_down_handler([self](const caf::down_msg& down) { self->state.stream_gone(down); });
   return behavior_of<tun_queue_actor, own<fd_event, timer_event>>(
       [self](const fd_event& ready) { self->state.on(ready); },
@@ -48,8 +52,9 @@ caf::behavior tun_queue(pinned<tun_queue_state>* self, shard* where) {
       [self](device_renewed) { self->state.renew(); });
 }
 
-void tun_queue_state::start(shard* s) {
+void tun_queue_state::start(shard* s, bool again) {
   where = s;
+  if (again) knows_all_at = self->now() + reunion_time;
   const auto& context = s->process;
   protocol::acceptor_config accept;
   accept.secret = context.cookie_secret;
@@ -226,6 +231,7 @@ void tun_queue_state::answer(protocol::stray_answer&& what, inbound_segment&& in
     if (ignored->reason) where->drop(in.packet, *ignored->reason);
   } else if (auto* answered = std::get_if<protocol::reply_stray>(&what)) {
     if (answered->reason) where->drop(in.packet, *answered->reason);
+    if ((answered->header.flags & protocol::flag::rst) != 0 && self->now() < knows_all_at) return;
     if (answered->older_client) note_older(in.header);
     reply(answered->header);
   } else if (auto* refused = std::get_if<protocol::refuse_path>(&what)) {

@@ -23,13 +23,14 @@ struct tun_queue_state;
 
 /// The actor of one queue of the TUN device: reads packets and routes them to streams, writes
 /// segments, and answers segments of no stream.
-caf::behavior tun_queue(pinned<tun_queue_state>* self, shard* where);
+/// again: takes the place of one that failed, whose streams are about to tell of themselves
+caf::behavior tun_queue(pinned<tun_queue_state>* self, shard* where, bool again);
 
 struct tun_queue_state : inlets<to_device> {
   static inline const char* name = "tun_queue";
 
   explicit tun_queue_state(pinned<tun_queue_state>* owner) : self(owner) {}
-  void start(shard* s);
+  void start(shard* s, bool again);
   void on(const fd_event&) { read(); }
   void on(to_device& batch) override { write(batch); }
   void read();
@@ -93,6 +94,8 @@ private:
   /// Entries of `routes` with a stream, by its id.
   std::unordered_map<caf::actor_id, const route_map::value_type*> by_stream;
   std::size_t adopting = 0; ///< number of waiting routes
+  /// Until then a segment of no stream is perhaps of one that is not known again yet.
+  protocol::time_point knows_all_at{};
   /// A segment that opens a stream, and came before the shards knew each other.
   struct early_stream {
     acceptance accepted;

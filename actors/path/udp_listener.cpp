@@ -148,7 +148,7 @@ udp_listener_state::peer_map::iterator udp_listener_state::admit(const sys::data
   auto place = place_for(path.peer.address);
   if (!place) return peers->end();
   const auto added = peers->try_emplace(path).first;
-  added->second.place = std::move(place);
+  added->second.place = std::make_shared<session_limits::place>(std::move(place));
   added->second.asked = true;
   unopened.push_back(path);
   return added;
@@ -161,7 +161,9 @@ void udp_listener_state::open_some(std::size_t most) {
   for (; most > 0 && !unopened.empty(); --most) {
     const auto path = unopened.back();
     unopened.pop_back();
-    if (peers->count(path) != 0) self->send(supervisor, open_session{given.tunnel, path});
+    const auto found = peers->find(path);
+    if (found != peers->end())
+      self->send(supervisor, open_session{given.tunnel, path, found->second.place});
   }
   while (!unopened.empty()) {
     const auto oldest = peers->find(unopened.front());
@@ -279,7 +281,11 @@ void udp_listener_state::forget_oldest(peer& p) {
 
 void udp_listener_state::session(const session_changed& changed) {
   if (!changed.session) given.bounds->order.remove(changed.ended);
-  const auto found = peers->find(changed.path);
+  auto found = peers->find(changed.path);
+  if (found == peers->end() && changed.place) {
+    found = peers->try_emplace(changed.path).first;
+    found->second.place = changed.place;
+  }
   if (found == peers->end()) return;
   auto& p = found->second;
   if (changed.session) {
@@ -309,8 +315,8 @@ void udp_listener_state::streams(streams_changed& changed) {
     p.asked = p.early = false;
     return;
   }
-  if (!unopened.empty() && !p.place.has_opened()) open_some(begun_for_one_open);
-  p.place.opened();
+  if (!unopened.empty() && !p.place->has_opened()) open_some(begun_for_one_open);
+  p.place->opened();
   const bool early = changed.room != 0;
   if (!early || !std::exchange(p.early, true)) flush_pending(*found, changed.room);
 }
@@ -330,7 +336,8 @@ void udp_listener_state::on_timer() {
       drop_oldest(p);
     if (!p.pending.empty())
       due.emplace(due_time(p), entry);
-    else if (p.session && !p.place.has_opened() && given.bounds->sessions.opening() >= many_opening)
+    else if (p.session && !p.place->has_opened() &&
+             given.bounds->sessions.opening() >= many_opening)
       self->send(p.session, close_session{false, true});
   }
   open_some(begun_in_a_tick);

@@ -90,7 +90,7 @@ private:
     caf::actor_id session_id = 0;
     std::vector<outlet<app_to_wire, stream_actor>> streams;
     std::size_t next = 0; ///< the stream that the next batch goes to
-    session_limits::place place;
+    client_place place;
     bool asked = false; ///< the session knows that datagrams wait
     bool older = false; ///< the dialect is legacy
     bool early = false; ///< early datagrams were sent; no more before the server's first segment

@@ -75,8 +75,10 @@ void shard_supervisor_state::start(shard* s, const caf::actor& root_supervisor) 
   bounds.opening = bounds.sessions; // sessions of a server are open from the start
   limits = std::make_unique<session_limits>(bounds, *context.sources);
   order = std::make_unique<leave_order>(role::server);
-  plan = std::make_shared<restart_plan>(restart_plan{restart_budget{3, 30s}, {100ms, 100ms, 10s}});
-  queue_id = children.add(queue_child());
+  // The first restart at once: sessions wait for it, with datagrams on their way.
+  plan = std::make_shared<restart_plan>(
+      restart_plan{restart_budget{3, 30s}, {0ms, 100ms, 10s}, protocol::duration{30s}});
+  children.add(queue_child());
   children.add(sessions_child());
   add_listeners();
 }
@@ -85,14 +87,14 @@ child shard_supervisor_state::queue_child() {
   child out;
   out.name = "tun_queue";
   out.stage = queue_stage;
-  out.start = [this](bool) {
-    queue = self->spawn<caf::monitored>(tun_queue, where);
+  out.start = [this](bool again) {
+    queue = self->spawn<caf::monitored>(tun_queue, where, again);
+    each_session([this](const session_actor& s) { self->send(s, queue_changed{queue}); });
     self->send(as<root_supervisor_actor>(root), child_up{where->index, queue});
     if (peers) set_peers(*peers);
     return queue.id();
   };
   out.stop = [this](ending how) { self->send_exit(queue, reason_of(how)); };
-  out.rule = restart_rule::with_rest;
   out.plan = plan;
   return out;
 }
@@ -106,6 +108,9 @@ child shard_supervisor_state::listener_child(const shard_tunnel& tunnel,
     seat->actor = self->spawn<caf::monitored>(
         udp_listener, udp_listener_start{where, tunnel.settings, tunnel.listener, admits,
                                          caf::actor_cast<caf::actor>(self)});
+    for (const auto& [id, entry] : client_sessions)
+      if (entry.tunnel == tunnel.settings)
+        self->send(as<client_session_actor>(entry.session), listener_changed{seat->actor});
     return seat->actor.id();
   };
   out.stop = [this, seat](ending how) { self->send_exit(seat->actor, reason_of(how)); };
@@ -226,6 +231,7 @@ void shard_supervisor_state::open(const open_session& request) {
   start.supervisor = caf::actor_cast<caf::actor>(self);
   start.health = where->health_of(request.tunnel);
   start.use = std::make_shared<session_use>();
+  start.place = request.place;
   const auto session = self->spawn<caf::monitored>(client_session, start);
   admits->order.add(session.id(), {}, start.use, self->now());
   client_sessions.emplace(session.id(), client_entry{session, request.tunnel, request.path});
@@ -390,24 +396,11 @@ void shard_supervisor_state::on_down(const caf::down_msg& down) {
     return quit_or_arm();
   }
   const auto end = children.on_down(down.source.id(), self->now());
-  if (end.who == queue_id) queue = nullptr;
-  const auto listener = std::find_if(listeners.begin(), listeners.end(),
-                                     [&](const auto& l) { return l.second->id == end.who; });
-  if (listener != listeners.end()) {
-    listener->second->actor = nullptr;
-    if (end.is == supervisor::outcome::kind::restarts) dismiss_sessions(listener->first);
-  }
+  for (const auto& [key, seat] : listeners)
+    if (seat->id == end.who) seat->actor = nullptr;
   if (retired.erase(end.who) != 0) add_listeners();
   if (end.is == supervisor::outcome::kind::given_up) return give_up("too many faults");
-  quit_or_arm();
-}
-
-void shard_supervisor_state::dismiss_sessions(const tunnel_config* key) {
-  for (auto& [id, entry] : client_sessions) {
-    if (entry.tunnel.get() != key) continue;
-    entry.dismissed = true;
-    self->send_exit(entry.session, caf::exit_reason::kill);
-  }
+  on_timer(); // a first restart is due at once
 }
 
 bool shard_supervisor_state::session_ended(const caf::down_msg& down) {
@@ -425,7 +418,6 @@ bool shard_supervisor_state::session_ended(const caf::down_msg& down) {
     where->stats.add(counter::sessions_closed);
     if (const auto listener = listener_of(c->second.tunnel))
       self->send(as<udp_listener_actor>(listener), session_changed{c->second.path, nullptr, child});
-    fault = fault && !c->second.dismissed;
     admits->order.remove(child);
     client_sessions.erase(c);
   } else {

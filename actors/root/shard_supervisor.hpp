@@ -22,9 +22,9 @@ namespace tonel::actors {
 
 struct shard_supervisor_state;
 
-/// Supervises one shard's tun_queue, a listener for each tunnel, and the sessions as a group. Rest
-/// for one: if the tun_queue fails, listeners and sessions end with it; if a listener fails, its
-/// sessions do. Sessions are not restarted: the next datagram or hello makes new ones.
+/// Supervises one shard's tun_queue, a listener for each tunnel, and the sessions as a group, one for
+/// one: where queue or listener fail, the sessions go on with the ones that take their places. Sessions
+/// are not restarted: the next datagram or hello makes new ones.
 caf::behavior shard_supervisor(pinned<shard_supervisor_state>* self, shard* where,
                                const caf::actor& root);
 
@@ -71,7 +71,6 @@ private:
     caf::actor session;
     tunnel_ptr tunnel;
     sys::datagram_path path;
-    bool dismissed = false; ///< ended with its listener, not by a fault of its own
   };
   /// The listener of a tunnel; its actor is null while it is down.
   struct listener_seat {
@@ -96,8 +95,6 @@ private:
   session_limits::place place_for(const protocol::ip_address& address);
   /// Spawns a session; null: a limit forbids it.
   caf::actor make_session(const adopt_stream& request, const shard_tunnel& tunnel);
-  /// Ends the sessions of a tunnel, along with their listener.
-  void dismiss_sessions(const tunnel_config* key);
   /// Forgets a session that has ended; false: it was none.
   bool session_ended(const caf::down_msg& down);
   /// The restart budget is used up: ends the shard.
@@ -115,8 +112,7 @@ private:
   caf::actor root;
   std::shared_ptr<restart_plan> plan; ///< shared by the queue and the listeners
   supervisor children;
-  supervisor::child_id queue_id = 0;
-  caf::actor queue; ///< null while it is down
+  caf::actor queue; ///< while it is down, that which has ended
   /// Client. Seats are shared with the children's descriptions.
   std::unordered_map<const tunnel_config*, std::shared_ptr<listener_seat>> listeners;
   /// Listeners of removed tunnels until they end: a new tunnel may wait for their sockets.

@@ -62,6 +62,12 @@ caf::behavior client_session(pinned<client_session_state>* self,
       [](const remote_answers&) {
         step([](auto& machine, auto now) { return machine.remote_answers(now); });
       },
+      [](const queue_changed& changed) {
+        state_of_handler<client_session_state>().set_queue(changed);
+      },
+      [](const listener_changed& changed) {
+        state_of_handler<client_session_state>().set_listener(changed);
+      },
       [](probe_stream) { step([](auto& machine, auto now) { return machine.probe(now); }); },
       [](const ask_status& question) {
         state_of_handler<client_session_state>().tell_status(question);
@@ -109,6 +115,23 @@ void client_session_state::on_down(const caf::down_msg& down) {
   step([number](auto& session, auto now) { return session.on_gone(number, now); });
 }
 
+void client_session_state::set_queue(const queue_changed& changed) {
+  given.queue = changed.queue;
+  for (const auto& c : streams)
+    self->send(c.stream, changed);
+}
+
+/// The application's session goes on with the listener that has taken the other's place.
+void client_session_state::set_listener(const listener_changed& changed) {
+  given.listener = changed.listener;
+  for (const auto& c : streams)
+    self->send(c.stream, sink_changed{changed.listener});
+  if (!given.place) return; // it takes nothing new
+  self->send(as<udp_listener_actor>(given.listener),
+             session_changed{given.path, caf::actor_cast<caf::actor>(self), 0, given.place});
+  announce(announced);
+}
+
 bool client_session_state::may_race(p::time_point now) {
   return given.where->ports.has_plenty() && given.where->rivals.take(now);
 }
@@ -138,7 +161,10 @@ void client_session_state::run(const p::client_effects& effects) {
               if (order.what == p::stream_order::supersede) rotated(*to);
               send_order(self, to->stream, order.what);
             },
-            [&](const p::announce_streams& now) { announce(now); },
+            [&](const p::announce_streams& now) {
+              announced = now;
+              announce(now);
+            },
             [&](const p::count_refused&) { given.where->stats.add(counter::session_refused); },
             [&](const p::session_remark& what) { log(what); },
             [&](const p::address_tried& what) {
@@ -147,6 +173,7 @@ void client_session_state::run(const p::client_effects& effects) {
             },
             [&](const p::retire_session& end) {
               closed(p::to_string(end.why));
+              given.place.reset();
               self->send(as<udp_listener_actor>(given.listener),
                          session_changed{given.path, caf::actor{}, self->id()});
             },

@@ -28,6 +28,7 @@ struct client_session_start {
   caf::actor queue, listener; ///< the shard's tun_queue; the udp_listener of the application
   caf::actor supervisor;      ///< the shard's
   std::shared_ptr<session_use> use;
+  client_place place;
   std::shared_ptr<tunnel_health> health; ///< the tunnel's
 };
 
@@ -48,6 +49,8 @@ struct client_session_state : private protocol::client_resources {
   template <class Call> void step(const Call& call);
   void on_report(const protocol::stream_report& report);
   void on_down(const caf::down_msg& down);
+  void set_queue(const queue_changed& changed);
+  void set_listener(const listener_changed& changed);
   void tell_status(const ask_status& question) const;
 
 private:
@@ -86,10 +89,11 @@ private:
   client_session_start given;
   std::optional<protocol::client_session> machine; ///< empty until start()
   std::vector<child> streams;
-  bool carrying = false;     ///< told to the tunnel's health
-  bool opening_told = false; ///< that it opened was logged, or too many did
-  bool legacy = false;       ///< it was opened in such a dialect
-  bool life_told = false;    ///< it was logged
+  protocol::announce_streams announced; ///< the last one
+  bool carrying = false;                ///< told to the tunnel's health
+  bool opening_told = false;            ///< that it opened was logged, or too many did
+  bool legacy = false;                  ///< it was opened in such a dialect
+  bool life_told = false;               ///< it was logged
   protocol::standing stood = protocol::standing::opening; ///< when that was logged last
   protocol::time_point born{};
 };

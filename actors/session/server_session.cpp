@@ -40,6 +40,7 @@ caf::behavior server_session(pinned<server_session_state>* self,
         state().step([](auto& machine, auto now) { return machine.on_timer(now); });
       },
       [](probe_stream) { state().step([](auto& machine, auto) { return machine.probe(); }); },
+      [](const queue_changed& changed) { state().set_queue(changed); },
       [](const ask_status& question) { state().tell_status(question); },
       [](const close_session& how) {
         state().step([&](auto& machine, auto) {
@@ -215,6 +216,12 @@ void server_session_state::resolved(const remote_resolved& found) {
   has_others = now.size() > 1;
   const bool gone = std::find(now.begin(), now.end(), upstream) == now.end();
   if (gone || (refused && !(upstream == now.front()))) move_upstream(now.front());
+}
+
+void server_session_state::set_queue(const queue_changed& changed) {
+  queue = changed.queue;
+  for (const auto& c : streams)
+    self->send(c.stream, changed);
 }
 
 void server_session_state::tried(const upstream_tried& what) {

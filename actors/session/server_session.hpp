@@ -55,6 +55,7 @@ struct server_session_state {
   /// request: the stream to adopt, where `call` is adopt()
   template <class Call> void step(const Call& call, adopt_stream* request = nullptr);
   void resolved(const remote_resolved& found);
+  void set_queue(const queue_changed& changed);
   void tried(const upstream_tried& what);
   void on_down(const caf::down_msg& down);
   void tell_status(const ask_status& question) const;

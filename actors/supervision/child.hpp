@@ -18,13 +18,6 @@ enum class ending : std::uint8_t {
   killed, ///< it ends at once
 };
 
-/// What the end of a child means for others, unless its supervisor has ended it.
-/// Source: OTP supervisors' strategies one_for_one and rest_for_one
-enum class restart_rule : std::uint8_t {
-  alone,     ///< it is started again; the others go on
-  with_rest, ///< children of later stages are ended, and started again with it
-};
-
 /// How often and after which wait ended children are started again. Children that share a plan use
 /// it up together.
 struct restart_plan {
@@ -46,7 +39,6 @@ struct child {
   std::function<void(ending how)> stop;
   /// Whether no member of the group is left; null: the child is an actor.
   std::function<bool()> gone = nullptr;
-  restart_rule rule = restart_rule::alone;
   std::shared_ptr<restart_plan> plan = nullptr; ///< null: never started again
   /// The time to end by itself before it is killed; none: no limit.
   std::optional<protocol::duration> stop_after = std::nullopt;

@@ -43,7 +43,6 @@ supervisor::outcome supervisor::on_down(std::uint64_t number, protocol::time_poi
     return out;
   }
   auto* plan = found->what.plan.get();
-  // A child that fails while others are cleared is started again with them.
   if (was == state::ending || !at_work() || plan == nullptr) {
     advance(now);
     return out;
@@ -54,14 +53,8 @@ supervisor::outcome supervisor::on_down(std::uint64_t number, protocol::time_poi
   }
   out.is = outcome::kind::restarts;
   if (plan->steady_after && now - found->since > *plan->steady_after) plan->wait.reset();
-  if (found->what.rule == restart_rule::with_rest) {
-    phase_ = phase::clearing;
-    rest_ = {found->what.stage, found->what.plan};
-    advance(now);
-  } else {
-    out.wait = plan->wait.next();
-    found->restart_at = now + out.wait;
-  }
+  out.wait = plan->wait.next();
+  found->restart_at = now + out.wait;
   return out;
 }
 
@@ -72,34 +65,21 @@ void supervisor::end(entry& e, ending how, protocol::time_point now) {
   e.what.stop(how);
 }
 
-bool supervisor::clear(std::size_t first, ending how, protocol::time_point now) {
+void supervisor::advance(protocol::time_point now) {
+  if (!stopping_) return;
   std::optional<std::size_t> busy; // the last stage with a child left
-  for (auto e = children_.rbegin(); e != children_.rend() && e->what.stage >= first; ++e) {
+  for (auto e = children_.rbegin(); e != children_.rend(); ++e) {
     if (busy && e->what.stage != *busy) break;
-    e->restart_at.reset();
-    if (e->is == state::running) end(*e, how, now);
+    if (e->is == state::running) end(*e, ending::asked, now);
     if (e->is == state::ending && e->what.gone && e->what.gone()) {
       e->is = state::idle;
       e->kill_at.reset();
     }
     if (e->is != state::idle) busy = e->what.stage;
   }
-  return !busy;
-}
-
-void supervisor::advance(protocol::time_point now) {
-  if (phase_ == phase::stopping) clear(0, ending::asked, now);
-  if (phase_ != phase::clearing || !clear(rest_.stage + 1, ending::killed, now)) return;
-  phase_ = phase::resting;
-  again_at_ = now + rest_.plan->wait.next();
 }
 
 void supervisor::on_timer(protocol::time_point now) {
-  if (again_at_ && *again_at_ <= now) {
-    again_at_.reset();
-    phase_ = phase::working;
-    begin_all(now);
-  }
   for (auto& e : children_) {
     if (at_work() && e.restart_at && *e.restart_at <= now) begin(e, now);
     if (e.kill_at && *e.kill_at <= now) end(e, ending::killed, now);
@@ -108,7 +88,7 @@ void supervisor::on_timer(protocol::time_point now) {
 }
 
 std::optional<protocol::time_point> supervisor::next_deadline() const {
-  auto at = again_at_;
+  std::optional<protocol::time_point> at;
   const auto sooner = [&](const std::optional<protocol::time_point>& other) {
     if (other && (!at || *other < *at)) at = other;
   };
@@ -128,9 +108,7 @@ void supervisor::retire(child_id who, protocol::time_point now) {
 }
 
 void supervisor::stop(protocol::time_point now) {
-  if (phase_ == phase::stopping) return;
-  phase_ = phase::stopping;
-  again_at_.reset();
+  if (std::exchange(stopping_, true)) return;
   for (auto& e : children_)
     e.restart_at.reset();
   advance(now);
@@ -145,9 +123,8 @@ void supervisor::abandon(ending how) {
 }
 
 bool supervisor::ended() const noexcept {
-  return phase_ == phase::stopping &&
-         std::all_of(children_.begin(), children_.end(),
-                     [](const entry& e) { return e.is == state::idle; });
+  return stopping_ && std::all_of(children_.begin(), children_.end(),
+                                  [](const entry& e) { return e.is == state::idle; });
 }
 
 void supervisor::forget(child_id who) {

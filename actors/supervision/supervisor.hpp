@@ -11,8 +11,8 @@
 
 namespace tonel::actors {
 
-/// Keeps children: starts them in the order of their stages, restarts ended ones by their rules and
-/// plans, and ends them in reverse. It has no actors and no clock: its owner reports ends and the
+/// Keeps children: starts them in the order of their stages, restarts ended ones by their plans, each
+/// alone, and ends them in reverse. It has no actors and no clock: its owner reports ends and the
 /// time, and looks at the next deadline after each call.
 /// Shape: a stage is ended once nothing is left of later stages
 /// Owns:  the descriptions; children must not call it
@@ -30,13 +30,13 @@ public:
     };
     kind is = kind::stranger;
     child_id who = 0;
-    /// restarts: the time until then; with_rest: at least
+    /// restarts: the time until then
     protocol::duration wait{0};
   };
 
   /// Adds a child, which start() starts.
   child_id add(child what);
-  /// Starts children that were not started yet, stage by stage; later, if others have to end first.
+  /// Starts children that were not started yet, stage by stage.
   void start(protocol::time_point now);
   /// An actor has ended. number: from child::start
   outcome on_down(std::uint64_t number, protocol::time_point now);
@@ -53,19 +53,13 @@ public:
   void abandon(ending how);
 
   /// Whether children are being started and restarted, not ended.
-  bool at_work() const noexcept { return phase_ == phase::working; }
+  bool at_work() const noexcept { return !stopping_; }
   /// Whether stop() was called, and no child is left.
   bool ended() const noexcept;
   /// The description of a child that exists.
   const child& description(child_id who) const;
 
 private:
-  enum class phase : std::uint8_t {
-    working,
-    clearing, ///< later stages have to end
-    resting,  ///< waits until again_at_
-    stopping,
-  };
   enum class state : std::uint8_t { idle, running, ending };
   struct entry {
     child_id id = 0;
@@ -77,25 +71,16 @@ private:
     protocol::time_point since{};
     std::optional<protocol::time_point> restart_at = std::nullopt, kill_at = std::nullopt;
   };
-  /// The child whose end clears later stages.
-  struct rest {
-    std::size_t stage = 0;
-    std::shared_ptr<restart_plan> plan;
-  };
   void begin(entry& e, protocol::time_point now);
   void begin_all(protocol::time_point now);
   void end(entry& e, ending how, protocol::time_point now);
   void forget(child_id who);
-  /// Continues clearing and stopping as far as possible.
+  /// Continues stopping as far as possible: the last stage first.
   void advance(protocol::time_point now);
-  /// Ends the stages from `first` on, the last one first. True: no child of them is left.
-  bool clear(std::size_t first, ending how, protocol::time_point now);
 
   std::vector<entry> children_; ///< ordered by stage, then by add()
   child_id last_id_ = 0;
-  phase phase_ = phase::working;
-  rest rest_; ///< clearing
-  std::optional<protocol::time_point> again_at_;
+  bool stopping_ = false;
 };
 
 } // namespace tonel::actors

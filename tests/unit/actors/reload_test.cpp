@@ -211,18 +211,17 @@ BOOST_AUTO_TEST_CASE(what_is_wrong_changes_nothing) {
   BOOST_TEST(t.w.client().count(counter::sessions_opened) == 2u);
 }
 
-BOOST_AUTO_TEST_CASE(a_listener_that_fails_takes_no_other_tunnel_along) {
+BOOST_AUTO_TEST_CASE(a_listener_that_fails_takes_no_session_along) {
   two_tunnels t;
   t.w.client().listeners[1]->receive_fails = true;
   t.send_by_second("x");
   t.w.run();
-  BOOST_TEST(t.w.client().count(counter::sessions_closed) == 1u);
   t.w.echo(5001, "first still");
-  BOOST_TEST(t.w.client().count(counter::sessions_opened) == 2u);
-  t.w.pass(300ms);
+  t.w.pass(20ms);
   t.send_by_second("again");
   BOOST_TEST(t.w.until([&] { return t.upstream_has("again"); }, 2s));
-  BOOST_TEST(t.w.client().count(counter::sessions_opened) == 3u);
+  BOOST_TEST(t.w.client().count(counter::sessions_opened) == 2u);
+  BOOST_TEST(t.w.client().count(counter::sessions_closed) == 0u);
 }
 
 BOOST_AUTO_TEST_CASE(what_only_a_restart_changes_is_named) {

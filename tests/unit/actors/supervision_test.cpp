@@ -4,7 +4,9 @@
 #include <boost/test/unit_test.hpp>
 
 #include <algorithm>
+#include <array>
 #include <csignal>
+#include <initializer_list>
 #include <stdexcept>
 
 using namespace tonel;
@@ -119,38 +121,110 @@ BOOST_AUTO_TEST_CASE(a_server_session_whose_endpoint_fails_too_often_ends_and_a_
   BOOST_TEST(p.w.server().upstreams[0].use_count() == 1);
 }
 
-BOOST_AUTO_TEST_CASE(
-    a_tun_queue_that_fails_takes_the_sessions_along_and_reads_the_same_device_again) {
+BOOST_AUTO_TEST_CASE(a_tun_queue_that_fails_leaves_sessions_streams_and_upstream_ports_alone) {
   for (const bool client : {true, false}) {
     BOOST_TEST_CONTEXT((client ? "client" : "server")) {
       pair_of_processes p;
       auto& failing = client ? p.w.client() : p.w.server();
+      const auto handshakes = p.w.sent_with(flag::syn, true).size();
       failing.tuns[0]->read_error = EBADFD;
       p.w.client().app_sends(5001, "x");
       p.w.server().upstreams[0]->memory.push({}, bytes_of("y"));
       p.w.run();
-      BOOST_TEST(failing.actors_running() == 2u); // root and shard
-      BOOST_TEST(failing.count(counter::sessions_closed) == 1u);
-      p.w.pass(300ms);
-      // A peer that was not told learns it from the RST to its next segment.
-      p.w.client().app_sends(5001, "lost");
-      p.w.pass(500ms);
-      p.works_again(client ? 1 : 0);
+      p.w.pass(20ms); // a tick of the timers: the successor is there
+      p.works_again();
+      BOOST_TEST(p.w.sent_with(flag::rst, true).empty());
+      BOOST_TEST(p.w.sent_with(flag::rst, false).empty());
+      BOOST_TEST(p.w.sent_with(flag::syn, true).size() == handshakes);
+      BOOST_TEST(p.w.server().upstreams.size() == 1u);
+      for (auto* each : {&p.w.client(), &p.w.server()}) {
+        BOOST_TEST(each->count(counter::sessions_opened) == 1u);
+        BOOST_TEST(each->count(counter::sessions_closed) == 0u);
+        BOOST_TEST(each->count(counter::streams_failed) == 0u);
+      }
+      // New sessions are made, and old ones get new streams, by way of the successor.
+      p.w.echo(5002, "another");
+      p.w.client().app_sends(5001, "tonel-fault:client-stream");
+      p.w.pass(200ms);
+      p.w.echo(5001, "over another stream");
+      BOOST_TEST(p.w.server().upstreams.size() == 2u);
     }
   }
 }
 
-BOOST_AUTO_TEST_CASE(a_listener_that_fails_leaves_the_tun_queue_running) {
+BOOST_AUTO_TEST_CASE(a_tun_queue_that_fails_while_a_stream_opens_loses_one_try_of_it) {
   pair_of_processes p;
+  for (const auto port : std::initializer_list<std::uint16_t>{5002, 5003}) {
+    auto& failing = port == 5002 ? p.w.client() : p.w.server();
+    failing.tuns[0]->read_error = EBADFD;
+    p.w.client().app_sends(port, "begins");
+    p.w.pass(1s);
+    p.w.echo(port, "goes on " + std::to_string(port));
+  }
+  BOOST_TEST(p.w.client().count(counter::sessions_opened) == 3u);
+  BOOST_TEST(p.w.server().upstreams.size() == 3u);
+}
+
+BOOST_AUTO_TEST_CASE(segments_that_reach_another_shards_new_queue_first_draw_no_reset) {
+  world_options o;
+  o.server_shards = 2;
+  pair_of_processes p{o};
+  for (std::uint16_t i = 0; i < 8; ++i)
+    p.w.echo(static_cast<std::uint16_t>(5'001 + i), "a" + std::to_string(i));
+  auto& server = p.w.server();
+  const auto on_second = server.shard(1).stats.get(counter::sessions_opened);
+  BOOST_TEST_REQUIRE(on_second > 0u);
+  server.stuck = 1; // its streams tell of themselves late
+  server.tuns[0]->read_error = EBADFD;
+  p.w.queue_of = [](const traced&) { return std::size_t{0}; };
+  for (std::uint16_t i = 0; i < 8; ++i)
+    p.w.client().app_sends(static_cast<std::uint16_t>(5'001 + i), "perhaps lost");
+  p.w.pass(100ms);
+  for (std::uint16_t i = 0; i < 8; ++i)
+    p.w.client().app_sends(static_cast<std::uint16_t>(5'001 + i), "lost, too");
+  p.w.pass(50ms);
+  server.stuck.reset();
+  p.w.run();
+  for (std::uint16_t i = 0; i < 8; ++i)
+    p.w.echo(static_cast<std::uint16_t>(5'001 + i), "b" + std::to_string(i));
+  BOOST_TEST(p.w.sent_with(flag::rst, false).empty());
+  BOOST_TEST(server.count(counter::sessions_closed) == 0u);
+  BOOST_TEST(server.upstreams.size() == 8u);
+}
+
+BOOST_AUTO_TEST_CASE(a_listener_that_fails_leaves_sessions_and_their_places_alone) {
+  world_options o;
+  o.client_bounds.max_sessions = 2;
+  pair_of_processes p{o};
+  p.w.echo(5002, "second");
   p.w.client().listeners[0]->receive_fails = true;
   p.w.client().app_sends(5001, "x");
   p.w.run();
-  BOOST_TEST(p.w.client().actors_running() == 3u); // root, shard and tun_queue
-  p.w.pass(300ms);
-  // "x" is still in the socket and made a session: the old one's peer has got a RST.
-  p.works_again(1);
+  p.w.pass(20ms);
+  p.w.echo(5001, "again");
+  p.w.echo(5002, "again, too");
   BOOST_TEST(p.w.client().count(counter::sessions_opened) == 2u);
-  BOOST_TEST(p.w.client().count(counter::sessions_closed) == 1u);
+  BOOST_TEST(p.w.client().count(counter::sessions_closed) == 0u);
+  BOOST_TEST(p.w.server().upstreams.size() == 2u);
+  // They count as before: a third one takes the place of one of them.
+  p.w.echo(5003, "third");
+  BOOST_TEST(p.w.client().count(counter::sessions_displaced) == 1u);
+}
+
+BOOST_AUTO_TEST_CASE(a_listener_that_fails_while_a_session_opens_knows_it_again) {
+  pair_of_processes p;
+  p.w.lose = [](const traced& t) { return t.from_client; };
+  p.w.client().app_sends(5002, "opening");
+  p.w.run();
+  p.w.client().listeners[0]->receive_fails = true;
+  p.w.client().app_sends(5003, "x");
+  p.w.run();
+  p.w.lose = nullptr;
+  p.w.pass(2s);
+  for (const auto port : std::initializer_list<std::uint16_t>{5001, 5002, 5003})
+    p.w.echo(port, "of " + std::to_string(port));
+  BOOST_TEST(p.w.client().count(counter::sessions_opened) == 3u);
+  BOOST_TEST(p.w.server().upstreams.size() == 3u);
 }
 
 BOOST_AUTO_TEST_CASE(a_shard_over_its_budget_is_started_again_once_and_then_the_process_ends) {
@@ -229,20 +303,24 @@ BOOST_AUTO_TEST_CASE(one_shard_that_fails_leaves_the_other_alone) {
   for (std::uint16_t i = 0; i < 16; ++i)
     p.w.echo(static_cast<std::uint16_t>(5'001 + i), "a" + std::to_string(i));
   auto& server = p.w.server();
-  const auto on_first = server.shard(0).stats.get(counter::sessions_opened);
-  server.tuns[0]->read_error = EBADFD;
-  p.w.client().app_sends(6'000, "x"); // its SYN arrives on queue 0
+  const auto of = [&](std::size_t shard, counter what) {
+    return server.shard(shard).stats.get(what);
+  };
+  const std::array<std::uint64_t, 2> before{of(0, counter::sessions_opened),
+                                            of(1, counter::sessions_opened)};
+  server.fault_place = "shard";
+  p.w.client().app_sends(6'000, "x"); // the shard of its session fails
   p.w.pass(1'500ms);
-  BOOST_TEST(server.count(counter::sessions_closed) == on_first);
-  // Its streams are known to the new queue 0, too.
-  p.w.queue_of = [](const traced&) { return std::size_t{0}; };
+  const std::size_t failed = of(0, counter::sessions_opened) > before[0] ? 0 : 1,
+                    other = 1 - failed;
+  // The other's streams are known to the new queue, too.
+  p.w.queue_of = [failed](const traced& t) { return t.from_client ? failed : 0; };
   for (std::uint16_t i = 0; i < 16; ++i)
     p.w.client().app_sends(static_cast<std::uint16_t>(5'001 + i), "perhaps lost");
   p.w.pass(1s);
   for (std::uint16_t i = 0; i < 16; ++i)
     p.w.echo(static_cast<std::uint16_t>(5'001 + i), "b" + std::to_string(i));
-  // 16 less those of the first; and perhaps that of port 6000.
-  BOOST_TEST(server.shard(1).stats.get(counter::sessions_opened) <= 17 - on_first);
+  BOOST_TEST(of(other, counter::sessions_opened) == before.at(other));
 }
 
 BOOST_AUTO_TEST_CASE(what_waits_for_a_shard_that_failed_keeps_no_slab_of_another) {

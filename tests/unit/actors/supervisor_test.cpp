@@ -117,47 +117,6 @@ BOOST_AUTO_TEST_CASE(one_for_one_starts_the_failed_one_again_and_nobody_else) {
   BOOST_TEST(!n.wait().has_value());
 }
 
-BOOST_AUTO_TEST_CASE(rest_for_one_ends_the_later_stages_in_reverse_and_starts_them_again) {
-  nursery n;
-  auto first = n.make("queue", 0, plan_of(3));
-  first.rule = restart_rule::with_rest;
-  n.children.add(first);
-  n.children.add(n.make("listener", 1, plan_of(3)));
-  n.children.add(n.group("sessions", 2));
-  n.members = 2;
-  n.children.start(n.now);
-  n.news();
-  BOOST_TEST((n.down("queue").is == kind::restarts));
-  BOOST_TEST(!n.children.at_work());
-  BOOST_TEST((n.news() == said{"kill sessions"}));
-  n.members = 0;
-  n.children.on_left(n.now);
-  BOOST_TEST((n.news() == said{"kill listener"}));
-  n.children.start(n.now); // a reload meanwhile: not yet
-  BOOST_TEST(!n.children.next_deadline().has_value());
-  BOOST_TEST((n.down("listener").is == kind::expected));
-  // The wait begins when nothing is left.
-  BOOST_TEST((n.wait() == 100ms));
-  BOOST_TEST((n.news() == said{"again queue", "again listener"}));
-  BOOST_TEST(n.children.at_work());
-}
-
-BOOST_AUTO_TEST_CASE(one_that_waits_for_its_restart_comes_with_the_rest) {
-  nursery n;
-  auto first = n.make("queue", 0, plan_of(3));
-  first.rule = restart_rule::with_rest;
-  n.children.add(first);
-  const auto slow = std::make_shared<restart_plan>(restart_plan{std::nullopt, {1s, 1s, 1s}});
-  n.children.add(n.make("listener", 1, slow));
-  n.children.start(n.now);
-  n.down("listener");
-  n.news();
-  n.down("queue");
-  BOOST_TEST((n.wait() == 100ms));
-  BOOST_TEST((n.news() == said{"again queue", "again listener"}));
-  BOOST_TEST(!n.wait().has_value());
-}
-
 BOOST_AUTO_TEST_CASE(a_budget_that_is_used_up_is_the_owners_failure) {
   nursery n;
   const auto shared = plan_of(2);
@@ -289,24 +248,6 @@ BOOST_AUTO_TEST_CASE(a_group_without_members_is_not_waited_for) {
   n.children.stop(n.now);
   BOOST_TEST(n.children.ended());
   BOOST_TEST(!n.wait().has_value());
-}
-
-BOOST_AUTO_TEST_CASE(a_stop_while_the_rest_is_cleared_away_starts_nothing) {
-  for (const bool resting : {false, true}) {
-    nursery n;
-    auto first = n.make("queue", 0, plan_of(3));
-    first.rule = restart_rule::with_rest;
-    n.children.add(first);
-    n.children.add(n.make("listener", 1, plan_of(3)));
-    n.children.start(n.now);
-    n.down("queue");
-    if (resting) n.down("listener");
-    n.children.stop(n.now);
-    BOOST_TEST(n.children.ended() == resting);
-    if (!resting) n.down("listener");
-    BOOST_TEST(n.children.ended());
-    BOOST_TEST(!n.wait().has_value());
-  }
 }
 
 BOOST_AUTO_TEST_CASE(a_retired_child_is_awaited_and_forgotten) {
