@@ -28,7 +28,7 @@ constexpr auto adoption_time = 3s;
 // which may be in another queue, or late. Far less than the 3 s that the client waits.
 constexpr auto join_time = 200ms;
 
-// Streams on this shard tell a queue that was started again of themselves before it first reads; those
+// Streams on this shard tell a queue that takes another's place of themselves before it first reads; those
 // on others as soon as their threads run.
 constexpr auto reunion_time = 200ms;
 
@@ -37,9 +37,9 @@ constexpr auto syn_patience = std::chrono::milliseconds{5};
 
 } // namespace
 
-caf::behavior tun_queue(pinned<tun_queue_state>* self, shard* where, bool again) {
+caf::behavior tun_queue(pinned<tun_queue_state>* self, shard* where) {
   auto& st = self->state;
-  st.start(where, again);
+  st.start(where);
   self->set_down_handler([self](const caf::down_msg& down) { self->state.stream_gone(down); });
   return behavior_of<tun_queue_actor, own<fd_event, timer_event>>(
       [self](const fd_event& ready) { self->state.on(ready); },
@@ -52,9 +52,9 @@ caf::behavior tun_queue(pinned<tun_queue_state>* self, shard* where, bool again)
       [self](device_renewed) { self->state.renew(); });
 }
 
-void tun_queue_state::start(shard* s, bool again) {
+void tun_queue_state::start(shard* s) {
   where = s;
-  if (again) knows_all_at = self->now() + reunion_time;
+  if (std::exchange(where->had_queue, true)) knows_all_at = self->now() + reunion_time;
   const auto& context = s->process;
   protocol::acceptor_config accept;
   accept.secret = context.cookie_secret;

@@ -23,14 +23,13 @@ struct tun_queue_state;
 
 /// The actor of one queue of the TUN device: reads packets and routes them to streams, writes
 /// segments, and answers segments of no stream.
-/// again: takes the place of one that failed, whose streams are about to tell of themselves
-caf::behavior tun_queue(pinned<tun_queue_state>* self, shard* where, bool again);
+caf::behavior tun_queue(pinned<tun_queue_state>* self, shard* where);
 
 struct tun_queue_state : inlets<to_device> {
   static inline const char* name = "tun_queue";
 
   explicit tun_queue_state(pinned<tun_queue_state>* owner) : self(owner) {}
-  void start(shard* s, bool again);
+  void start(shard* s);
   void on(const fd_event&) { read(); }
   void on(to_device& batch) override { write(batch); }
   void read();

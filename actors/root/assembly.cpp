@@ -11,6 +11,7 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <utility>
 
@@ -56,6 +57,9 @@ void assembly::make_context(const config& settings) {
         std::make_shared<group_registries>(context_.hash, settings.bounds.max_sessions);
   context_.open_upstream = outside_.open_upstream;
   context_.provoke = outside_.provoke;
+  context_.memory = outside_.memory
+                        ? outside_.memory
+                        : std::make_shared<session_memory>(settings.bounds.max_sessions);
 }
 
 void assembly::add_lane(std::unique_ptr<sys::event_loop> loop) {

@@ -4,6 +4,7 @@
 #include "actors/shard/config.hpp"
 #include "actors/shard/counters.hpp"
 #include "actors/shard/faults.hpp"
+#include "actors/shard/session_memory.hpp"
 #include "actors/shard/tunnel_health.hpp"
 #include "protocol/address.hpp"
 #include "protocol/bytes.hpp"
@@ -63,6 +64,8 @@ struct host {
   std::function<sys::result<std::shared_ptr<sys::datagram_socket>>(const protocol::endpoint&)>
       open_upstream;
   fault_provoker provoke; ///< may be null. Thread: a shard's
+  /// Client: kept beyond the process, so that sessions stay at their servers; may be null.
+  std::shared_ptr<session_memory> memory;
 
   // Tunnels.
   std::vector<process_tunnel> tunnels; ///< those at the start, with their sockets

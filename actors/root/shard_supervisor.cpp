@@ -87,8 +87,8 @@ child shard_supervisor_state::queue_child() {
   child out;
   out.name = "tun_queue";
   out.stage = queue_stage;
-  out.start = [this](bool again) {
-    queue = self->spawn<caf::monitored>(tun_queue, where, again);
+  out.start = [this](bool) {
+    queue = self->spawn<caf::monitored>(tun_queue, where);
     each_session([this](const session_actor& s) { self->send(s, queue_changed{queue}); });
     self->send(as<root_supervisor_actor>(root), child_up{where->index, queue});
     if (peers) set_peers(*peers);
@@ -164,6 +164,7 @@ void shard_supervisor_state::set_tunnels(const tunnels_changed& changed) {
 }
 
 void shard_supervisor_state::close_tunnel(const shard_tunnel& removed) {
+  where->left.drop(removed.settings);
   for (auto& [id, entry] : server_sessions)
     if (entry.tunnel == removed.settings)
       self->send(as<session_actor>(entry.session), close_session{false});
@@ -290,8 +291,14 @@ caf::actor shard_supervisor_state::make_session(const adopt_stream& request,
                              std::make_shared<session_use>(),
                              where->health_of(request.tunnel)};
   if (native != nullptr) {
-    start.proof.emplace(native->hello);
     start.id = native->hello.session;
+    if (auto left = where->left.take(request.tunnel, native->hello)) {
+      start.proof = left->proof;
+      start.inherited = std::move(left->sockets);
+      start.inherited_from = left->upstream;
+    } else {
+      start.proof.emplace(native->hello);
+    }
   }
   auto session = self->spawn<caf::monitored>(server_session, start);
   order->add(session.id(), source_of(source), start.use, self->now());
@@ -313,7 +320,8 @@ void shard_supervisor_state::adopt(adopt_stream& request) {
   if (children.at_work() && tunnel != nullptr && !tunnel->remotes.empty()) {
     session = session_of(request);
     const auto* native = std::get_if<protocol::accept_stream>(&request.accepted);
-    if (!session && native != nullptr && !native->hello.introduces) {
+    if (!session && native != nullptr && !native->hello.introduces &&
+        !where->left.has(request.tunnel, native->hello)) {
       // From before a restart, or of another server behind the address: the client introduces it
       // again.
       where->drop(request.proof.packet, protocol::errc::no_session);
@@ -438,7 +446,9 @@ void shard_supervisor_state::fail() { children.abandon(ending::killed); }
 
 void shard_supervisor_state::quit_or_arm() {
   if (children.ended()) self->quit();
-  self->arm(children.next_deadline());
+  auto at = children.next_deadline();
+  if (const auto left = where->left.deadline(); left && (!at || *left < *at)) at = left;
+  self->arm(at);
 }
 
 void shard_supervisor_state::stop() {
@@ -448,6 +458,7 @@ void shard_supervisor_state::stop() {
 
 void shard_supervisor_state::on_timer() {
   children.on_timer(self->now());
+  where->left.expire(self->now());
   quit_or_arm();
 }
 

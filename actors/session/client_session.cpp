@@ -56,9 +56,7 @@ caf::behavior client_session(pinned<client_session_state>* self,
       },
       [](timer_event) { step([](auto& machine, auto now) { return machine.on_timer(now); }); },
       [](stream_wanted) { step([](auto& machine, auto now) { return machine.want(now); }); },
-      [](const remote_resolved& r) {
-        step([&](auto& machine, auto now) { return machine.resolved(r.addresses, now); });
-      },
+      [](const remote_resolved& r) { state_of_handler<client_session_state>().resolved(r); },
       [](const remote_answers&) {
         step([](auto& machine, auto now) { return machine.remote_answers(now); });
       },
@@ -72,10 +70,7 @@ caf::behavior client_session(pinned<client_session_state>* self,
       [](const ask_status& question) {
         state_of_handler<client_session_state>().tell_status(question);
       },
-      [](const close_session& how) {
-        const bool at_exit = how.at_exit || how.displaced;
-        step([at_exit](auto& machine, auto now) { return machine.close(at_exit, now); });
-      });
+      [](const close_session& how) { state_of_handler<client_session_state>().close(how); });
   return of_all;
 }
 
@@ -97,13 +92,41 @@ void client_session_state::start(const client_session_start& s) {
   const p::client_session_config config{tunnel.streams, profile_of(tunnel.wire),
                                         tunnel.idle_timeout, tunnel.deadline,
                                         tunnel.cipher ? tunnel.cipher->mark() : 0};
+  memory_key = session_memory::key_of(tunnel, given.path);
   machine.emplace(config, static_cast<p::client_resources&>(*this));
-  step([&](auto& session, auto now) { return session.start(given.remotes, now); });
+  step([&](auto& session, auto now) { return session.start(preferred(given.remotes), now); });
 }
 
 void client_session_state::on_report(const p::stream_report& report) {
   if (debug_enabled()) log_report(title(), report);
   step([&](auto& session, auto now) { return session.on_report(report, now); });
+  if (report.what == p::stream_report::kind::greeted) remember(report.stream);
+}
+
+void client_session_state::remember(p::stream_number greeted) {
+  const auto claim = machine->claim();
+  const auto* of = find(greeted);
+  if (!claim || of == nullptr) return;
+  home.reset();
+  given.where->process.memory->keep(memory_key, {*claim, of->tuple.remote});
+}
+
+std::vector<p::endpoint> client_session_state::preferred(std::vector<p::endpoint> remotes) const {
+  const auto known = home ? std::find(remotes.begin(), remotes.end(), *home) : remotes.end();
+  if (known != remotes.end()) std::rotate(remotes.begin(), known, known + 1);
+  return remotes;
+}
+
+void client_session_state::resolved(const remote_resolved& found) {
+  step([&](auto& session, auto now) { return session.resolved(preferred(found.addresses), now); });
+}
+
+void client_session_state::close(const close_session& how) {
+  leaving = how.at_exit && !how.displaced && given.where->process.memory->is_kept() &&
+            machine->claim().has_value();
+  step([&](auto& session, auto now) {
+    return leaving ? session.leave(now) : session.close(how.at_exit || how.displaced, now);
+  });
 }
 
 void client_session_state::on_down(const caf::down_msg& down) {
@@ -137,6 +160,11 @@ bool client_session_state::may_race(p::time_point now) {
 }
 
 p::session_claims client_session_state::draw_claims() {
+  if (!std::exchange(looked_back, true))
+    if (const auto known = given.where->process.memory->take(memory_key)) {
+      home = known->at;
+      return p::session_claims{known->claim};
+    }
   p::session_id id;
   p::session_secret secret;
   given.where->process.random(id);
@@ -174,6 +202,7 @@ void client_session_state::run(const p::client_effects& effects) {
             [&](const p::retire_session& end) {
               closed(p::to_string(end.why));
               given.place.reset();
+              if (!leaving) given.where->process.memory->forget(memory_key, machine->id());
               self->send(as<udp_listener_actor>(given.listener),
                          session_changed{given.path, caf::actor{}, self->id()});
             },

@@ -50,6 +50,8 @@ struct client_session_state : private protocol::client_resources {
   void on_report(const protocol::stream_report& report);
   void on_down(const caf::down_msg& down);
   void set_queue(const queue_changed& changed);
+  void close(const close_session& how);
+  void resolved(const remote_resolved& found);
   void set_listener(const listener_changed& changed);
   void tell_status(const ask_status& question) const;
 
@@ -81,6 +83,10 @@ private:
   void note_carrying(bool now_does);
   void opened();
   void rotated(const child& before);
+  /// The remote's addresses, that of an earlier session's server first.
+  std::vector<protocol::endpoint> preferred(std::vector<protocol::endpoint> remotes) const;
+  /// A server has answered the stream: others can go on with the session.
+  void remember(protocol::stream_number greeted);
   session_title title() const;
   void closed(const char* why);
   void log(const protocol::session_remark& what) const;
@@ -89,11 +95,15 @@ private:
   client_session_start given;
   std::optional<protocol::client_session> machine; ///< empty until start()
   std::vector<child> streams;
-  protocol::announce_streams announced; ///< the last one
-  bool carrying = false;                ///< told to the tunnel's health
-  bool opening_told = false;            ///< that it opened was logged, or too many did
-  bool legacy = false;                  ///< it was opened in such a dialect
-  bool life_told = false;               ///< it was logged
+  protocol::announce_streams announced;   ///< the last one
+  std::string memory_key;                 ///< names the session in the memory
+  std::optional<protocol::endpoint> home; ///< of an earlier session's server
+  bool looked_back = false;               ///< for an earlier session
+  bool leaving = false;                   ///< it stays at its server
+  bool carrying = false;                  ///< told to the tunnel's health
+  bool opening_told = false;              ///< that it opened was logged, or too many did
+  bool legacy = false;                    ///< it was opened in such a dialect
+  bool life_told = false;                 ///< it was logged
   protocol::standing stood = protocol::standing::opening; ///< when that was logged last
   protocol::time_point born{};
 };

@@ -51,6 +51,7 @@ caf::behavior server_session(pinned<server_session_state>* self,
 }
 
 server_session_state::~server_session_state() {
+  leave_estate();
   for (const auto& c : streams)
     self->send_exit(c.stream, caf::exit_reason::user_shutdown);
   if (endpoint) self->send_exit(endpoint, caf::exit_reason::user_shutdown);
@@ -61,16 +62,24 @@ void server_session_state::start(const server_session_start& s) {
   tunnel = s.tunnel;
   queue = s.queue;
   supervisor = s.supervisor;
-  upstream = s.upstreams.front();
+  upstream = s.inherited.empty() ? s.upstreams.front() : s.inherited_from;
+  sockets = s.inherited;
   has_others = s.upstreams.size() > 1;
   group = s.group;
   use = s.use;
   health = s.health;
   id = s.id;
   born = self->now();
-  machine.emplace(p::server_session_config{
-      tunnel->idle_timeout, tunnel->deadline, &where->endings, s.proof, s.answers,
-      tunnel->cipher ? tunnel->cipher->mark() : 0, s.group != nullptr});
+  p::server_session_config config;
+  config.idle_timeout = tunnel->idle_timeout;
+  config.deadline = tunnel->deadline;
+  config.endings = &where->endings;
+  config.proof = s.proof;
+  config.has_upstream = !sockets.empty();
+  config.answers = s.answers;
+  config.key_mark = tunnel->cipher ? tunnel->cipher->mark() : 0;
+  config.legacy = s.group != nullptr;
+  machine.emplace(std::move(config));
   where->stats.add(counter::sessions_opened);
 }
 
@@ -134,6 +143,7 @@ void server_session_state::run(const p::server_effects& effects, adopt_stream* r
                    },
                    [&](const p::session_failed&) {
                      closed("by a fault of this program");
+                     sockets.clear(); // they may be what fails
                      self->quit(make_error(ec::restart_limit));
                    },
                    [&](const p::session_finished&) { self->quit(); },
@@ -184,8 +194,8 @@ void server_session_state::give(p::stream_number number, adopt_stream& request) 
 }
 
 void server_session_state::open_upstreams() {
-  const bool again = !sockets.empty(); // what served them has failed
-  if (!again) sockets = where->open_upstreams(*tunnel, upstream);
+  const bool again = std::exchange(was_opened, true); // what served them has failed
+  if (sockets.empty()) sockets = where->open_upstreams(*tunnel, upstream);
   if (sockets.empty()) {
     where->stats.add(counter::session_refused);
     return self->quit(); // the streams notice its end and reset themselves
@@ -202,6 +212,13 @@ void server_session_state::open_upstreams() {
 
 void server_session_state::closed(const char* why) {
   if (std::exchange(life_told, false)) log_closed(title(), why, *use, self->now() - born);
+}
+
+/// Where it ends by a fault, its own or the shard's.
+void server_session_state::leave_estate() {
+  if (!machine || sockets.empty()) return;
+  if (const auto proof = machine->proof())
+    where->left.leave(id, {tunnel, *proof, std::move(sockets), upstream}, self->now());
 }
 
 std::vector<std::uint16_t> server_session_state::upstream_ports() const {

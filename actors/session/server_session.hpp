@@ -33,6 +33,9 @@ struct server_session_start {
   std::shared_ptr<session_use> use;
   std::shared_ptr<tunnel_health> health = nullptr; ///< the tunnel's
   protocol::session_id id = {};                    ///< zeros: of a legacy client, which has none
+  // From an estate; empty: there is none.
+  upstream_sockets inherited = {};
+  protocol::endpoint inherited_from = {}; ///< their peer
 };
 
 /// The actor of one session at the server: the shell around a protocol::server_session, whose
@@ -76,6 +79,7 @@ private:
   session_title title() const { return {*tunnel, id, machine->peer()}; }
   void closed(const char* why);
   void release_upstreams();
+  void leave_estate();
   void move_upstream(const protocol::endpoint& to);
   void announce(const protocol::announce_streams& now);
   void log(const protocol::session_remark& what) const;
@@ -100,6 +104,7 @@ private:
   std::optional<protocol::server_session> machine; ///< empty until start()
   boost::container::small_vector<child, 1> streams;
   protocol::time_point born{};
+  bool was_opened = false;                                ///< the upstream was, once
   bool life_told = false;                                 ///< that it opened was logged
   protocol::standing stood = protocol::standing::opening; ///< when that was logged last
 };

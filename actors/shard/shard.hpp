@@ -4,10 +4,12 @@
 #include "actors/runtime/spare_vectors.hpp"
 #include "actors/shard/config.hpp"
 #include "actors/shard/counters.hpp"
+#include "actors/shard/estates.hpp"
 #include "actors/shard/faults.hpp"
 #include "actors/shard/group_registry.hpp"
 #include "actors/shard/inbound_segment.hpp"
 #include "actors/shard/session_limits.hpp"
+#include "actors/shard/session_memory.hpp"
 #include "actors/shard/shard_tunnel.hpp"
 #include "actors/shard/shared_remotes.hpp"
 #include "protocol/acceptor.hpp"
@@ -18,8 +20,6 @@
 #include "system/datagram_socket.hpp"
 #include "system/packet_device.hpp"
 #include "system/slab.hpp"
-
-#include <boost/container/small_vector.hpp>
 
 #include <array>
 #include <cstddef>
@@ -32,10 +32,6 @@
 
 namespace tonel::actors {
 
-/// The UDP sockets of one session at the server, one or more, each with its own source port. The
-/// first takes no memory of its own.
-using upstream_sockets = boost::container::small_vector<std::shared_ptr<sys::datagram_socket>, 1>;
-
 /// The context that all shards share; fixed before the first actor is spawned.
 struct process_context {
   config settings;
@@ -44,6 +40,9 @@ struct process_context {
   std::size_t shards = 1;
   /// Client: what is known of remotes.
   std::unique_ptr<shared_remotes> remotes = std::make_unique<shared_remotes>();
+  /// Client: what its sessions can be gone on with.
+  std::shared_ptr<session_memory> memory =
+      std::make_shared<session_memory>(settings.bounds.max_sessions);
   /// Counts of sessions, and of the server's streams, by source.
   std::unique_ptr<source_counts> sources = std::make_unique<source_counts>();
   std::unique_ptr<source_counts> stream_sources = std::make_unique<source_counts>();
@@ -124,6 +123,8 @@ struct shard {
   spare_vectors<inbound_segment> spare_inbound;
   port_pool ports;                        ///< client
   stream_limits streams;                  ///< server
+  estates left;                           ///< server: by sessions that have failed
+  bool had_queue = false;                 ///< the next one takes the place of one that failed
   protocol::random_rate_limit challenges; ///< challenge ACKs of all streams (RFC 5961 §7)
   protocol::rate_limit rivals;            ///< client: attempts beside an unanswered one
   protocol::turns endings;                ///< spreads the ends of idle sessions

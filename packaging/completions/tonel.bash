@@ -20,7 +20,7 @@ _tonel() {
   case $before in
     # derived from the rows: files
     --handshake-packet | --encryption-file | --log-output | --control | --pcap | --config | \
-      --pid-file)
+      --pid-file | --state-directory)
     # end of what is derived
       mapfile -t COMPREPLY < <(compgen -f -- "$word")
       return

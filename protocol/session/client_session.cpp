@@ -336,12 +336,12 @@ void client_session::on_ended(slot& s, const stream_report& report) {
   if (!s.current && s.next.opened) promote(s);
   if (s.current || s.next) { // the other one goes on
     leave_group(m);
-    if (m.joins && !s.next)
-      retry(s);
-    else if (!s.next && strays(s))
+    if (s.next) return;
+    const bool forgotten = report.why == end_reason::reset && m.wire == profile::native;
+    if (!m.joins && strays(s))
       stray_on(s, !m.introduced && claims_.introduces());
-    else if (!s.next && s.silent && report.why == end_reason::reset && m.wire == profile::native)
-      retry(s); // by an introduction
+    else if (m.joins || (s.silent && forgotten))
+      retry(s); // native: by an introduction
     return;
   }
   if (report.why == end_reason::refused || report.why == end_reason::timed_out)
@@ -541,7 +541,9 @@ void client_session::announce() {
   // Streams that are silent, or whose hello is not answered yet, are left out unless there are no
   // others.
   constexpr auto rank = [](const slot& s) { return s.silent ? 2 : s.current.greeted ? 0 : 1; };
+  // What follows a hello that joins would be lost if the server has forgotten the session.
   for (int wanted = 0; wanted <= 2 && now.streams.empty(); ++wanted) {
+    if (wanted == 1 && resumes_) continue;
     for (const auto& s : slots_)
       if (s.open && s.current && s.current.generation == newest && rank(s) == wanted)
         now.streams.push_back(s.current.stream);

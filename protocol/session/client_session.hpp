@@ -97,6 +97,8 @@ public:
   client_effects probe(time_point now);
   /// Closes all streams by FIN. at_exit: also those that only wait for late segments
   client_effects close(bool at_exit, time_point now);
+  /// Ends all streams at once, by RST: the server keeps the session for another that goes on with it.
+  client_effects leave(time_point now);
 
   /// Some stream has shown that datagrams pass, and has not fallen silent since.
   bool carries() const;

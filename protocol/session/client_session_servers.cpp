@@ -97,4 +97,12 @@ void client_session::on_end_of_life(slot& s) {
   tell(s.current, stream_order::reset);
 }
 
+client_effects client_session::leave(time_point now) {
+  now_ = now;
+  for (const auto& s : slots_)
+    if (s.current) tell(s.current, stream_order::reset);
+  end(true, session_end::asked); // what has been reset is not waited for
+  return done();
+}
+
 } // namespace tonel::protocol

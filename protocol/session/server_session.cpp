@@ -31,7 +31,8 @@ server_effects counted_refusal() {
 server_session::server_session(server_session_config config) noexcept
     : idle_timeout_(config.idle_timeout), deadline_(config.deadline), endings_(config.endings),
       key_mark_(config.key_mark), proof_(std::move(config.proof)),
-      answers_(std::move(config.answers)), legacy_(config.legacy) {}
+      answers_(std::move(config.answers)), legacy_(config.legacy),
+      inherits_upstream_(config.has_upstream) {}
 
 /// Finds the stream of a segment that came to a queue which did not know the stream yet.
 const server_session::member* server_session::repeated(const four_tuple& tuple) const noexcept {
@@ -70,6 +71,12 @@ server_effects server_session::adopt(const accept_stream& accepted, const newcom
     machine.fellows = fellows_;
   }
   add(greeting.stream_index, machine, who, now, out);
+  if (who.has_place && std::exchange(inherits_upstream_, false)) {
+    // Not at the first datagram: the upstream may be the one to send.
+    has_upstream_ = true;
+    out.emplace_back(open_upstream{});
+    announce(out);
+  }
   if (other_key) {
     opening_failed say;
     say.what.cause = opening_cause::other_key;

@@ -29,6 +29,8 @@ struct server_session_config {
   turns* endings = nullptr;
   /// Native client: from the hello that introduced the session.
   std::optional<session_proof> proof;
+  /// The sockets to the upstream are those of an earlier session of the client, and open.
+  bool has_upstream = false;
   /// Legacy client: limits what its streams together may send before the client has proven itself.
   std::shared_ptr<answer_limit> answers;
   /// xor_cipher::mark() of what changes datagrams; 0: nothing.
@@ -82,6 +84,9 @@ public:
   std::vector<stream_standing> streams() const;
   /// The addresses of a stream; null: there is no such stream.
   const four_tuple* tuple_of(stream_number stream) const noexcept;
+  /// What another session of this client can go on with; nothing: this one has closed, or its client proves
+  /// nothing.
+  std::optional<session_proof> proof() const { return closing_ ? std::nullopt : proof_; }
   /// The client's address and port, by its newest stream.
   const endpoint& peer() const noexcept { return peer_; }
 
@@ -125,7 +130,8 @@ private:
   endpoint peer_;
   stream_number latest_ = 0;
   bool legacy_ = false;
-  bool has_upstream_ = false; ///< open_upstream was given
+  bool has_upstream_ = false;      ///< open_upstream was given
+  bool inherits_upstream_ = false; ///< and is to be given for the first stream
   bool streamless_ = false;
   bool closing_ = false;
   bool released_ = false; ///< release_upstream was given

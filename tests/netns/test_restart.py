@@ -1,15 +1,20 @@
 #!/usr/bin/env python3
 """Either end dies or is restarted; the other notices and carries on with the next datagrams."""
 
+import contextlib
+import os
 import signal
 import socket
+import stat
+import subprocess
+import tempfile
 import time
 
 import harness
 from apps import Upstream, ask, ask_once
 from harness import case
 from packets import Capture, SYN
-from processes import Tunnel
+from processes import Tonel, Tunnel, joined, wait_until
 from topology import Topology
 
 
@@ -55,6 +60,100 @@ def server_restarts(number, family=4):
         tunnel.stop()
         top.assert_clean()
 
+
+def sessions_outlive(number):
+    """With a state directory each application keeps its port at the upstream."""
+    with Topology() as top, tempfile.TemporaryDirectory() as root:
+        state = os.path.join(root, "state")
+        tunnel = Tunnel(top, client=["--state-directory", state])
+        with Upstream(tunnel.upstream_socket()) as upstream:
+            apps = [tunnel.application() for _ in range(3)]
+            for app in apps:
+                ask_once(app, b"before")
+            ports = set(upstream.sources())
+            assert len(ports) == 3, ports
+            for _ in range(2):
+                path = os.path.join(state, "sessions")
+                # Two seconds after the last change, and at the end.
+                wait_until(lambda: os.path.exists(path), 10, "nothing was written")
+                if number == signal.SIGKILL:
+                    wait_until(lambda: len(open(path, encoding="ascii").readlines()) == 4, 10,
+                               "not all sessions were written")
+                    tunnel.tonelc.kill()
+                else:
+                    tunnel.tonelc.stop(number)
+                assert stat.S_IMODE(os.stat(path).st_mode) == 0o600
+                start = tunnel.start_client(apply_rules=False)
+                start.wait_line("of an earlier program that can go on: 3", 5)
+                for app in apps:
+                    ask(app, b"after", 5)
+                assert set(upstream.sources()) == ports, upstream.sources()
+            # A second program with the directory says so, and works.
+            other = Tonel(top.client, ["tonelc", "-l", "127.0.0.1:5001", "-r",
+                                       joined(tunnel.server_address(), Tunnel.PORT), "--tun", "tunc2",
+                                       "--state-directory", state])
+            other.wait_line("is in use by another program", 5)
+            other.stop()
+        tunnel.stop()
+
+
+def state_cannot_be_kept(prepare, line):
+    with Topology() as top, tempfile.TemporaryDirectory() as root:
+        state = os.path.join(root, "state")
+        os.mkdir(state, 0o700)
+        with prepare(state):
+            tunnel = Tunnel(top, client=["--state-directory", state])
+            with Upstream(tunnel.upstream_socket()):
+                ask_once(tunnel.application(), b"works")
+                tunnel.tonelc.wait_line(line, 10)
+                ask_once(tunnel.application(), b"and works")
+            tunnel.stop()
+
+
+@contextlib.contextmanager
+def full(state):
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4k,mode=0700", "none", state], check=True)
+    try:
+        with open(os.path.join(state, "filler"), "wb") as file:
+            file.write(b"x" * 4096)
+        yield
+    finally:
+        subprocess.run(["umount", "-l", state], check=True)
+
+
+@contextlib.contextmanager
+def read_only(state):
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "ro,mode=0700", "none", state], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "-l", state], check=True)
+
+
+@contextlib.contextmanager
+def damaged(state):
+    path = os.path.join(state, "sessions")
+    with open(path, "wb") as file:
+        file.write(os.urandom(5000))
+    os.chmod(path, 0o600)
+    yield
+
+
+@contextlib.contextmanager
+def open_to_others(state):
+    os.chmod(state, 0o777)
+    yield
+
+
+case("sessions outlive a client that is stopped, each with its port at the upstream", 60)(
+    lambda: sessions_outlive(signal.SIGTERM))
+case("sessions outlive a client that is killed", 60)(lambda: sessions_outlive(signal.SIGKILL))
+for _name, _prepare, _line in (("full", full, "No space left"),
+                               ("read-only", read_only, "Read-only file system"),
+                               ("damaged", damaged, "is damaged"),
+                               ("open to others", open_to_others, "closed to others")):
+    case(f"a state directory that is {_name} is said, and the client works")(
+        lambda prepare=_prepare, line=_line: state_cannot_be_kept(prepare, line))
 
 case("the client is killed and started again")(lambda: client_restarts(signal.SIGKILL))
 case("the client is stopped and started again")(lambda: client_restarts(signal.SIGTERM))

@@ -71,8 +71,8 @@ def rotation():
         # Each connection meets the other server than the one before it.
         servers.lead([f"ip daddr {FRONT} tcp dport 4567 dnat ip to numgen inc mod 2 map "
                       f"{{ 0 : {top.SERVER4} . 4567, 1 : {top.SERVER4} . 4568 }}"])
-        app = servers.start(FRONT, "--deadline", "6")
-        end, sent = time.monotonic() + 25, 0
+        app = servers.start(FRONT, "--deadline", "10")
+        end, sent = time.monotonic() + 32, 0
         while time.monotonic() < end:
             ask_once(app, b"%d" % sent)
             sent += 1

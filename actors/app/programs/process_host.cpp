@@ -117,6 +117,7 @@ std::optional<start_error> process_host::open() {
   if (auto failed = open_device()) return failed;
   if (auto failed = status_.open_control(*tun_)) return failed;
   if (auto failed = open_capture()) return failed;
+  open_state();
   worker_ = make_worker();
   device_changes_.emplace(tun_, *worker_);
   if (!chosen_.firewall.interface.empty())
@@ -182,6 +183,14 @@ std::optional<start_error> process_host::open_capture() {
   return std::nullopt;
 }
 
+void process_host::open_state() {
+  auto path = chosen_.state_path;
+  if (path == "auto") path = sys::given_state_directory();
+  if (chosen_.run.side != role::client || path.empty() || path == "off") return;
+  state_ = state_keeper::open(path, chosen_.run.bounds.max_sessions);
+  if (state_) state_->start();
+}
+
 void process_host::end_capture() {
   static_cast<void>(stop_capture(*captures_)); // "no capture is on" is no error here
 }
@@ -198,6 +207,7 @@ host process_host::give() {
     return open_upstream(upstream);
   };
   out.provoke = host_faults();
+  if (state_) out.memory = state_->memory();
 
   out.tunnels = std::exchange(tunnels_, {});
   out.listen = [this](const tunnel_config& tunnel) { return listen(tunnel); };
@@ -284,21 +294,22 @@ void process_host::resolve(const tunnel_ptr& tunnel, const caf::actor& root) {
                  });
     return;
   }
-  resolver_of(remote.host).run(
-      [remote, wanted, judged]() -> sys::result<judged_remotes> {
-        const auto found = sys::resolve(remote.host, remote.port, wanted);
-        if (!found) return unexpected{found.error()};
-        return judged(*found);
-      },
-      [root, tunnel](sys::result<judged_remotes> found) {
-        if (!found)
-          caf::anon_send(root, resolve_failed{tunnel, found.error().to_string()});
-        else if (found->usable.empty())
-          caf::anon_send(root, resolve_failed{tunnel, found->remark});
-        else
-          caf::anon_send(
-              root, remote_resolved{tunnel, std::move(found->usable), std::move(found->remark)});
-      });
+  resolver_of(remote.host)
+      .run(
+          [remote, wanted, judged]() -> sys::result<judged_remotes> {
+            const auto found = sys::resolve(remote.host, remote.port, wanted);
+            if (!found) return unexpected{found.error()};
+            return judged(*found);
+          },
+          [root, tunnel](sys::result<judged_remotes> found) {
+            if (!found)
+              caf::anon_send(root, resolve_failed{tunnel, found.error().to_string()});
+            else if (found->usable.empty())
+              caf::anon_send(root, resolve_failed{tunnel, found->remark});
+            else
+              caf::anon_send(root, remote_resolved{tunnel, std::move(found->usable),
+                                                   std::move(found->remark)});
+          });
 }
 
 void process_host::reload(const caf::actor& root) {

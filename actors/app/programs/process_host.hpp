@@ -4,6 +4,7 @@
 #include "actors/app/programs/port_keeper.hpp"
 #include "actors/app/programs/rule_keeper.hpp"
 #include "actors/app/programs/start_error.hpp"
+#include "actors/app/programs/state_keeper.hpp"
 #include "actors/app/programs/status_services.hpp"
 #include "actors/app/settings/options.hpp"
 #include "actors/app/settings/settings.hpp"
@@ -49,6 +50,8 @@ public:
   /// to which their answers are sent.
   void end_workers();
   void end_capture();
+  /// Writes what the next program is to know. Call it once no actor is left.
+  void end_state() { state_.reset(); }
   /// The exit code of the process; valid once it has begun to end.
   int exit_code() const noexcept { return exit_code_; }
 
@@ -58,6 +61,7 @@ private:
   std::optional<start_error> open_device();
   std::optional<start_error> open_capture();
   void probe_offload();
+  void open_state();
   sys::result<tunnel_sockets> listen(const tunnel_config& tunnel) const;
   sys::result<std::shared_ptr<sys::datagram_socket>>
   open_upstream(const protocol::endpoint& upstream);
@@ -79,6 +83,7 @@ private:
   std::shared_ptr<sys::tun_device> tun_;          ///< shared with the worker
   std::optional<sys::capture_file> capture_file_; ///< of --pcap, until the capture begins
   std::shared_ptr<sys::packet_capture> captures_; ///< shared with the worker
+  std::unique_ptr<state_keeper> state_;           ///< client; null: nothing is kept
   status_services status_{chosen_};
   std::unique_ptr<rule_keeper> rules_; ///< null: no rules are wanted
   std::optional<device_watch> device_changes_;

@@ -47,6 +47,7 @@ int serve(process_host& outside, const std::function<void()>& on_ready) {
   outside.end_workers();
   process.stop();
   outside.end_capture();
+  outside.end_state();
   report_counters(process.counts());
   log_info("stopped");
   return outside.exit_code();
@@ -121,6 +122,8 @@ int run_program(role side, int argc, char** argv) {
   try {
     if (chosen->control_path != "auto" && chosen->control_path != "off")
       chosen->control_path = sys::absolute_path(chosen->control_path);
+    if (chosen->state_path != "auto" && chosen->state_path != "off")
+      chosen->state_path = sys::absolute_path(chosen->state_path);
     const auto pid_path = chosen->pid_path.empty() ? "" : sys::absolute_path(chosen->pid_path);
     std::optional<sys::daemon_parent> caller;
     if (chosen->daemonize) {

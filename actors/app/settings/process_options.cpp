@@ -503,6 +503,20 @@ void add_process(std::vector<process_row>& out) {
                  "file does not start"}
           .of(heading::process),
       [](auto& s) -> auto& { return s.pid_path; }));
+  out.push_back(text(
+      option_row{
+          "state-directory",
+          "PATH",
+          "auto",
+          {"directory, for this program alone, where it keeps what its sessions prove themselves "
+           "by: after "
+           "a restart they go on, each with its port at the upstream. auto: that which systemd "
+           "gives, "
+           "else none; off: none",
+           "not used: what clients keep. Accepted so that both sides can share their options"}}
+          .one_of("auto off ")
+          .of(heading::process),
+      [](auto& s) -> auto& { return s.state_path; }));
   out.push_back(of_command_line(option_row{"help", {}, {}, "print this and exit"}.with_letter('h'),
                                 heading::other));
   out.push_back(of_command_line(

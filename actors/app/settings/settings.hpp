@@ -46,6 +46,7 @@ struct settings {
   bool daemonize = false;
   std::string pid_path;                      ///< empty: none
   std::string control_path;                  ///< "auto", "off" or a path
+  std::string state_path;                    ///< "auto", "off" or a directory
   std::optional<protocol::endpoint> metrics; ///< none: off
   named_file pcap;                           ///< file for a capture from the start
   std::uint64_t pcap_limit_mib = 0;

@@ -144,7 +144,7 @@ BOOST_AUTO_TEST_CASE(a_server_that_is_behind_answers_no_syn_until_it_has_caught_
     for (int i = 0; i < 5; ++i)
       r.run_once(protocol::duration{-1});
   };
-  auto busy = r.spawn(never_done, std::uint64_t{1}), queue = r.spawn(tun_queue, &where, false);
+  auto busy = r.spawn(never_done, std::uint64_t{1}), queue = r.spawn(tun_queue, &where);
   step(0ms);
   step(20ms);
 

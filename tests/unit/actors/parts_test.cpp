@@ -347,7 +347,7 @@ BOOST_AUTO_TEST_CASE(a_hello_that_comes_before_the_shards_are_all_up_is_kept) {
   };
   seen got;
   auto supervisor = r.spawn(recorder, &got);
-  auto queue = r.spawn(tun_queue, &where, false);
+  auto queue = r.spawn(tun_queue, &where);
   step();
 
   protocol::segment_header client;

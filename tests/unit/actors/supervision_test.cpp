@@ -89,8 +89,11 @@ BOOST_AUTO_TEST_CASE(
     p.w.client().app_sends(5001, "tonel-fault:client-stream");
     p.w.pass(200ms);
   }
-  p.works_again(1);
+  p.w.pass(5s); // the server limits streams that are replaced
+  p.works_again();
   BOOST_TEST(p.w.client().count(counter::sessions_opened) == 2u);
+  // It goes on with what the server has.
+  BOOST_TEST(p.w.server().upstreams.size() == 1u);
 }
 
 BOOST_AUTO_TEST_CASE(an_endpoint_that_fails_is_started_again_on_the_same_socket) {
@@ -260,6 +263,71 @@ BOOST_AUTO_TEST_CASE(a_shard_supervisor_that_throws_takes_its_children_along_and
   p.w.echo(5001, "again");
   p.w.echo(5002, "too");
   BOOST_TEST(p.w.server().exit_code == -1);
+  BOOST_TEST(p.w.server().upstreams.size() == 2u); // one of each
+}
+
+BOOST_AUTO_TEST_CASE(sessions_of_a_servers_shard_that_failed_come_back_with_their_sockets) {
+  world_options o;
+  o.upstream_ports = 2;
+  o.streams = 2;
+  pair_of_processes p{o};
+  auto& server = p.w.server();
+  for (std::uint16_t i = 1; i < 8; ++i)
+    p.w.echo(static_cast<std::uint16_t>(5'001 + i), "a" + std::to_string(i));
+  BOOST_TEST(server.upstreams.size() == 16u);
+  for (int i = 0; i < 4; ++i) {
+    server.tuns[0]->read_error = EBADFD;
+    p.w.client().app_sends(5'001, "x");
+    p.w.pass(1s);
+  }
+  BOOST_TEST(server.shard(0).left.size() == 8u);
+  for (const char* each : {"lost", "on the other stream, too"}) {
+    for (std::uint16_t i = 0; i < 7; ++i)
+      p.w.client().app_sends(static_cast<std::uint16_t>(5'001 + i), each);
+    p.w.pass(500ms);
+  }
+  for (std::uint16_t i = 0; i < 7; ++i)
+    p.w.echo(static_cast<std::uint16_t>(5'001 + i), "b" + std::to_string(i));
+  BOOST_TEST(server.upstreams.size() == 16u);
+  BOOST_TEST(p.w.client().count(counter::sessions_opened) == 8u);
+  // Whoever does not come back is waited for as long as a session may be idle.
+  BOOST_TEST(server.shard(0).left.size() == 1u);
+  p.w.pass(200s);
+  BOOST_TEST(server.shard(0).left.size() == 0u);
+  for (const auto& each : server.upstreams)
+    BOOST_TEST(each.use_count() == 1);
+}
+
+BOOST_AUTO_TEST_CASE(what_only_the_upstream_sends_reaches_a_session_that_has_come_back) {
+  pair_of_processes p;
+  p.w.server().fault_place = "shard";
+  p.w.client().app_sends(5002, "x");
+  p.w.pass(300ms);
+  BOOST_TEST(p.w.server().shard(0).left.size() == 1u);
+  // Its client asks whether the path is alive, learns the contrary and comes back.
+  p.w.client().signal(SIGCONT);
+  p.w.pass(30s);
+  BOOST_TEST(p.w.server().shard(0).left.size() == 0u);
+  p.w.server().upstreams[0]->memory.push({}, bytes_of("pushed"));
+  p.w.run();
+  BOOST_TEST(p.w.client().app_got(5001).back() == "pushed");
+}
+
+BOOST_AUTO_TEST_CASE(sessions_of_a_clients_shard_that_failed_are_gone_on_with) {
+  pair_of_processes p;
+  auto& client = p.w.client();
+  p.w.echo(5002, "second");
+  for (int i = 0; i < 4; ++i) {
+    client.tuns[0]->read_error = EBADFD;
+    p.w.server().upstreams[0]->memory.push({}, bytes_of("x"));
+    client.app_sends(5003, "x"); // so that the queue has something to read
+    p.w.pass(1s);
+  }
+  p.w.echo(5001, "again");
+  p.w.echo(5002, "again, too");
+  BOOST_TEST(client.count(counter::sessions_opened) > 3u);
+  BOOST_TEST(p.w.server().count(counter::sessions_opened) == 3u);
+  BOOST_TEST(p.w.server().upstreams.size() == 3u);
 }
 
 BOOST_AUTO_TEST_CASE(a_root_that_throws_takes_all_along_and_the_process_ends) {

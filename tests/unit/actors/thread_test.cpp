@@ -220,7 +220,7 @@ BOOST_AUTO_TEST_SUITE(thread_test)
 
 BOOST_AUTO_TEST_CASE(tun_queue_runs_on_its_reactor) {
   threads t{role::client};
-  const auto queue = t.spawn(tun_queue, t.where.get(), false);
+  const auto queue = t.spawn(tun_queue, t.where.get());
   caf::anon_send(queue, one_segment());
   t.device.ready.set(true);
   t.all_on_loop(t.device.seen, 2);
@@ -248,7 +248,7 @@ BOOST_AUTO_TEST_CASE(udp_endpoint_runs_on_its_reactor) {
 
 BOOST_AUTO_TEST_CASE(stream_runs_on_its_reactor) {
   threads t{role::client};
-  const auto queue = t.spawn(tun_queue, t.where.get(), false);
+  const auto queue = t.spawn(tun_queue, t.where.get());
   const auto stream_handle = t.spawn(actors::stream, client_stream(t, queue, t.nobody()));
   t.all_on_loop(t.device.seen, 1); // the SYN
   // Dropped and counted as not_open: the counter has one writer, so it is on that thread or a race.
@@ -389,7 +389,7 @@ BOOST_AUTO_TEST_CASE(an_assembly_whose_loops_cannot_be_made_says_why) {
 
 BOOST_AUTO_TEST_CASE(messages_between_two_started_reactors_arrive) {
   threads a{role::client}, b{role::client};
-  const auto queue = b.spawn(tun_queue, b.where.get(), false);
+  const auto queue = b.spawn(tun_queue, b.where.get());
   // A stream of the one whose queue is the other's: each segment crosses, and wakes the sleeper.
   const auto s = a.spawn(actors::stream, client_stream(a, queue, a.nobody()));
   for (std::size_t i = 1; i <= 1'000; ++i) {

@@ -165,6 +165,7 @@ actors::host process::give() {
   out.provoke = [this](const char* place, protocol::byte_view datagrams) {
     provoke(place, datagrams);
   };
+  out.memory = memory;
   out.tunnels = {{tunnel_, {listeners.begin(), listeners.end()}}};
   out.listen = [this](const actors::tunnel_config&) { return listen(); };
   out.resolve = [this](const actors::tunnel_ptr& tunnel, const caf::actor& asker) {
@@ -347,6 +348,7 @@ std::unique_ptr<process> world::make_client() {
   p->services = options_.client_services;
   p->with_rules = options_.client_rules;
   p->host_hangs = options_.client_host_hangs;
+  p->memory = options_.client_memory;
   p->start();
   return p;
 }

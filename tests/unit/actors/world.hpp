@@ -149,6 +149,7 @@ public:
   bool report_throws = false;
   int reopened = 0; ///< times that the log file was opened again
   sys::memory_service_manager service;
+  std::shared_ptr<actors::session_memory> memory; ///< client
   std::optional<std::size_t> stuck; ///< this loop makes no passes; the last is the control loop
   std::atomic<int> exit_code{-1};
   bool connected = true; ///< false: the network loses all its packets, both ways
@@ -218,6 +219,7 @@ struct world_options {
   int client_resolve_failures = 0; ///< number of failures at first
   bool client_rules = false;       ///< the client has a firewall actor
   bool client_host_hangs = false;
+  std::shared_ptr<actors::session_memory> client_memory; ///< of all clients; null: each its own
   /// The client's services, spawned on the given reactor.
   std::function<std::vector<actors::service>(actors::reactor&)> client_services;
   /// The server's likewise.
