@@ -54,8 +54,9 @@ def pair(top, family=4):
         configure(far, "tonels.service", PORT, joined(loopback, UPSTREAM_PORT), ["tun = tuns"])
         start(far, "tonels.service")
         start(near, "tonelc.service")
-        with Upstream(top.server.udp(loopback, UPSTREAM_PORT)), \
+        with Upstream(top.server.udp(loopback, UPSTREAM_PORT)) as upstream, \
                 top.client.udp(loopback, connect=(loopback, APP_PORT)) as app:
+            near.upstream = upstream
             yield near, far, app
 
 
@@ -195,6 +196,17 @@ def tunnel():
             for box, unit in ((near, "tonelc.service"), (far, "tonels.service")):
                 box.run(f"systemctl reload {unit}")
                 ask(app, unit.encode())
+            # It goes on over restarts of the client, too, whichever way that ends.
+            for end in ("systemctl restart tonelc.service", "systemctl kill -s KILL tonelc.service"):
+                pid = near.main_pid("tonelc.service")
+                wait_until(lambda: near.run("cat /var/lib/tonel/tonelc/sessions",
+                                            check=False).count("\n") == 2,
+                           15, "the session is not written")
+                near.run(end)
+                restarted(near, "tonelc.service", pid)
+                ask(app, end.encode(), 15)
+            assert len(near.upstream.sources()) == 1, near.upstream.sources()
+            assert near.run("stat -Lc %a /var/lib/tonel/tonelc").strip() == "700"
             pid = far.main_pid("tonels.service")
             os.kill(pid, 9)
             restarted(far, "tonels.service", pid)
