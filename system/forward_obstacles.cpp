@@ -77,14 +77,29 @@ std::vector<std::string> matches_for(const std::string& hook, const rule_plan& p
   return {sent};
 }
 
+/// A zone is what its devices send; what others send there takes a policy.
+std::vector<std::string> firewalld_commands(const rule_plan& plan) {
+  const auto trust = "--zone=trusted --add-interface=" + plan.tun;
+  std::vector<std::string> out;
+  if (!plan.server) out.push_back("firewall-cmd " + trust);
+  out.push_back("firewall-cmd --permanent " + trust);
+  if (!plan.server) return out;
+  const std::string policy = "firewall-cmd --permanent --policy=tonel ";
+  out.emplace_back("firewall-cmd --permanent --new-policy=tonel");
+  out.push_back(policy + "--add-ingress-zone=ANY");
+  out.push_back(policy + "--add-egress-zone=trusted");
+  for (const auto port : plan.ports)
+    out.push_back(policy + "--add-port=" + std::to_string(port) + "/tcp");
+  out.emplace_back("firewall-cmd --reload");
+  return out;
+}
+
 /// The commands that let the TUN's packets pass, by the program that has the chain.
 std::vector<std::string> commands_for(const ruleset& rules, const chain_verdict& at,
                                       const std::string& hook, const rule_plan& plan,
                                       bool has_iptables) {
   const auto& tun = plan.tun;
-  if (hook == "forward" && at.table == "firewalld")
-    return {"firewall-cmd --zone=trusted --add-interface=" + tun,
-            "firewall-cmd --permanent --zone=trusted --add-interface=" + tun};
+  if (hook == "forward" && at.table == "firewalld") return firewalld_commands(plan);
   if (hook == "forward")
     for (const auto* chain : {"ufw-user-forward", "ufw6-user-forward"})
       if (rules.has_chain(at.family, at.table, chain))

@@ -165,7 +165,8 @@ def firewalld_client():
         yield top.client, "client"
 
 
-@dead("firewalld with StrictForwardPorts at the server", "firewall-cmd --zone=trusted --add-interface=tuns")
+@dead("firewalld with StrictForwardPorts at the server",
+      "firewall-cmd --permanent --policy=tonel --add-port=4567/tcp")
 def firewalld_server():
     with services() as (top, made), upstream(top):
         firewalld(top.server, strict=True)

@@ -98,6 +98,22 @@ BOOST_AUTO_TEST_CASE(firewalld_rejects_what_a_client_sends_and_lets_dnat_pass) {
   BOOST_TEST(said(rules, server()).empty());
 }
 
+BOOST_AUTO_TEST_CASE(firewalld_with_strict_forward_ports_needs_a_policy_at_a_server) {
+  rules_text rules;
+  rules.chain("inet", "firewalld", "filter_FORWARD", "accept")
+      .rule(established + accept)
+      .rule(reject);
+  const auto found = find_obstacles(rules.parsed(), server(), {});
+  BOOST_TEST_REQUIRE(found.size() == 1u);
+  const texts expected{"firewall-cmd --permanent --zone=trusted --add-interface=t",
+                       "firewall-cmd --permanent --new-policy=tonel",
+                       "firewall-cmd --permanent --policy=tonel --add-ingress-zone=ANY",
+                       "firewall-cmd --permanent --policy=tonel --add-egress-zone=trusted",
+                       "firewall-cmd --permanent --policy=tonel --add-port=443/tcp",
+                       "firewall-cmd --reload"};
+  BOOST_TEST(found[0].commands == expected, boost::test_tools::per_element());
+}
+
 BOOST_AUTO_TEST_CASE(ufw_and_docker_have_commands_of_their_own) {
   rules_text ufw;
   ufw.chain("ip", "filter", "ufw-user-forward")
