@@ -4,9 +4,11 @@
 
 #include <linux/netlink.h>
 #include <nftables/libnftables.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 
 #include <cerrno>
+#include <cstddef>
 #include <string_view>
 #include <utility>
 
@@ -26,6 +28,16 @@ int number_of(std::string_view text) noexcept {
   return EIO;
 }
 
+/// Whether there is memory for what the library does. Where it gets none it ends the process, with a
+/// sentence of its own. Ours need not be exact: rules of ours take a tenth of it.
+bool has_memory() noexcept {
+  constexpr std::size_t needed = std::size_t{16} << 20u;
+  void* room = ::mmap(nullptr, needed, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (room == MAP_FAILED) return false;
+  ::munmap(room, needed);
+  return true;
+}
+
 std::string first_line(std::string_view text) {
   return std::string{text.substr(0, text.find('\n'))};
 }
@@ -43,6 +55,7 @@ result<nft_context> nft_context::open(output form) {
     const descriptor probe{k, k.socket(AF_NETLINK, SOCK_RAW, NETLINK_NETFILTER)};
     if (!probe) return unexpected{os_error{-probe.get(), "socket NETLINK_NETFILTER", {}}};
   }
+  if (!has_memory()) return unexpected{os_error{ENOMEM, "nft", {}}};
   nft_ctx* context = ::nft_ctx_new(NFT_CTX_DEFAULT);
   if (context == nullptr) return unexpected{os_error{ENOMEM, "nft_ctx_new", {}}};
   nft_context out{context};
@@ -59,6 +72,7 @@ result<std::string> nft_context::run(const std::vector<std::string>& statements)
   std::string text;
   for (const auto& statement : statements)
     text += statement + '\n';
+  if (!has_memory()) return unexpected{os_error{ENOMEM, "nft", {}}};
   const int failed = ::nft_run_cmd_from_buffer(context_.get(), text.c_str());
   // Reading a buffer empties it.
   std::string said = ::nft_ctx_get_output_buffer(context_.get());
