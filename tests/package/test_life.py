@@ -41,6 +41,20 @@ PROMISED = CONFIGURATION | {
 }
 
 
+def dangling(folder):
+    """The links of the guides that lead to no file."""
+    out = []
+    for path, _, names in os.walk(folder):
+        for name in names:
+            if not name.endswith(".md"):
+                continue
+            with open(os.path.join(path, name), encoding="utf-8") as file:
+                links = re.findall(r"\]\(([^)#\s]+)", file.read())
+            out += [f"{name}: {link}" for link in links
+                    if ":" not in link and not os.path.exists(os.path.join(path, link))]
+    return out
+
+
 def remove(host):
     host.run("dpkg --remove tonel")
     for path in ("/usr/bin/tonelc", "/usr/bin/tonels", "/lib/systemd/system/tonelc.service"):
@@ -64,6 +78,7 @@ def contents():
         assert PROMISED <= listed, f"missing: {sorted(PROMISED - listed)}"
         kept = host.run("dpkg-query -f '${Conffiles}' -W tonel").split()[::2]
         assert set(kept) == CONFIGURATION, kept
+        assert not dangling(host.root + DOCS), dangling(host.root + DOCS)
         # Nothing of it is in force unasked: see README.Debian.
         in_force = [p for p in listed if re.search(r"/(sysctl|tmpfiles|sysusers|modprobe)\.d/.", p)]
         assert all(path.startswith(DOCS) for path in in_force), in_force
