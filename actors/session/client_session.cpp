@@ -284,10 +284,7 @@ void client_session_state::log(const p::session_remark& what) const {
   using kind = p::session_remark::kind;
   const auto& remote = what.remote;
   switch (what.what) {
-  case kind::too_large:
-    log_warn("session of ", given.path.peer, ": a datagram of ", what.size,
-             " octets does not fit and was dropped; the largest that does has ", what.limit);
-    break;
+  case kind::too_large: log_too_large(title(), what.size, what.limit); break;
   case kind::window_unscaled:
     log_warn("something on the path to ", remote,
              " takes TCP's window scale out of the handshake: a connection can have no more than "

@@ -44,6 +44,14 @@ void log_closed(const session_title& session, const char* why, const session_use
            volume_text(use.into), " into the tunnel, ", volume_text(use.out_of), " out of it");
 }
 
+void log_too_large(const session_title& session, std::uint32_t size, std::uint32_t limit) {
+  // WireGuard adds 32 octets to what it carries ("WireGuard: Next Generation Kernel Network Tunnel", 5.4.6).
+  constexpr std::uint32_t wireguard = 32;
+  log_warn(session.text(), ": a datagram of ", size,
+           " octets does not fit and was dropped; the largest that does has ", limit,
+           " (of a WireGuard inside: MTU = ", limit > wireguard ? limit - wireguard : 0, ")");
+}
+
 void log_report(const session_title& session, const protocol::stream_report& report) {
   using kind = protocol::stream_report::kind;
   log_debug(session.text(), ": connection ", report.stream, ' ', protocol::to_string(report.what),

@@ -37,6 +37,9 @@ void log_rotated(shard& where, const session_title& session, std::uint16_t befor
 void log_closed(const session_title& session, const char* why, const session_use& use,
                 protocol::duration age);
 
+/// A datagram of this many octets was dropped, and the largest that the path takes has `limit`.
+void log_too_large(const session_title& session, std::uint32_t size, std::uint32_t limit);
+
 inline bool debug_enabled() noexcept { return log_enabled(log_level::debug); }
 void log_report(const session_title& session, const protocol::stream_report& report);
 /// Where it stands otherwise than `before`, which is set to that.

@@ -283,8 +283,7 @@ void server_session_state::log(const p::session_remark& what) const {
     where->stats.add(counter::sessions_moved);
     log_info("session of ", what.remote, ": its client now comes from ", what.now_from);
   } else if (what.what == p::session_remark::kind::too_large) {
-    log_warn("session of ", what.remote, ": a datagram of ", what.size,
-             " octets does not fit and was dropped; the largest that does has ", what.limit);
+    log_too_large(title(), what.size, what.limit);
   }
 }
 

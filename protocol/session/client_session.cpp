@@ -207,7 +207,8 @@ client_effects client_session::on_report(const stream_report& report, time_point
     }
     break;
   case kind::too_large:
-    if (!std::exchange(told_too_large_, true)) {
+    if (report.limit < told_limit_) {
+      told_limit_ = report.limit;
       session_remark say;
       say.what = session_remark::kind::too_large;
       say.size = report.size;

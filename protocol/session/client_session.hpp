@@ -292,8 +292,8 @@ private:
   bool proven_ = false; ///< a stream's hello was answered
   bool other_key_ = false;
   bool closing_ = false;
-  bool over_ = false; ///< failed or finished
-  bool told_too_large_ = false;
+  bool over_ = false;                 ///< failed or finished
+  std::uint32_t told_limit_ = 65'535; ///< octets of the largest datagram that was told as too large
   bool told_no_reply_ = false;
   std::shared_ptr<fellows> fellows_; ///< of several native streams
 };

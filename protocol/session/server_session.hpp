@@ -134,9 +134,9 @@ private:
   bool inherits_upstream_ = false; ///< and is to be given for the first stream
   bool streamless_ = false;
   bool closing_ = false;
-  bool released_ = false; ///< release_upstream was given
-  bool over_ = false;     ///< failed or finished
-  bool told_too_large_ = false;
+  bool released_ = false;             ///< release_upstream was given
+  bool over_ = false;                 ///< failed or finished
+  std::uint32_t told_limit_ = 65'535; ///< octets of the largest datagram that was told as too large
 };
 
 } // namespace tonel::protocol

@@ -56,7 +56,7 @@ struct reply_came {};
 /// A remark for the user, given as often as the user should hear it.
 struct session_remark {
   enum class kind : std::uint8_t {
-    too_large,       ///< a datagram did not fit and was dropped: size, limit; once a session
+    too_large, ///< a datagram did not fit and was dropped: size, limit; again with a lower limit
     window_unscaled, ///< client: the path to the remote takes the window scale away
     older_server,    ///< client: the remote speaks `wire`
     no_groups,       ///< client: the remote knows none: one stream a session, not `size`

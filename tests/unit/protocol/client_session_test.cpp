@@ -431,6 +431,9 @@ BOOST_AUTO_TEST_CASE(what_is_said_once_is_said_once) {
   BOOST_TEST(s.report(large) == "say too large");
   BOOST_TEST(s.said->size == 2'000u);
   BOOST_TEST(s.report(large) == "");
+  large.limit = 1'360; // the path has become narrower
+  BOOST_TEST(s.report(large) == "say too large");
+  BOOST_TEST(s.report(large) == "");
   BOOST_TEST(s.report(kind::unscaled, 1) == "say window unscaled");
   BOOST_TEST(s.report(kind::unscaled, 1) == "");
 }

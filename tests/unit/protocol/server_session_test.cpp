@@ -225,12 +225,17 @@ BOOST_AUTO_TEST_CASE(after_suspend_every_stream_in_use_is_probed) {
   BOOST_TEST(s.probe() == "probe 2");
 }
 
-BOOST_AUTO_TEST_CASE(a_datagram_that_does_not_fit_is_said_once_a_session) {
+BOOST_AUTO_TEST_CASE(a_datagram_that_does_not_fit_is_said_once_for_each_lower_limit) {
   script s;
   s.join(0);
   auto large = report(kind::too_large, 1);
   large.size = 2'000;
-  BOOST_TEST(s.report(large) == "say too large");
+  for (const std::uint32_t limit : {1'460u, 1'360u}) {
+    large.limit = limit;
+    BOOST_TEST(s.report(large) == "say too large");
+    BOOST_TEST(s.report(large) == "");
+  }
+  large.limit = 1'460;
   BOOST_TEST(s.report(large) == "");
 }
 
