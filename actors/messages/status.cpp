@@ -65,8 +65,8 @@ std::int64_t whole_seconds(std::chrono::nanoseconds of) {
   return std::chrono::duration_cast<std::chrono::seconds>(of).count();
 }
 
-std::int64_t uptime(const process_facts& facts) {
-  return whole_seconds(std::chrono::system_clock::now() - facts.started);
+std::int64_t uptime(const process_facts& facts, const status_snapshot& now) {
+  return whole_seconds(now.at - facts.began);
 }
 
 const char* side_name(role side) { return side == role::client ? "client" : "server"; }
@@ -195,7 +195,7 @@ std::string status_json(const process_facts& facts, const part_table& known,
   out["side"] = side_name(facts.side);
   out["pid"] = facts.pid;
   out["started"] = iso_time(facts.started);
-  out["uptime_s"] = uptime(facts);
+  out["uptime_s"] = uptime(facts, now);
   bool offload = !now.shards.empty();
   for (const auto& s : now.shards)
     offload = offload && s.offload;
@@ -306,7 +306,7 @@ std::string metrics_text(const process_facts& facts, const part_table& known,
            1);
   out.head("uptime_seconds", "gauge", "Time since the start.");
   out.line("uptime_seconds", "",
-           static_cast<std::uint64_t>(std::max<std::int64_t>(0, uptime(facts))));
+           static_cast<std::uint64_t>(std::max<std::int64_t>(0, uptime(facts, now))));
   out.head("shard_up", "gauge", "Whether the shard answers.");
   for (std::size_t i = 0; i < facts.counts.size(); ++i)
     out.line("shard_up", of_shard(i),

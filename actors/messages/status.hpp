@@ -117,6 +117,7 @@ struct process_facts {
   role side = role::client;
   int pid = 0;
   std::chrono::system_clock::time_point started;
+  protocol::time_point began{}; ///< the same on the clock that nobody sets
   std::string tun;
   std::size_t queues = 1;
   offload_switches offload; ///< offloads that work here

@@ -21,6 +21,7 @@ _tonelctl() {
   local names="--socket --json --help --version"
   case $command in
     "") names+=" status sessions counters reload close pcap doctor" ;;
+    status) names+=" --all" ;;
     sessions) names+=" --most" ;;
     counters) names+=" --watch" ;;
     reload) names+=" --pid" ;;

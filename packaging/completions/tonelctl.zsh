@@ -6,6 +6,7 @@ _tonelctl() {
   local -a specs=('--socket=:socket:_files' --json --help --version)
   case $command in
     '') specs+=('1:command:(status sessions counters reload close pcap doctor)') ;;
+    status) specs+=(--all) ;;
     sessions) specs+=('--most=:number: ') ;;
     reload) specs+=('--pid=:number: ') ;;
     counters) specs+=(--watch) ;;

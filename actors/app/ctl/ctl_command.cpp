@@ -26,6 +26,7 @@ const ctl_option options[] = {
     {"--pid", nullptr, {task::reload}},
     {"--limit", nullptr, {task::pcap}},
     {"--watch", nullptr, {task::counters}},
+    {"--all", nullptr, {task::status}},
     {"--json", nullptr, {}},
 };
 
@@ -121,8 +122,8 @@ ctl_command parse_ctl_command(const std::vector<std::string>& arguments) {
       continue;
     }
     given.push_back(option);
-    if (name == "--json" || name == "--watch") {
-      (name == "--json" ? out.json : out.watch) = true;
+    if (name == "--json" || name == "--watch" || name == "--all") {
+      (name == "--json" ? out.json : name == "--watch" ? out.watch : out.all) = true;
       if (equals != std::string::npos) out.errors.push_back(name + ": takes no value");
     } else if (equals != std::string::npos) {
       take_value(out, *option, word.substr(equals + 1));
@@ -130,7 +131,7 @@ ctl_command parse_ctl_command(const std::vector<std::string>& arguments) {
       take_value(out, *option, i + 1 < arguments.size() ? arguments[++i] : "");
     }
   }
-  if (!named) out.errors.emplace_back("a command is needed");
+  if (!named) out.what = task::status;
   if (out.what == task::close && out.session == 0 && out.errors.empty())
     out.errors.emplace_back("close: needs the number of a session");
   if (out.what == task::pcap && out.errors.empty()) {
@@ -147,10 +148,12 @@ ctl_command parse_ctl_command(const std::vector<std::string>& arguments) {
 std::string ctl_help_text() {
   return R"(tonelctl: looks at running tonelc and tonels, and at the host
 
-usage: tonelctl COMMAND [OPTION]...
+usage: tonelctl [COMMAND] [OPTION]...
 
 Commands:
-  status            what a program is, how its parts are, its options and counters
+  status            what a program is, how its parts are, and the options that it was given; this is
+                    done without a command, too
+    --all           all of its options, and its shards and counters
   sessions          its sessions with their connections
     --most N        list at most so many [100]
   counters          all counters

@@ -34,6 +34,8 @@ struct ctl_command {
   bool start = false, stop = false;
   std::string file;        ///< as typed
   std::uint64_t limit = 0; ///< MiB; 0: not given
+  // status
+  bool all = false;
   // counters
   bool watch = false;
   // doctor

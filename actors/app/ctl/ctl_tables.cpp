@@ -1,5 +1,7 @@
 #include "actors/app/ctl/ctl_tables.hpp"
 
+#include "actors/app/settings/option_table.hpp"
+
 #include <algorithm>
 #include <nlohmann/json.hpp>
 #include <vector>
@@ -102,16 +104,28 @@ std::string ports_of(const json& session) {
   return out;
 }
 
-void append_shards(const json& status, std::string& out) {
+/// all: also those that answer
+void append_shards(const json& status, bool all, std::string& out) {
   std::vector<row> rows{{"shard", "sessions", "offload", "buffers in use"}};
   for (const auto& s : member(status, "shards")) {
-    if (member(s, "answers") == json(true))
+    const bool answers = member(s, "answers") == json(true);
+    if (answers && !all) continue;
+    if (answers)
       rows.push_back({at(s, "shard"), at(s, "sessions"), at(s, "tun_offload"),
                       at(s, "slabs_in_use") + " of " + at(s, "slabs")});
     else
       rows.push_back({at(s, "shard"), "does not answer"});
   }
-  out += '\n' + table(rows, 2);
+  if (rows.size() > 1) out += '\n' + table(rows, 2);
+}
+
+/// Whether the program has the option as if nobody had given it.
+bool is_preset(const json& status, const std::string& name, const std::string& value) {
+  const auto* option = find_option(name);
+  if (option == nullptr) return false;
+  const auto side =
+      at(status, "program") == program_name(role::server) ? role::server : role::client;
+  return option->preset.of(side) == value;
 }
 
 } // namespace
@@ -126,12 +140,13 @@ std::string duration_text(std::int64_t seconds) {
   return std::to_string(seconds) + 's';
 }
 
-std::string status_table(const std::string& text) {
+std::string status_table(const std::string& text, bool all) {
   const auto status = json::parse(text, nullptr, false);
   if (!status.is_object()) return {};
   auto out = at(status, "program") + ' ' + at(status, "version") + ", process " +
              at(status, "pid") + ", up " + duration_text(seconds_at(status, "uptime_s")) + '\n';
-  std::vector<row> rows{{"device", device_line(status)}, {"offload", offload_line(status)}};
+  std::vector<row> rows{{"device", device_line(status)}};
+  if (all) rows.push_back({"offload", offload_line(status)});
   for (const auto& [name, part] : members(status, "parts").items()) {
     const auto detail = at(part, "detail");
     rows.push_back({name, at(part, "state") + (detail.empty() ? "" : ": " + detail)});
@@ -139,13 +154,15 @@ std::string status_table(const std::string& text) {
   if (const auto line = capture_line(status); !line.empty()) rows.push_back({"capture", line});
   rows.push_back({"sessions", at(status, "sessions")});
   out += table(rows, 2);
-  append_shards(status, out);
+  append_shards(status, all, out);
   rows.clear();
   for (const auto& [name, value] : members(status, "options").items())
-    if (const auto shown = text_of(value); !shown.empty()) rows.push_back({name, shown});
-  out += "\n  options\n" + table(rows, 4);
+    if (const auto shown = text_of(value);
+        !shown.empty() && (all || !is_preset(status, name, shown)))
+      rows.push_back({name, shown});
+  if (!rows.empty()) out += "\n  options\n" + table(rows, 4);
   rows = nonzero(members(status, "counters"));
-  if (!rows.empty()) out += "\n  counters\n" + table(rows, 4);
+  if (all && !rows.empty()) out += "\n  counters\n" + table(rows, 4);
   return out;
 }
 

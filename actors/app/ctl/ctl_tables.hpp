@@ -7,7 +7,8 @@
 namespace tonel::actors::app {
 
 /// An answer of the control socket as text for people; "": it is no such answer.
-std::string status_table(const std::string& json);
+/// all: also options that are as without being given, shards that answer, and counters
+std::string status_table(const std::string& json, bool all);
 std::string sessions_table(const std::string& json);
 std::string counters_table(const std::string& json);
 

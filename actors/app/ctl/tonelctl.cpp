@@ -18,6 +18,7 @@
 #include <exception>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <iostream>
 #include <iterator>
 #include <nlohmann/json.hpp>
@@ -104,7 +105,7 @@ std::string json_line(const instance& from) {
 }
 
 int show(const ctl_command& command, const std::vector<instance>& from,
-         std::string (*table)(const std::string&)) {
+         const std::function<std::string(const std::string&)>& table) {
   int code = from.empty() ? nobody : 0;
   for (const auto& each : from) {
     if (const auto error = error_in(each.answer); !error.empty()) {
@@ -365,7 +366,8 @@ int run_command(const ctl_command& command) {
   case task::help: std::cout << ctl_help_text(); return 0;
   case task::version: std::cout << version_text("tonelctl"); return 0;
   case task::status:
-    return show(command, ask_all(command, question("status"), false), status_table);
+    return show(command, ask_all(command, question("status"), false),
+                [&](const std::string& answer) { return status_table(answer, command.all); });
   case task::sessions: return sessions(command);
   case task::counters:
     if (command.watch) return watch_counters(command);

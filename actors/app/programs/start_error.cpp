@@ -61,6 +61,12 @@ start_error listen_error(const tunnel_config& tunnel, const sys::os_error& error
                       ": " + error.to_string(),
                   {},
                   false};
+  if (error.number == EADDRINUSE)
+    out.advice = {
+        "another program has this UDP port (ss -lunp; without a name there it is a WireGuard "
+        "device of this host: wg show all listen-port)",
+        "  give one of them another port; a WireGuard that sends by this tunnel needs no "
+        "ListenPort"};
   if (error.number != EACCES || tunnel.local_udp.port >= 1024) return out;
   out.permanent = true;
   out.advice = {"ports below 1024 need CAP_NET_BIND_SERVICE: run the program as root, or give the "

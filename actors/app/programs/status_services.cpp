@@ -68,6 +68,7 @@ status_services::facts(const counter_list& counts, const sys::tun_device& tun, s
   out->side = run.side;
   out->pid = sys::process_id();
   out->started = std::chrono::system_clock::now();
+  out->began = sys::boottime_now();
   out->tun = tun.name();
   out->queues = tun.queues();
   out->offload = run.offload;

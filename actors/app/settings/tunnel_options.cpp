@@ -140,10 +140,14 @@ bool yields(reader& in, const tunnel_row& row) {
   return false;
 }
 
-std::string key_problem(const sys::os_error& error) {
+std::string key_problem(const sys::os_error& error, const std::string& path) {
   if (error.number == EPERM) return "must be closed to others: chmod go-w,o-rwx it";
   if (error.number == EFBIG) return "is no key, it is too long";
   if (error.number == ETIMEDOUT) return "cannot be read: nobody writes into this pipe";
+  if (error.number == ENOENT && path.rfind("/run/credentials/", 0) == 0)
+    return "is there only while the service runs (LoadCredential=): for --check, name the file "
+           "itself by "
+           "--encryption-file behind it";
   return "cannot be read: " + error.to_string();
 }
 
@@ -162,7 +166,7 @@ struct file_reading {
   }
   void operator()(std::shared_ptr<const protocol::xor_cipher> tunnel_config::*member) const {
     auto content = sys::read_private_file(file.path, longest_key_file);
-    if (!content) return refuse(key_problem(content.error()));
+    if (!content) return refuse(key_problem(content.error(), file.path));
     while (!content->empty() && (content->back() == '\n' || content->back() == '\r'))
       content->pop_back();
     auto cipher = parse_encryption(*content);

@@ -19,6 +19,11 @@ BOOST_AUTO_TEST_CASE(commands_and_their_options_are_taken_apart) {
   BOOST_TEST((status.what == task::status && status.json && status.socket == "/x"));
   BOOST_TEST(parse_ctl_command({"sessions", "--most=5"}).most == 5u);
   BOOST_TEST(parse_ctl_command({"counters", "--watch"}).watch);
+  for (const words& bare : {words{}, {"--json"}, {"status"}, {"--all"}, {"status", "--all"}}) {
+    const auto got = parse_ctl_command(bare);
+    BOOST_TEST((got.errors.empty() && got.what == task::status));
+    BOOST_TEST(got.all == (!bare.empty() && bare.back() == "--all"));
+  }
   BOOST_TEST(parse_ctl_command({"close", "42"}).session == 42u);
   const auto start = parse_ctl_command({"pcap", "start", "a.pcapng", "--limit", "5"});
   BOOST_TEST(start.errors.empty());
@@ -36,8 +41,8 @@ BOOST_AUTO_TEST_CASE(commands_and_their_options_are_taken_apart) {
 }
 
 BOOST_AUTO_TEST_CASE(wrong_command_lines_are_told) {
-  const words wrong[] = {{},
-                         {"dance"},
+  const words wrong[] = {{"dance"},
+                         {"sessions", "--all"},
                          {"status", "--nonsense"},
                          {"status", "more"},
                          {"status", "--socket"},
@@ -67,8 +72,8 @@ BOOST_AUTO_TEST_CASE(wrong_command_lines_are_told) {
 BOOST_AUTO_TEST_CASE(help_names_every_option) {
   const auto text = ctl_help_text();
   for (const char* name :
-       {"--socket", "--json", "--most", "--watch", "--config", "--tun", "--local", "--remote",
-        "--mtu", "--help", "--version", "doctor", "--limit", "pcap"})
+       {"--socket", "--json", "--all", "--most", "--watch", "--config", "--tun", "--local",
+        "--remote", "--mtu", "--help", "--version", "doctor", "--limit", "pcap"})
     BOOST_TEST(text.find(name) != std::string::npos, name);
 }
 
@@ -80,16 +85,16 @@ BOOST_AUTO_TEST_CASE(times_are_short) {
 }
 
 BOOST_AUTO_TEST_CASE(tables_are_made_of_answers) {
-  const auto status = status_table(
-      R"({"program": "tonelc", "version": "1.2.3", "pid": 5, "uptime_s": 61,
+  const char* answer = R"({"program": "tonelc", "version": "1.2.3", "pid": 5, "uptime_s": 61,
       "tun": {"name": "t0", "queues": 2, "queue_drops": 3, "unanswered_s": 4}, "offload": {"tun": true, "udp-gso": false},
       "parts": {"remote": {"state": "resolved", "detail": "1.2.3.4:5"}}, "sessions": 7,
       "pcap": {"state": "on", "file": "/x", "packets": 8, "bytes": 900, "limit_bytes": 1000, "lost": 2,
                "problem": "full"},
-      "options": {"mtu": "1500", "pid-file": ""},
+      "options": {"mtu": "1500", "pid-file": "", "tun": "t9"},
       "shards": [{"shard": 0, "answers": true, "sessions": 7, "tun_offload": true, "slabs_in_use": 1, "slabs": 9},
                  {"shard": 1, "answers": false}],
-      "counters": {"datagrams_in": 4, "datagrams_out": 0}})");
+      "counters": {"datagrams_in": 4, "datagrams_out": 0}})";
+  const auto status = status_table(answer, true);
   for (const char* part :
        {"tonelc 1.2.3, process 5, up 1m 1s\n", "t0, 2 queue(s), 3 packets dropped",
         "the system has not answered for 4 s", "tun on, udp-gso off", "resolved: 1.2.3.4:5",
@@ -97,8 +102,16 @@ BOOST_AUTO_TEST_CASE(tables_are_made_of_answers) {
         "mtu  1500", "datagrams_in  4"})
     BOOST_TEST(status.find(part) != std::string::npos, part << " in " << status);
   BOOST_TEST(status.find("pid-file") == std::string::npos);
-  BOOST_TEST(status_table(R"({"pcap": {"state": "off"}})").find("capture") == std::string::npos);
+  BOOST_TEST(status_table(R"({"pcap": {"state": "off"}})", true).find("capture") == status.npos);
   BOOST_TEST(status.find("datagrams_out") == std::string::npos);
+
+  // What is as usual is left out.
+  const auto brief = status_table(answer, false);
+  for (const char* part : {"tonelc 1.2.3, process 5", "t0, 2 queue(s)", "resolved: 1.2.3.4:5",
+                           "on, /x", "does not answer", "tun  t9"})
+    BOOST_TEST(brief.find(part) != brief.npos, part << " in " << brief);
+  for (const char* part : {"mtu  1500", "datagrams_in", "1 of 9", "udp-gso"})
+    BOOST_TEST(brief.find(part) == brief.npos, part << " in " << brief);
 
   const auto sessions = sessions_table(
       R"({"total": 9, "complete": false, "sessions": [{"session": 4, "peer": "1.1.1.1:1", "state": "open",
@@ -111,7 +124,8 @@ BOOST_AUTO_TEST_CASE(tables_are_made_of_answers) {
 BOOST_AUTO_TEST_CASE(odd_answers_do_no_harm) {
   for (const char* text : {"", "5", "[]", "{}", R"({"sessions": 5, "shards": 5, "options": [1]})",
                            R"({"counters": [5]})", "{"}) {
-    static_cast<void>(status_table(text));
+    for (const bool all : {false, true})
+      static_cast<void>(status_table(text, all));
     static_cast<void>(sessions_table(text));
     static_cast<void>(counters_table(text));
     BOOST_TEST(counters_in(text).empty());

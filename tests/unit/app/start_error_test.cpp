@@ -34,8 +34,18 @@ BOOST_AUTO_TEST_CASE(a_port_below_1024_names_the_drop_in_and_is_permanent) {
   BOOST_TEST(low.text.find("127.0.0.1:53") != std::string::npos);
   BOOST_TEST_REQUIRE(low.advice.size() == 2u);
   BOOST_TEST(says(low.advice[1], "low-port.conf"));
-  for (const auto& other : {error_at(53, EADDRINUSE), error_at(5353, EACCES)})
-    BOOST_TEST((!other.permanent && other.advice.empty()));
+  const auto other = error_at(5353, EACCES);
+  BOOST_TEST((!other.permanent && other.advice.empty()));
+}
+
+BOOST_AUTO_TEST_CASE(a_port_in_use_may_be_that_of_a_wireguard_of_this_host) {
+  actors::tunnel_config tunnel;
+  tunnel.local_udp = {protocol::ip_address::v4(127, 0, 0, 1), 51'820};
+  const auto error = listen_error(tunnel, {EADDRINUSE, "bind", ""});
+  BOOST_TEST(!error.permanent);
+  BOOST_TEST_REQUIRE(error.advice.size() == 2u);
+  BOOST_TEST(says(error.advice[0], "wg show all listen-port"));
+  BOOST_TEST(says(error.advice[1], "ListenPort"));
 }
 
 BOOST_AUTO_TEST_CASE(a_missing_right_and_a_wrong_pid_file_are_permanent_and_a_busy_device_is_not) {
