@@ -210,13 +210,14 @@ def odd_tables():
             top.server.run(f"""set -e
                 ip tuntap add other mode tun
                 ip rule add fwmark {mark} iif other lookup {int(mark, 16)} priority 7465
+                ip rule add not fwmark {mark} iif away lookup {int(mark, 16)} priority 7464
                 ip rule add fwmark {mark} iif gone lookup {int(mark, 16)} priority 7465""")
             wait_until(lambda: "iif gone" not in top.server.run("ip rule"), 5, "the gone one's rule goes")
-            assert "iif other" in top.server.run("ip rule")
             tonels.stop()
-            assert "iif other" in top.server.run("ip rule")
+            for others in ("iif other", "not from all fwmark"):
+                assert others in top.server.run("ip rule"), others
             assert top.server.run(f"ip route show table {int(mark, 16)}").strip(), "the other one's table"
-            top.server.run(f"ip rule del iif other; ip link del other; ip route flush table {int(mark, 16)}")
+            top.server.run(f"ip rule del iif other; ip rule del priority 7464; ip link del other; ip route flush table {int(mark, 16)}")
 
 
 @case("a server serves every device with an address of its own, those that come later too", 60)
