@@ -318,6 +318,7 @@ std::string metrics_text(const process_facts& facts, const part_table& known,
       out.line(name, of_shard(s.shard), value(s));
   };
   gauge("sessions", "Sessions now.", [](const shard_status& s) { return s.sessions; });
+  gauge("streams", "Open streams now.", [](const shard_status& s) { return s.streams; });
   gauge("slabs_in_use", "Packet buffers in use.",
         [](const shard_status& s) { return s.slabs_in_use; });
   gauge("tun_offload", "Whether large packets pass the TUN queue whole.",

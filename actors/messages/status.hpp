@@ -35,9 +35,10 @@ struct ask_status {
 struct shard_status {
   std::uint64_t question = 0;
   std::size_t shard = 0;
-  std::size_t sessions = 0; ///< number of all sessions
-  std::size_t listed = 0;   ///< number of session_status that follow
-  bool offload = false;     ///< its TUN queue has offload on
+  std::size_t sessions = 0;  ///< number of all sessions
+  std::uint64_t streams = 0; ///< number of those that are open
+  std::size_t listed = 0;    ///< number of session_status that follow
+  bool offload = false;      ///< its TUN queue has offload on
   std::size_t slabs_in_use = 0, slabs = 0;
   std::vector<tunnel_summary> tunnels;
 };

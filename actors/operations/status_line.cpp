@@ -34,8 +34,7 @@ std::uint64_t status_line::sum(counter c) const noexcept {
 
 std::string status_line::at(protocol::time_point now) {
   const auto closed = sum(counter::sessions_closed), opened = sum(counter::sessions_opened);
-  // Both are read while they change.
-  const auto sessions = opened > closed ? opened - closed : 0;
+  const auto sessions = opened - closed; // the ends were read first, so they are not more
   auto line = std::to_string(sessions) + (sessions == 1 ? " session" : " sessions");
   const auto in = sum(counter::datagram_bytes_out), out = sum(counter::datagram_bytes_in);
   const auto before_in = std::exchange(in_, in), before_out = std::exchange(out_, out);

@@ -40,7 +40,7 @@ void stream_state::start(stream_start& s) {
   if (given.side == role::client) {
     run(machine().open(self->now()), nullptr);
   } else {
-    given.where->stats.add(counter::streams_opened);
+    counted.opened(given.where->stats);
     if (s.proof) take(*s.proof);
     if (!s.held.empty()) held = std::make_unique<held_list>(std::move(s.held));
     replay();
@@ -98,8 +98,7 @@ void stream_state::run(const protocol::effects& effects, const inbound_segment* 
                                                ? std::exchange(given.of_client->race, nullptr)
                                                : nullptr)
                        race->winner = given.number;
-                     if (given.side == role::client)
-                       given.where->stats.add(counter::streams_opened);
+                     counted.opened(given.where->stats);
                      tell(e);
                    },
                    [&](const p::greeted&) { tell(e); },
@@ -116,16 +115,14 @@ void stream_state::run(const protocol::effects& effects, const inbound_segment* 
                      if (segment == nullptr) return given.where->stats.add(d.reason, d.datagrams);
                      given.where->drop(segment->packet, d.reason, d.datagrams);
                    },
-                   [&](const p::ended& end) {
-                     // An attempt that another has beaten does not count as a stream.
-                     if (race() == nullptr || end.why != p::end_reason::closed_by_us)
-                       given.where->stats.add(counter::streams_ended);
+                   [&](const p::ended&) {
+                     counted.ended();
                      said_ended = true;
                      tell(e);
                    },
                    [&](const p::forgotten&) { over = true; },
                    [&](const p::peer_is_legacy&) {
-                     given.where->stats.add(counter::streams_ended);
+                     counted.ended();
                      said_ended = true;
                      tell(e);
                    },

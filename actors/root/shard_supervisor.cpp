@@ -361,6 +361,8 @@ void shard_supervisor_state::tell_status(const ask_status& question) {
   now.question = question.question;
   now.shard = where->index;
   now.sessions = server_sessions.size() + client_sessions.size();
+  now.streams =
+      where->stats.get(counter::streams_opened) - where->stats.get(counter::streams_ended);
   now.listed = chosen.size();
   now.offload = where->tun.offload();
   now.slabs_in_use = where->pool.in_use();
@@ -415,7 +417,6 @@ bool shard_supervisor_state::session_ended(const caf::down_msg& down) {
   const auto child = down.source.id();
   bool fault = bool{down.reason};
   if (const auto s = server_sessions.find(child); s != server_sessions.end()) {
-    where->stats.add(counter::sessions_closed);
     if (s->second.owner != 0)
       by_owner.erase(s->second.owner);
     else
@@ -423,7 +424,6 @@ bool shard_supervisor_state::session_ended(const caf::down_msg& down) {
     order->remove(child);
     server_sessions.erase(s);
   } else if (const auto c = client_sessions.find(child); c != client_sessions.end()) {
-    where->stats.add(counter::sessions_closed);
     if (const auto listener = listener_of(c->second.tunnel))
       self->send(as<udp_listener_actor>(listener), session_changed{c->second.path, nullptr, child});
     admits->order.remove(child);

@@ -53,24 +53,6 @@ severity severity_of(log_level level) {
   return blog::trivial::fatal;
 }
 
-bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }
-
-std::string escaped(std::string_view text) {
-  static constexpr char digits[] = "0123456789abcdef";
-  std::string out;
-  for (const char c : text) {
-    if (is_control(c)) {
-      const auto octet = static_cast<unsigned char>(c);
-      out += "\\x";
-      out += digits[octet >> 4];
-      out += digits[octet & 0xf];
-    } else {
-      out += c;
-    }
-  }
-  return out;
-}
-
 /// The priority, as in sd-daemon.h and syslog.
 int priority_of(severity level) {
   switch (level) {
@@ -216,6 +198,22 @@ private:
 };
 
 } // namespace
+
+std::string escaped(std::string_view text) {
+  static constexpr char digits[] = "0123456789abcdef";
+  std::string out;
+  for (const char c : text) {
+    const auto octet = static_cast<unsigned char>(c);
+    if (octet < 0x20 || octet == 0x7f) {
+      out += "\\x";
+      out += digits[octet >> 4];
+      out += digits[octet & 0xf];
+    } else {
+      out += c;
+    }
+  }
+  return out;
+}
 
 void log_line(log_level level, log_place place, std::string_view text) {
   if (!log_enabled(level)) return;

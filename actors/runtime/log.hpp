@@ -78,6 +78,9 @@ struct log_text {
   log_place place;
 };
 
+/// The text with control characters as "\x1b", so that it stays one line and moves no cursor.
+std::string escaped(std::string_view text);
+
 /// Writes a line, unless too many came from its place of late; the next line from there then tells
 /// the number of suppressed ones. A line without a place is always written, for lists that a user
 /// asked for. Control characters in the text are escaped, since parts of it come from the network

@@ -87,7 +87,6 @@ void client_session_state::note_carrying(bool now_does) {
 void client_session_state::start(const client_session_start& s) {
   given = s;
   born = given.use->last = self->now();
-  given.where->stats.add(counter::sessions_opened);
   const auto& tunnel = *given.tunnel;
   const p::client_session_config config{tunnel.streams, profile_of(tunnel.wire),
                                         tunnel.idle_timeout, tunnel.deadline,
@@ -262,6 +261,7 @@ void client_session_state::rotated(const child& before) {
 }
 
 void client_session_state::opened() {
+  counted.opened(given.where->stats);
   const auto in_use = machine->streams();
   const auto* of = in_use.empty() ? nullptr : find(in_use.front().stream);
   if (of != nullptr && !std::exchange(opening_told, true)) {

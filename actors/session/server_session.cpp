@@ -80,7 +80,6 @@ void server_session_state::start(const server_session_start& s) {
   config.key_mark = tunnel->cipher ? tunnel->cipher->mark() : 0;
   config.legacy = s.group != nullptr;
   machine.emplace(std::move(config));
-  where->stats.add(counter::sessions_opened);
 }
 
 void server_session_state::adopt(adopt_stream& request) {
@@ -200,6 +199,7 @@ void server_session_state::open_upstreams() {
     where->stats.add(counter::session_refused);
     return self->quit(); // the streams notice its end and reset themselves
   }
+  counted.opened(where->stats);
   endpoint = self->spawn<caf::monitored>(
       udp_endpoint, udp_endpoint_start{where, sockets, tunnel, health,
                                        caf::actor_cast<caf::actor>(self), has_others});

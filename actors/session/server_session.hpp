@@ -104,8 +104,9 @@ private:
   std::optional<protocol::server_session> machine; ///< empty until start()
   boost::container::small_vector<child, 1> streams;
   protocol::time_point born{};
-  bool was_opened = false;                                ///< the upstream was, once
-  bool life_told = false;                                 ///< that it opened was logged
+  bool was_opened = false; ///< the upstream was, once
+  bool life_told = false;  ///< that it opened was logged
+  open_count counted{counter::sessions_opened, counter::sessions_closed};
   protocol::standing stood = protocol::standing::opening; ///< when that was logged last
 };
 

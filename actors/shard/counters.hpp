@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace tonel::actors {
@@ -30,12 +31,12 @@ enum class counter : std::uint8_t {
   session_refused,    ///< sessions or streams refused: a limit, or no descriptor or port left
   sessions_displaced, ///< sessions ended to make place for others
   syns_deferred,      ///< SYNs not answered, since the shard was behind
-  sessions_opened,
-  sessions_closed,
-  sessions_moved, ///< server: a hello came from another address than earlier ones
+  sessions_opened,    ///< client: a server has answered; server: the upstream's socket is open
+  sessions_closed,    ///< of those
+  sessions_moved,     ///< server: a hello came from another address than earlier ones
   streams_opened,
-  streams_ended,
-  streams_failed,  ///< ended by a fault of the program
+  streams_ended,   ///< of those, in whatever way
+  streams_failed,  ///< by a fault of the program
   slab_pool_empty, ///< times that a reader had to wait for slabs
   count_,
 };
@@ -64,6 +65,30 @@ private:
   }
   std::array<std::atomic<std::uint64_t>, counter_count> own_{};
   std::array<std::atomic<std::uint64_t>, protocol::errc_count> dropped_{};
+};
+
+/// Counts what opens, and what of that has ended: at the latest when this is destroyed, however that
+/// comes about. So a reader that asks for the ends first never has more of them.
+class open_count {
+public:
+  open_count(counter opened, counter ended) noexcept : opened_(opened), ended_(ended) {}
+  open_count(const open_count&) = delete;
+  open_count& operator=(const open_count&) = delete;
+  ~open_count() { ended(); }
+
+  /// Counts once; `where` outlives this.
+  void opened(counters& where) noexcept {
+    if (where_ != nullptr) return;
+    where_ = &where;
+    where.add(opened_);
+  }
+  void ended() noexcept {
+    if (where_ != nullptr) std::exchange(where_, nullptr)->add(ended_);
+  }
+
+private:
+  counter opened_, ended_;
+  counters* where_ = nullptr;
 };
 
 /// Name of the counter of lost log lines, which belongs to the process, not to a shard.

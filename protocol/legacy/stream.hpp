@@ -6,6 +6,7 @@
 #include "protocol/flow/challenge.hpp"
 #include "protocol/flow/closing.hpp"
 #include "protocol/flow/idleness.hpp"
+#include "protocol/flow/opening.hpp"
 #include "protocol/flow/path_mtu.hpp"
 #include "protocol/flow/round_trip.hpp"
 #include "protocol/flow/segment_headers.hpp"
@@ -104,7 +105,10 @@ private:
   void on_syn(const segment_repr& in, time_point now, effects& out) noexcept;
   bool answer_new_syn(const segment_repr& in, time_point now, effects& out) noexcept;
   bool starts_anew(const segment_repr& in, time_point now) const noexcept;
-  void give_up_port(effects& out) noexcept;
+  void give_up_port(effects& out) noexcept {
+    ended_ = true;
+    flow::give_up_port(last_port_, out);
+  }
   void learn(profile shown) noexcept { peer_ = &peer_->shows(shown); }
 
   // Segments (stream.cpp).

@@ -79,20 +79,7 @@ void stream::on_syn_timer(time_point now, effects& out) noexcept {
 }
 
 effects stream::on_undelivered(const packet_undelivered& icmp) noexcept {
-  effects out;
-  if (closing_.is(flow::stage::syn_sent) && icmp.seq == space_.iss)
-    out.add(icmp);
-  else
-    out.add(count_drop{errc::icmp_ignored, 1});
-  return out;
-}
-
-void stream::give_up_port(effects& out) noexcept {
-  ended_ = true;
-  if (last_port_)
-    out.add(ended{end_reason::timed_out});
-  else
-    out.add(try_new_port{});
+  return flow::undelivered(icmp, closing_, space_);
 }
 
 void stream::on_syn_sent(const segment_repr& in, time_point now, effects& out) noexcept {

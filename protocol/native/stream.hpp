@@ -7,6 +7,7 @@
 #include "protocol/flow/closing.hpp"
 #include "protocol/flow/idleness.hpp"
 #include "protocol/flow/judge.hpp"
+#include "protocol/flow/opening.hpp"
 #include "protocol/flow/path_mtu.hpp"
 #include "protocol/flow/round_trip.hpp"
 #include "protocol/flow/segment_headers.hpp"
@@ -105,7 +106,10 @@ private:
   void hold(const segment_repr& in, time_point now, effects& out) noexcept;
   void on_syn_timer(time_point now, effects& out) noexcept;
   bool on_flight_timer(time_point now, effects& out) noexcept;
-  void give_up_port(effects& out) noexcept;
+  void give_up_port(effects& out) noexcept {
+    ended_ = true;
+    flow::give_up_port(last_port_, out);
+  }
 
   // Segments of an open stream (stream.cpp).
   void on_open(const segment_repr& in, byte_view payload, time_point now, effects& out) noexcept;

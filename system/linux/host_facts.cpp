@@ -5,7 +5,6 @@
 #include "system/iptables_save.hpp"
 #include "system/kernel.hpp"
 #include "system/linux/netlink.hpp"
-#include "system/linux/spared_marks.hpp"
 #include "system/nft_context.hpp"
 #include "system/posix/interfaces.hpp"
 
@@ -154,12 +153,13 @@ void look_at_way(const protocol::endpoint& to, std::uint32_t mark, host_facts& o
 std::optional<std::uint32_t> spared_mark(const host_question& question, const std::string& uplink) {
   if (!question.remote || uplink.empty()) return {};
   auto netlink = route_netlink::open(real_kernel());
-  const auto marks = spared_marks(real_kernel(), question.remote->address.is_v6());
-  if (!netlink || !marks) return {};
-  for (const auto mark : *marks) {
-    if (mark == question.mark) continue;
-    const auto way = netlink->way_to(question.remote->address, mark);
-    if (way && *way && interface_name((*way)->index) != uplink) return mark;
+  if (!netlink) return {};
+  const auto rules = netlink->policy_rules(question.remote->address.is_v6());
+  if (!rules) return {};
+  for (const auto& rule : *rules) {
+    if (!rule.others || rule.mark == question.mark) continue;
+    const auto way = netlink->way_to(question.remote->address, rule.mark);
+    if (way && *way && interface_name((*way)->index) != uplink) return rule.mark;
   }
   return {};
 }

@@ -72,10 +72,11 @@ struct policy_rule {
   bool v6 = false;
   std::uint32_t priority = 0, mark = 0, table = 0;
   std::string from_device; ///< empty: any
+  bool others = false;     ///< read only: packets without the mark do, as wg-quick makes one
 
   bool operator==(const policy_rule& o) const noexcept {
-    return v6 == o.v6 && priority == o.priority && mark == o.mark && table == o.table &&
-           from_device == o.from_device;
+    return v6 == o.v6 && others == o.others && priority == o.priority && mark == o.mark &&
+           table == o.table && from_device == o.from_device;
   }
 };
 

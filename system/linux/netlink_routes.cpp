@@ -201,9 +201,9 @@ result<std::vector<policy_rule>> route_netlink::policy_rules(bool v6) {
   const auto done = exchange(r, "netlink RTM_GETRULE", [&](const nlmsghdr& h) {
     fib_rule_hdr m{};
     if (h.nlmsg_type != RTM_NEWRULE || !read_fixed(h, m) || m.action != FR_ACT_TO_TBL) return;
-    if ((m.flags & FIB_RULE_INVERT) != 0) return; // of packets without the mark
     policy_rule rule;
     rule.v6 = v6;
+    rule.others = (m.flags & FIB_RULE_INVERT) != 0;
     rule.table = m.table;
     each_attribute(h, sizeof m, [&](const netlink_attribute& a) {
       if (a.type() == FRA_PRIORITY) rule.priority = a.number();

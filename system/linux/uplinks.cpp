@@ -44,6 +44,7 @@ bool has(const std::vector<route>& all, const route& one) {
 /// Whether an instance may take the rule away. Another one may have the same numbers, but not the same
 /// TUN; what a killed one has left names a TUN that is gone.
 bool is_of(const policy_rule& rule, const std::string& instance, const std::string& tun) {
+  if (rule.others) return false;
   if (rule.mark / numbers_an_instance != uplink_numbers(instance) / numbers_an_instance)
     return false;
   return rule.from_device == tun || ::if_nametoindex(rule.from_device.c_str()) == 0;

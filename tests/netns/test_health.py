@@ -140,7 +140,7 @@ def web_server():
             syns = [p for p in seen.packets[start:] if p.has(SYN) and not p.has(0x10) and p.outgoing]
             print(f"  {len(syns)} connections in 45 s")
             assert 1 <= len(syns) <= 5, f"{len(syns)} SYNs"
-        assert tunnel.tonelc.counters()["sessions_opened"] <= 5
+        assert "sessions_opened" not in tunnel.tonelc.counters()
         web.kill()
         with Upstream(tunnel.upstream_socket()):
             tunnel.start_server()

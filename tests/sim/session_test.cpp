@@ -2,6 +2,7 @@
 // they ship.
 
 #include "tests/sim/hosts.hpp"
+#include "tests/sim/virtual_time.hpp"
 
 #include <boost/test/unit_test.hpp>
 
@@ -56,23 +57,14 @@ public:
   }
 
   void run_for(duration time) {
-    const auto end = now + time;
-    int spins = 0;
-    for (;;) {
-      auto at = std::min(end, next_word_);
-      const auto sooner = [&at](const std::optional<time_point>& t) {
-        if (t) at = std::min(at, *t);
-      };
+    const auto deadlines = [&](const auto& sooner) {
+      sooner(next_word_);
       sooner(net.next());
       sooner(server.deadline());
       for (const auto& c : all)
         sooner(c->deadline());
-      spins = at > now ? 0 : spins + 1;
-      BOOST_REQUIRE_MESSAGE(spins < 1'000, "time stands still");
-      now = std::max(now, at);
-      if (at >= end) return;
-      step();
-    }
+    };
+    pass_time(now, time, deadlines, [this] { step(); });
   }
   client_host& first() { return *all.front(); }
   std::size_t alive() const {

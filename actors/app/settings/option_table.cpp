@@ -2,6 +2,7 @@
 
 #include "actors/app/settings/process_options.hpp"
 #include "actors/app/settings/value_rules.hpp"
+#include "actors/runtime/log.hpp"
 #include "actors/shard/tunnel_config.hpp"
 
 namespace tonel::actors::app {
@@ -84,22 +85,6 @@ void append_option(std::string& out, const option_row& option, role side) {
   append_wrapped(out, text);
 }
 
-std::string printable(std::string_view text) {
-  static constexpr char digits[] = "0123456789abcdef";
-  std::string out;
-  for (const char c : text) {
-    const auto octet = static_cast<unsigned char>(c);
-    if (octet < 0x20 || octet == 0x7f) {
-      out += "\\x";
-      out += digits[octet >> 4];
-      out += digits[octet & 0xf];
-    } else {
-      out += c;
-    }
-  }
-  return out;
-}
-
 } // namespace
 
 const std::vector<option_group>& option_groups() {
@@ -147,11 +132,11 @@ std::string help_text(role side) {
 }
 
 std::string option_error::to_string() const {
-  std::string out = place.empty() ? "" : printable(place) + ": ";
-  out += printable(option);
+  std::string out = place.empty() ? "" : escaped(place) + ": ";
+  out += escaped(option);
   if (!value.empty()) {
     if (!out.empty()) out += ' ';
-    out += printable(value);
+    out += escaped(value);
   }
   return out + ": " + problem;
 }

@@ -275,7 +275,7 @@ BOOST_AUTO_TEST_CASE(answers_are_json_in_utf8_whatever_the_names) {
   counts.add(protocol::errc::too_large, 2);
   actors::status_snapshot now;
   now.shards_asked = 1;
-  now.shards.push_back({1, 0, 3, 0, true, 1, 256, {}});
+  now.shards.push_back({1, 0, 3, 2, 0, true, 1, 256, {}});
   now.at = protocol::time_point{100s};
   const auto text = actors::status_json(facts_of({&counts}), {}, now);
   BOOST_TEST(text.find("\"uptime_s\":10,") != std::string::npos); // whatever the wall clock says

@@ -246,9 +246,9 @@ BOOST_AUTO_TEST_CASE(all_streams_come_back_to_a_restarted_server_at_once) {
     w.send(std::string(10, c)); // each stream's draws a RST
   w.pass(100ms);
   BOOST_TEST(w.server().count(counter::streams_opened) == streams);
-  BOOST_TEST(w.server().count(counter::sessions_opened) == 1u);
   BOOST_TEST(w.server().count(protocol::errc::no_session) == 0u);
   w.echo(5001, "again");
+  BOOST_TEST(w.server().count(counter::sessions_opened) == 1u);
 }
 
 BOOST_AUTO_TEST_CASE(a_dead_stream_is_replaced_and_the_others_are_not_touched) {
@@ -392,7 +392,7 @@ BOOST_AUTO_TEST_CASE(a_session_without_all_its_ports_is_refused) {
   w.client().app_sends(5001, "x");
   w.run();
   BOOST_TEST(w.server().count(counter::session_refused) >= 1u);
-  BOOST_TEST(w.server().count(counter::sessions_closed) >= 1u);
+  BOOST_TEST(w.server().count(counter::sessions_opened) == 0u);
   BOOST_TEST(w.upstream_got().empty());
 }
 
