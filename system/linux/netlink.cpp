@@ -7,6 +7,7 @@
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
+#include <net/if_arp.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -64,6 +65,8 @@ result<std::optional<link_info>> route_netlink::ask_link(netlink_request& r) {
     link_info info;
     info.index = static_cast<std::uint32_t>(m.ifi_index);
     info.up = (m.ifi_flags & IFF_UP) != 0;
+    info.loopback = (m.ifi_flags & IFF_LOOPBACK) != 0;
+    info.ethernet = m.ifi_type == ARPHRD_ETHER || m.ifi_type == ARPHRD_LOOPBACK;
     each_attribute(h, sizeof m, [&](const netlink_attribute& a) {
       if (a.type() == IFLA_IFNAME) info.name = a.text();
       if (a.type() == IFLA_MTU) info.mtu = a.number();

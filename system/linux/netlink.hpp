@@ -5,6 +5,7 @@
 #include "system/kernel.hpp"
 #include "system/os_error.hpp"
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -25,6 +26,8 @@ struct link_info {
   std::uint32_t mtu = 0;
   std::uint32_t txqueuelen = 0;
   bool up = false;
+  bool loopback = false;
+  bool ethernet = false;        ///< its link headers are
   bool carrier = false;         ///< of a TUN: some program has it open
   std::uint64_t tx_dropped = 0; ///< packets; of a TUN: dropped for a full queue
 };
@@ -80,7 +83,15 @@ struct policy_rule {
   }
 };
 
-/// Asks the kernel about interfaces, addresses and routes, and changes them.
+/// An eBPF program as a filter of an interface's ingress, whose verdict is final (direct-action).
+struct ingress_filter {
+  std::uint16_t priority = 0; ///< the lowest is asked first
+  std::uint32_t handle = 0;   ///< 0: the kernel chooses; with the priority it names the filter
+  std::string name;
+  std::uint32_t program = 0; ///< its id; only of filters that were read
+};
+
+/// Asks the kernel about interfaces, addresses, routes and filters, and changes them.
 /// Errors: the kernel's; EPERM: CAP_NET_ADMIN is missing
 /// Thread: one at a time; calls block for the kernel's answer
 /// Source: man 7 rtnetlink; RFC 3549 §2
@@ -116,6 +127,18 @@ public:
   result<void> add_rule(const policy_rule& r);
   result<void> remove_rule(const policy_rule& r);
 
+  /// What filters hang on; false: it is there already, or its older kind "ingress", which serves, too.
+  result<bool> add_clsact(std::uint32_t index);
+  /// With all filters of the interface.
+  result<void> remove_clsact(std::uint32_t index);
+  /// How many filters the interface has, of any kind and in both directions; 0 without clsact.
+  result<std::size_t> count_filters(std::uint32_t index);
+  /// The programs among them at the ingress.
+  result<std::vector<ingress_filter>> ingress_filters(std::uint32_t index);
+  /// Errors: EINVAL: the priority is in use for another kind
+  result<void> add_filter(std::uint32_t index, const ingress_filter& f, int program);
+  result<void> remove_filter(std::uint32_t index, const ingress_filter& f);
+
 private:
   route_netlink(kernel& k, descriptor fd) noexcept : kernel_(&k), fd_(std::move(fd)) {}
   /// Sends the request, and reads answers until the kernel has finished; passes each data message
@@ -127,6 +150,8 @@ private:
                               std::uint32_t index, const link_address& address);
   result<void> change_route(std::uint16_t type, std::uint16_t flags, const char* operation,
                             const route& r);
+  result<void> each_filter(std::uint32_t index, bool ingress,
+                           const std::function<void(const nlmsghdr&)>& visit);
   result<void> change_rule(std::uint16_t type, std::uint16_t flags, const char* operation,
                            const policy_rule& r);
 
