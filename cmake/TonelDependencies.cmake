@@ -39,9 +39,32 @@ if(TONEL_SYSTEMD)
   tonel_find(Systemd libsystemd-dev) # or -DTONEL_SYSTEMD=OFF, where there is no systemd
 endif()
 
-# Whoever builds the programs to try them does not need man pages. CI does: there nothing is left out
-# silently.
+# Where CI runs nothing is left out silently.
 set(tonel_must "$ENV{CI}")
+
+# The programs of the direct path are for the kernel: clang compiles them, libbpf loads them.
+if(TONEL_BPF)
+  find_program(TONEL_BPF_CLANG NAMES clang clang-19 clang-18 clang-17 clang-16 clang-15 clang-14)
+  find_program(TONEL_LLVM_STRIP NAMES llvm-strip llvm-strip-19 llvm-strip-18 llvm-strip-17 llvm-strip-16
+                                      llvm-strip-15 llvm-strip-14)
+  find_package(Libbpf QUIET)
+  set(lacking "")
+  if(NOT TONEL_BPF_CLANG)
+    list(APPEND lacking clang)
+  endif()
+  if(NOT Libbpf_FOUND)
+    list(APPEND lacking libbpf-dev)
+  endif()
+  if(lacking AND (tonel_must OR NOT TONEL_BPF STREQUAL AUTO))
+    list(APPEND tonel_missing ${lacking}) # or -DTONEL_BPF=OFF
+  elseif(lacking)
+    list(JOIN lacking " " lacking)
+    message(STATUS "No direct path (--firewall bpf). It needs: apt-get install ${lacking}")
+    set(TONEL_BPF OFF)
+  endif()
+endif()
+
+# Whoever builds the programs to try them does not need man pages.
 if(TONEL_PROGRAMS AND TONEL_MAN)
   find_package(Python3 QUIET COMPONENTS Interpreter)
   find_program(TONEL_SCDOC scdoc)

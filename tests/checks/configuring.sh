@@ -40,6 +40,12 @@ CI='' says 'Most tests are left out. They need: apt-get install python3' "${hidd
 says 'apt-get install python3 scdoc' -DTONEL_MAN=ON -DTONEL_TESTS=OFF "${hidden[@]}"
 CI=true says 'Libraries are missing. Install them with: apt-get install python3 scdoc' "${hidden[@]}"
 
+# Without a compiler for eBPF.
+hidden=(-DTONEL_BPF_CLANG= -DCMAKE_DISABLE_FIND_PACKAGE_Libbpf=ON)
+CI='' says 'No direct path (--firewall bpf). It needs: apt-get install clang libbpf-dev' "${hidden[@]}"
+CI='' says 'Build files have been written' "${hidden[@]}"
+says 'apt-get install clang libbpf-dev' -DTONEL_BPF=ON "${hidden[@]}"
+
 says 'Build files have been written' -DBUILD_TESTING=OFF
 if grep -rqs add_test "$folder/build" --include=CTestTestfile.cmake; then
   echo 'FAILED: BUILD_TESTING=OFF has tests' >&2
