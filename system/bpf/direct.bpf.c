@@ -285,9 +285,7 @@ SEC("tc") int tonel_uplink(struct __sk_buff* skb) {
 
 /* The way back: to who has sent the client's last packet. The kernel is not asked for a next hop by this
  * interface, since with IPv6 it names one by another where the route does. */
-static __always_inline int by_arrival(struct __sk_buff* skb, const struct direct_address* client) {
-  const struct direct_arrival* way = bpf_map_lookup_elem(&arrivals, client);
-  if (!way) return TC_ACT_UNSPEC;
+static __always_inline int by_arrival(struct __sk_buff* skb, const struct direct_arrival* way) {
   if (way->ethernet) {
     struct ethhdr header;
     __builtin_memcpy(header.h_dest, way->from, ETH_ALEN);
@@ -349,6 +347,93 @@ static __always_inline void by_table(const struct direct_address* remote, struct
   __builtin_memcpy(out->next.ipv6_nh, way->next, 16);
 }
 
+static __always_inline __u16 folded(__u32 sum) {
+  sum = (sum & 0xffff) + (sum >> 16);
+  return (__u16)~(sum + (sum >> 16));
+}
+
+/* A router's answer to a packet that is too long for the way behind it, as the kernel gives it where it
+ * forwards: put around the first 20 octets of TCP, and back to the process. Those may have a checksum that
+ * is not filled in, so no less can be left of the packet. */
+struct too_big4 {
+  __u8 version_words, tos;
+  __u16 length, id, fragment;
+  __u8 ttl, protocol;
+  __u16 checksum;
+  __u32 source, destination;
+  struct icmp head;
+  __u8 quote[40];
+};
+struct too_big6 {
+  __u32 source[4], destination[4], length, next_header; /* RFC 8200 §8.1 */
+  struct icmp head;
+  __u8 quote[60];
+};
+struct fixed6 {
+  __u32 flow;
+  __u16 length;
+  __u8 next_header, hop_limit;
+  __u32 source[4], destination[4];
+  struct icmp head;
+};
+
+static __noinline int say_too_big4(struct __sk_buff* skb, __u32 mtu, __u32 tun) {
+  struct too_big4 m = {.version_words = 0x45, .ttl = 64, .protocol = IPPROTO_ICMP};
+  if (!load(skb, 0, m.quote, sizeof m.quote) || m.quote[0] != 0x45) return drop(direct_lost);
+  m.length = bpf_htons(sizeof m);
+  __builtin_memcpy(&m.source, m.quote + 12, 4);
+  m.destination = m.source;
+  m.checksum = folded(bpf_csum_diff(0, 0, (__be32*)&m, 20, 0));
+  m.head.type = 3;
+  m.head.code = 4;
+  m.head.rest = bpf_htonl(mtu);
+  m.head.checksum = folded(bpf_csum_diff(0, 0, (__be32*)&m.head, sizeof m - 20, 0));
+  if (bpf_skb_change_tail(skb, sizeof m.quote, 0) != 0 ||
+      bpf_skb_adjust_room(skb, sizeof m - sizeof m.quote, BPF_ADJ_ROOM_MAC, 0) != 0 ||
+      bpf_skb_store_bytes(skb, 0, &m, sizeof m - sizeof m.quote, 0) != 0)
+    return drop(direct_lost);
+  return bpf_redirect(tun, 0);
+}
+
+static __noinline int say_too_big6(struct __sk_buff* skb, __u32 mtu, __u32 tun) {
+  struct too_big6 m = {.next_header = bpf_htonl(next_header_icmp6)};
+  if (!load(skb, 0, m.quote, sizeof m.quote)) return drop(direct_lost);
+  __builtin_memcpy(m.source, m.quote + 8, 16);
+  __builtin_memcpy(m.destination, m.quote + 8, 16);
+  m.length = bpf_htonl(sizeof m.head + sizeof m.quote);
+  m.head.type = 2;
+  m.head.rest = bpf_htonl(mtu);
+  struct fixed6 ip = {.flow = bpf_htonl(0x60000000),
+                      .length = bpf_htons(sizeof m.head + sizeof m.quote),
+                      .next_header = next_header_icmp6,
+                      .hop_limit = 64};
+  __builtin_memcpy(ip.source, m.source, 16);
+  __builtin_memcpy(ip.destination, m.source, 16);
+  ip.head = m.head;
+  ip.head.checksum = folded(bpf_csum_diff(0, 0, (__be32*)&m, sizeof m, 0));
+  if (bpf_skb_change_tail(skb, sizeof m.quote, 0) != 0 ||
+      bpf_skb_adjust_room(skb, sizeof ip, BPF_ADJ_ROOM_MAC, 0) != 0 ||
+      bpf_skb_store_bytes(skb, 0, &ip, sizeof ip, 0) != 0)
+    return drop(direct_lost);
+  return bpf_redirect(tun, 0);
+}
+
+/* Whether a packet, or each segment of one, is longer than the uplink takes. Gives the uplink's MTU. */
+static __always_inline __u32 is_too_big(struct __sk_buff* skb, const struct direct_settings* s,
+                                        __u32 device) {
+  __u32 length = skb->len;
+  const __u32 segment = skb->gso_size;
+  if (segment != 0) {
+    const __u32 ip = skb->protocol == bpf_htons(ETH_P_IP) ? 20 : 40;
+    __u8 words = 0;
+    if (!load(skb, ip + 12, &words, 1)) return 0;
+    length = ip + (words >> 4) * 4 + segment;
+  }
+  if (length <= s->mtu) return 0;
+  const struct direct_uplink* uplink = bpf_map_lookup_elem(&uplinks, &device);
+  return uplink && length > uplink->mtu ? uplink->mtu : 0;
+}
+
 /* What the process writes to the TUN device. */
 SEC("tc") int tonel_tun(struct __sk_buff* skb) {
   struct direct_connection c = {};
@@ -357,21 +442,23 @@ SEC("tc") int tonel_tun(struct __sk_buff* skb) {
   if (!s || read(skb, &c, 0) != kind_tcp || judge(s, &c) != ours) return drop(direct_strange);
   if (s->mark != 0) skb->mark = s->mark;
   struct way_out out = {};
+  const struct direct_arrival* back = 0;
   if ((s->flags & direct_server) == 0) {
     by_table(&c.remote, &out);
   } else {
-    if (s->flags & direct_by_arrival) {
-      const int done = by_arrival(skb, &c.remote);
-      if (done != TC_ACT_UNSPEC) return done;
-    }
-    if (s->flags & direct_by_route) by_route(skb, s, &c, &out);
-    if (out.device == 0 && (s->flags & direct_learns)) {
-      const int done = by_arrival(skb, &c.remote);
-      if (done != TC_ACT_UNSPEC) return done;
-    }
+    if (s->flags & direct_by_arrival) back = bpf_map_lookup_elem(&arrivals, &c.remote);
+    if (!back && (s->flags & direct_by_route)) by_route(skb, s, &c, &out);
+    if (!back && out.device == 0 && (s->flags & direct_learns))
+      back = bpf_map_lookup_elem(&arrivals, &c.remote);
   }
+  if (back) out.device = back->device;
   if (out.device == 0) out.device = s->uplink;
   if (out.device == 0) return drop(direct_lost);
+  const __u32 mtu = is_too_big(skb, s, out.device);
+  if (mtu != 0)
+    return skb->protocol == bpf_htons(ETH_P_IP) ? say_too_big4(skb, mtu, s->tun)
+                                                : say_too_big6(skb, mtu, s->tun);
+  if (back) return by_arrival(skb, back);
   /* The helper for neighbours replaces a link header, and drops a packet that has none. */
   const __u16 kind = skb->protocol;
   if (bpf_skb_change_head(skb, ETH_HLEN, 0) != 0 ||

@@ -15,6 +15,7 @@ struct direct_settings {
   __u32 uplink; /* where answers leave if nothing else says */
   __u32 lo;     /* where what goes to this host leaves; 0: nowhere */
   __u32 mark;   /* of packets that leave; 0: none */
+  __u32 mtu;    /* the least of all uplinks: whatever is no longer needs no look */
   __u32 flags;
 };
 enum {
@@ -65,6 +66,7 @@ struct direct_arrival {
 /* uplinks, by number; without loopback. */
 struct direct_uplink {
   __u32 ethernet;
+  __u32 mtu;
 };
 
 /* counts: of packets; a super-segment is one. */

@@ -16,6 +16,7 @@
 #include <cstddef>
 #include <cstdio>
 #include <cstring>
+#include <limits>
 #include <map>
 #include <set>
 #include <utility>
@@ -130,6 +131,7 @@ private:
   struct uplink {
     std::string name;
     std::uint32_t index = 0;
+    std::uint32_t mtu = 0;
     bool loopback = false, ethernet = false;
   };
 
@@ -186,7 +188,7 @@ result<void> bpf_direct_path::set_tables(const direct_plan& plan,
   const auto interfaces = std::exchange(interfaces_, {});
   // Without loopback: the host takes its own packets only with a route.
   for (const auto& u : uplinks)
-    if (!u.loopback) interfaces_[key_octets(u.index)] = {u.ethernet ? 1u : 0u};
+    if (!u.loopback) interfaces_[key_octets(u.index)] = {u.ethernet ? 1u : 0u, u.mtu};
   if (auto done = uplinks_.put_all(interfaces_); !done) return done;
   uplinks_.remove_all_but(interfaces_, interfaces);
   return set_ways(plan, netlink);
@@ -221,6 +223,7 @@ direct_settings bpf_direct_path::settings_for(const direct_plan& plan, std::uint
   direct_settings out{};
   out.tun = tun;
   out.mark = plan.mark.value_or(0);
+  out.mtu = std::numeric_limits<std::uint32_t>::max();
   std::size_t far = 0;
   for (const auto& u : uplinks) {
     if (u.loopback) {
@@ -228,6 +231,7 @@ direct_settings bpf_direct_path::settings_for(const direct_plan& plan, std::uint
       continue;
     }
     if (out.uplink == 0) out.uplink = u.index;
+    out.mtu = std::min(out.mtu, u.mtu);
     ++far;
   }
   if (out.uplink == 0) out.uplink = out.lo;
@@ -263,7 +267,7 @@ result<direct_report> bpf_direct_path::ensure(const direct_plan& plan) {
     const auto link = netlink->find_link(name);
     if (!link) return unexpected{link.error()};
     if (*link && name != plan.tun)
-      uplinks.push_back({name, (*link)->index, (*link)->loopback, (*link)->ethernet});
+      uplinks.push_back({name, (*link)->index, (*link)->mtu, (*link)->loopback, (*link)->ethernet});
   }
   if (auto done = set_tables(plan, uplinks, *netlink); !done) return unexpected{done.error()};
   const auto settings = settings_for(plan, (*tun)->index, uplinks);

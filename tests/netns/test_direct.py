@@ -495,6 +495,46 @@ def _(means):
             far.close()
 
 
+@case("what is too long for the uplink is answered as a router would, and nothing of it leaves")
+@each_means
+def _(means):
+    with Topology() as top:
+        top.server.run("ip link set s0 mtu 1400")
+        with server(top, means, offload=True) as (tun, direct):
+            for family, gso in ((4, GSO_TCP4), (6, GSO_TCP6)):
+                with contextlib.closing(far_to(top, family)) as far:
+                    syn = handshake(tun, far)
+                    headers = 40 if family == 4 else 60
+                    fits = reply(syn, PSH | ACK, 1001, syn.seq + 1, payload=bytes(1400 - headers))
+                    with packets.Capture(top.server, "s0", lambda p: p.outgoing and p.is_tcp) as seen:
+                        tun.write(fits)
+                        assert far.receive() == bytes(1400 - headers)
+                        before = len(seen.all())
+                        for payload, how in ((1401 - headers, None), (20000, (gso, 1401 - headers))):
+                            packet = reply(syn, PSH | ACK, 2361, syn.seq + 1, payload=bytes(payload))
+                            tun.write(packet, how)
+                            told = tun.read(3, lambda p: not p.is_tcp)
+                            assert told, "nothing told"
+                            body = told.data[told.header:]
+                            assert body[:2] == (b"\x03\x04" if family == 4 else b"\x02\x00"), told
+                            assert struct.unpack("!I", body[4:8])[0] == 1400
+                            assert body[8:] == packet[:headers], "not the packet's headers"
+                            assert told.dst == told.src == syn.dst and told.length == len(told.data)
+                            total = packets.checksum(body) if family == 4 else packets.checksum(
+                                packets._pseudo(told.src, told.dst, len(body), 58) + body)
+                            assert total == 0
+                            assert family == 6 or packets.checksum(told.data[:20]) == 0
+                        assert len(seen.all()) == before
+            assert direct.counters()["lost"] == 0
+            # A longer one is learnt with the next look.
+            top.server.run("ip link set s0 mtu 1500")
+            direct.plan(f"server tun=tuns uplink=s0 port={PORT}")
+            with contextlib.closing(far_to(top, 4)) as far:
+                syn = handshake(tun, far)
+                tun.write(reply(syn, PSH | ACK, 1001, syn.seq + 1, payload=bytes(1460)))
+                assert far.receive() == bytes(1460)
+
+
 @case("fragments, other protocols and other ports are the host's, as before")
 @each_means
 def _(means):
