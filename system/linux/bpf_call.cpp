@@ -1,9 +1,11 @@
 #include "system/linux/bpf_call.hpp"
 
 #include <linux/bpf.h>
+#include <linux/capability.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <cstddef>
 
@@ -37,6 +39,20 @@ template <class Arguments> int bpf(int command, Arguments& arguments) noexcept {
   return static_cast<int>(::syscall(SYS_bpf, command, &arguments, sizeof arguments));
 }
 
+using capability_sets = std::array<__user_cap_data_struct, _LINUX_CAPABILITY_U32S_3>;
+
+bool get_capabilities(capability_sets& into) noexcept {
+  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+  return ::syscall(SYS_capget, &header, into.data()) == 0;
+}
+
+bool set_capabilities(const capability_sets& to) noexcept {
+  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+  return ::syscall(SYS_capset, &header, to.data()) == 0;
+}
+
+constexpr std::uint32_t mask_of(unsigned capability) noexcept { return 1U << (capability % 32); }
+
 } // namespace
 
 result<descriptor> attach_tcx(std::uint32_t interface, int program) {
@@ -57,6 +73,23 @@ bool is_attached(const descriptor& link, std::uint32_t interface) noexcept {
   ask.size = sizeof facts;
   ask.facts = reinterpret_cast<std::uintptr_t>(&facts);
   return bpf(BPF_OBJ_GET_INFO_BY_FD, ask) == 0 && facts.interface == interface;
+}
+
+void give_up_bpf(const std::function<bool()>& works) {
+  capability_sets had{};
+  if (!get_capabilities(had) || (had[CAP_BPF / 32].permitted & mask_of(CAP_BPF)) == 0 ||
+      (had[CAP_SYS_ADMIN / 32].permitted & mask_of(CAP_SYS_ADMIN)) != 0)
+    return;
+  auto less = had;
+  less[CAP_BPF / 32].effective &= ~mask_of(CAP_BPF);
+  if (!set_capabilities(less)) return;
+  if (!works()) {
+    static_cast<void>(set_capabilities(had));
+    return;
+  }
+  less[CAP_BPF / 32].permitted &= ~mask_of(CAP_BPF);
+  less[CAP_BPF / 32].inheritable &= ~mask_of(CAP_BPF);
+  static_cast<void>(set_capabilities(less));
 }
 
 } // namespace tonel::sys

@@ -4,6 +4,7 @@
 #include "system/os_error.hpp"
 
 #include <cstdint>
+#include <functional>
 
 namespace tonel::sys {
 
@@ -16,5 +17,10 @@ result<descriptor> attach_tcx(std::uint32_t interface, int program);
 /// Whether the program is still attached to this interface: the interface may have gone, and others can
 /// detach it.
 bool is_attached(const descriptor& link, std::uint32_t interface) noexcept;
+
+/// Gives up CAP_BPF in this thread and those that it will make, if `works` says that what is left to be
+/// done goes on without it: before Linux 5.19 each call may need it. Whoever has CAP_SYS_ADMIN, which is
+/// as much, keeps both.
+void give_up_bpf(const std::function<bool()>& works);
 
 } // namespace tonel::sys

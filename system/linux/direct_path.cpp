@@ -1,6 +1,7 @@
 #include "system/direct_path.hpp"
 
 #include "system/instance_state.hpp"
+#include "system/linux/bpf_call.hpp"
 #include "system/linux/direct_entries.hpp"
 #include "system/linux/direct_hooks.hpp"
 #include "system/linux/netlink.hpp"
@@ -315,6 +316,13 @@ direct_counters bpf_direct_path::counters() const {
 result<std::unique_ptr<direct_path>> direct_path::open(std::string folder, direct_means means) {
   auto object = load();
   if (!object) return unexpected{object.error()};
+  // From now on maps are changed, and programs attached.
+  give_up_bpf([&] {
+    const table settings{**object, "settings"};
+    const std::uint32_t only = 0;
+    const direct_settings none{};
+    return settings.put(&only, &none).has_value();
+  });
   return std::unique_ptr<direct_path>{
       std::make_unique<bpf_direct_path>(std::move(*object), std::move(folder), means)};
 }

@@ -85,10 +85,10 @@ class Tun:
 class Direct(Process):
     """tonel-direct in a namespace."""
 
-    def __init__(self, host, means="auto"):
+    def __init__(self, host, means="auto", by=()):
         here, there = os.pipe()
         os.makedirs(FOLDER, exist_ok=True)
-        super().__init__(host, [binary("tonel-direct"), FOLDER, means], stdin=here)
+        super().__init__(host, [*by, binary("tonel-direct"), FOLDER, means], name="tonel-direct", stdin=here)
         os.close(here)
         self.to = os.fdopen(there, "w", buffering=1)
         self.asked = 1
@@ -744,19 +744,31 @@ def _():
             assert not select.select([], [far.sock], [], 0.3)[1], "sent past the rule for its mark"
 
 
-@case("CAP_BPF and CAP_NET_ADMIN are enough, and their lack is told")
-def _():
+@case("CAP_BPF and CAP_NET_ADMIN are enough, the former is given up, and their lack is told")
+@each_means
+def _(means):
     harness.needs("setpriv")
+
+    def with_only(*rights):
+        sets = ",".join(("-all", *(f"+{right}" for right in rights)))
+        return ("setpriv", "--reuid", "65534", "--clear-groups", f"--inh-caps={sets}",
+                f"--ambient-caps={sets}", f"--bounding-set={sets}")
+
     with Topology() as top:
         os.makedirs(FOLDER, exist_ok=True)
+        os.chmod(FOLDER, 0o777)
         tun = Tun(top.server, "tuns")
-        command = "printf 'plan server tun=tuns uplink=s0 port=4567\\n' | setpriv --reuid 65534 --clear-groups " \
-            "--inh-caps={0} --ambient-caps={0} --bounding-set={0} " + binary("tonel-direct") + f" {FOLDER} auto"
-        caps = "-all,+bpf,+net_admin"
-        text = top.server.run(command.format(caps), check=False).splitlines()
-        assert text[:1] == ["ok"] and text[1].startswith("ok tcx"), text
-        for caps in ("-all,+net_admin", "-all"):
-            text = top.server.run(command.format(caps), check=False)
+        direct = Direct(top.server, means, with_only("bpf", "net_admin"))
+        with open(f"/proc/{direct.popen.pid}/status", encoding="utf-8") as status:
+            rights = dict(line.split(":\t", 1) for line in status.read().splitlines() if line.startswith("Cap"))
+        assert {int(rights[name], 16) for name in ("CapPrm", "CapEff", "CapAmb", "CapInh")} == {1 << 12}, rights
+        direct.plan(f"server tun=tuns uplink=s0 port={PORT}")
+        exchange(tun, far_to(top, 4))
+        direct.plan(f"server tun=tuns uplink=s0 uplink=lo port={PORT}<10.9.0.0/16")
+        exchange(tun, far_to(top, 4))
+        direct.stop()
+        for rights in (("net_admin",), ()):
+            text = top.server.run(" ".join((*with_only(*rights), binary("tonel-direct"), FOLDER, means)), check=False)
             assert "it needs CAP_BPF and CAP_NET_ADMIN" in text, text
         tun.close()
 
