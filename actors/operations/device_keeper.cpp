@@ -36,7 +36,13 @@ void device_keeper_state::start(const device_keeper_start* s, const caf::actor& 
 }
 
 void device_keeper_state::on_ready() {
-  if (given->concerns(given->take())) look_at(self->now() + pace.wait(self->now()));
+  if (!given->concerns(given->take())) return;
+  const auto now = self->now();
+  look_at(now + pace.wait(now));
+  if (pace.gives_way(now) && failing.empty())
+    tell("failing",
+         "another program changes it again and again; it is mended ever more seldom, down "
+         "to once in 30 s");
 }
 
 void device_keeper_state::on_timer() {

@@ -55,9 +55,22 @@ void firewall_state::on_ready(const fd_event& event) {
     ours = given->take_routes().something;
   }
   if (ours)
-    look_at(self->now() + pace.wait(self->now()));
+    changed();
   else if (others)
     look_at(self->now() + others_settle_time);
+}
+
+/// Something has changed what is ours, or may have.
+void firewall_state::changed() {
+  const auto now = self->now();
+  look_at(now + pace.wait(now));
+  if (!pace.gives_way(now) || now_.is != rules_status::condition::ok) return;
+  now_.is = rules_status::condition::failing;
+  now_.reason =
+      "another program changes the firewall rules or forwarding again and again; they are "
+      "mended ever more seldom, down to once in 30 s";
+  given_way = true;
+  tell();
 }
 
 void firewall_state::on_timer() {
@@ -150,7 +163,9 @@ void firewall_state::good(const sys::rules_report& report) {
     now_ = {rules_status::condition::failing, report.backend, report.unmet, {}};
     return look_at(self->now() + retry.next());
   }
-  if (now_.is == rules_status::condition::failing && was_in_place)
+  // Until it is left in peace, one line says it all.
+  const bool gave_way = std::exchange(given_way, false);
+  if (now_.is == rules_status::condition::failing && was_in_place && !gave_way)
     log_info("packets can pass again");
   now_ = {rules_status::condition::ok, report.backend, {}, {}};
   retry.reset();

@@ -57,6 +57,7 @@ struct firewall_state {
   const rules_status& status() const noexcept { return now_; }
 
 private:
+  void changed();
   void look();
   void look_at(protocol::time_point at);
   void arm();
@@ -81,6 +82,7 @@ private:
   bool looking = false, again = false;
   repair_pace pace{std::chrono::milliseconds{100}};
   bool in_place = false;           ///< the last look found or set all rules
+  bool given_way = false;          ///< failing, since others change them again and again
   protocol::time_point asked_at{}; ///< start of the present look
   caf::actor asker;
   rules_status told;

@@ -20,6 +20,10 @@ public:
   protocol::duration wait(protocol::time_point now) const noexcept {
     return std::max(in_peace(now) ? settle_ : slow(), std::min(most_for_cost_, 2 * cost_));
   }
+  /// What others have changed now stays so for longer than a second.
+  bool gives_way(protocol::time_point now) const noexcept {
+    return !in_peace(now) && slow() > std::chrono::seconds{1};
+  }
   /// A look has taken this long.
   void looked(protocol::duration cost) noexcept { cost_ = cost; }
   /// Something was mended. True: again and again now, which is said once.

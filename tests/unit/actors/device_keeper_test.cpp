@@ -200,6 +200,13 @@ BOOST_AUTO_TEST_CASE(a_program_that_undoes_each_repair_is_met_ever_more_seldom) 
   repairs_in(60s);
   BOOST_TEST(repairs_in(60s) <= 3u);
   BOOST_TEST(log.matching("again and again") == 1u);
+  // Meanwhile it is a failure.
+  while (!h.waiting)
+    h.pass(1s);
+  h.reply(mended("it was set down"));
+  BOOST_TEST(h.state() == "ok");
+  h.others_change(7);
+  BOOST_TEST(h.state() == "failing");
   // Left in peace for a while, it is mended at once.
   while (!h.waiting)
     h.pass(1s);

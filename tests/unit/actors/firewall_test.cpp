@@ -173,6 +173,35 @@ BOOST_AUTO_TEST_CASE(who_undoes_each_repair_of_the_rules_is_met_ever_more_seldom
   BOOST_TEST(h.asked.size() == before + 1);
 }
 
+BOOST_AUTO_TEST_CASE(rules_that_others_change_for_longer_than_a_second_are_a_failure) {
+  ruled_host h;
+  h.reply(good());
+  const log_tail log;
+  const auto change_and_mend = [&] {
+    h.others_change("ours");
+    const bool failing = h.status().is == rules_status::condition::failing;
+    while (!h.waiting)
+      h.pass(100ms);
+    h.reply(good(true));
+    BOOST_TEST((h.status().is == rules_status::condition::ok));
+    return failing;
+  };
+  for (int i = 0; i < 17; ++i)
+    BOOST_TEST(!change_and_mend());
+  for (int i = 0; i < 10; ++i)
+    change_and_mend();
+  BOOST_TEST(change_and_mend());
+  BOOST_TEST(log.matching("packets can pass again") == 0u);
+  h.others_change("ours");
+  BOOST_TEST(h.status().reason.find("again and again") != std::string::npos);
+  // Left in peace it is well, and so is the next change.
+  h.pass(31s);
+  h.reply(good());
+  BOOST_TEST((h.status().is == rules_status::condition::ok));
+  h.pass(1min);
+  BOOST_TEST(!change_and_mend());
+}
+
 BOOST_AUTO_TEST_CASE(forwarding_that_others_switch_off_is_said_in_one_line) {
   ruled_host h;
   h.reply(good());
