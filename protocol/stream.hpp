@@ -61,8 +61,8 @@ public:
   effects on_too_big(const packet_too_big& icmp, time_point now) noexcept {
     return std::visit([&](auto& s) { return s.on_too_big(icmp, now); }, dialect_);
   }
-  /// ICMP about a SYN of ours: an effect, if it quotes that SYN's number. Nothing ends by it, since
-  /// anyone may have sent it; it helps to tell why there is no answer.
+  /// ICMP about a segment of ours: an effect, if it quotes the SYN's number or what is under way. Nothing
+  /// ends by it, since anyone may have sent it; it helps to tell why there is no answer.
   effects on_undelivered(const packet_undelivered& icmp) noexcept {
     return std::visit([&](auto& s) { return s.on_undelivered(icmp); }, dialect_);
   }

@@ -285,7 +285,8 @@ private:
   /// Since when nothing is carried, though tried; what that says is said at judged_at_.
   std::optional<time_point> dark_since_;
   std::optional<time_point> judged_at_;
-  std::unique_ptr<opening_failure> evidence_; ///< of this time, where there is some
+  std::unique_ptr<opening_failure> evidence_; ///< of this time, or of just before it
+  time_point evidence_at_{};                  ///< of the last ICMP
   stream_number speaker_ = 0;                 ///< who said what is no hello
   std::optional<time_point> reply_at_;        ///< then one should have come
   duration reply_wait_{};

@@ -14,6 +14,10 @@ namespace {
 
 // SYNs are repeated after 1 and 3 s, a hello after 250 ms, 1 and 2 s.
 constexpr duration opening_patience = 4s;
+// What falls silent has had no answer for at least this long.
+constexpr duration least_silence = 2s;
+// ICMP about the segments of a stream that then falls silent, which takes it 7 s at most.
+constexpr duration evidence_age = 10s;
 // Nearly all applications get an answer within a round trip.
 constexpr duration reply_patience = 4s;
 constexpr duration most_reply_wait = 64s;
@@ -29,9 +33,12 @@ bool client_session::carries() const {
 /// An attempt begins, or would, and nothing is carried.
 void client_session::darken() {
   if (dark_since_ || carries()) return;
-  dark_since_ = now_;
-  judged_at_ = now_ + opening_patience;
-  evidence_.reset();
+  const bool fell_silent = std::any_of(slots_.begin(), slots_.end(), [](const slot& s) {
+    return s.current && s.current.greeted && s.silent;
+  });
+  dark_since_ = now_ - (fell_silent ? least_silence : duration::zero());
+  judged_at_ = *dark_since_ + opening_patience;
+  if (now_ - evidence_at_ > evidence_age) evidence_.reset();
 }
 
 void client_session::lighten() {
@@ -51,14 +58,15 @@ opening_failure& client_session::evidence() {
 }
 
 void client_session::note_evidence(const stream_report& report) {
-  if (!dark_since_) return;
   const auto& shown = report.shows;
   if (report.what == stream_report::kind::strange) {
+    if (!dark_since_) return;
     auto& known = evidence();
     known.said = shown.said;
     known.said_size = shown.said_size;
     speaker_ = report.stream;
   } else if (report.what == stream_report::kind::undelivered) {
+    evidence_at_ = now_;
     auto& known = evidence();
     known.icmp = shown.icmp;
     known.from = shown.from;

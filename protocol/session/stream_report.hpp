@@ -31,7 +31,7 @@ struct stream_report {
     legacy,       ///< client, in place of `ended`: the server speaks a legacy dialect, `wire`
     unscaled,     ///< client: the path took the window scale away
     strange,      ///< client: what came first is no hello: shows.said
-    undelivered,  ///< client: ICMP says that the SYN did not arrive: shows.icmp
+    undelivered,  ///< client: ICMP says that a segment did not arrive: shows.icmp
     sink_wanted,  ///< server: datagrams came, but no socket is open (made by the shell)
   };
   kind what = kind::opened;

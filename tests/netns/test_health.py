@@ -114,6 +114,32 @@ case("no route to the server", deadline=150)(
     lambda: on_the_way(no_route, route, "this host has no route to", "no_route"))
 
 
+@case("what cuts off a session that was open is said as soon, with its cause", deadline=90)
+def cut_off():
+    def unplug(top):
+        no_route(top)
+        top.block("down")
+
+    def plug(top):
+        route(top)
+        top.clear()
+
+    for cut, mend, words in ((lambda top: top.block("up", "down"), lambda top: top.clear(), "no answer from"),
+                             (unplug, plug, "this host has no route to")):
+        with Topology() as top:
+            tunnel = Tunnel(top, client=METRICS)
+            with Upstream(tunnel.upstream_socket()):
+                sender = Sender(tunnel)
+                for i in range(30):  # so that it knows the round trip
+                    ask(sender.app, b"before %d" % i)
+                cut(top)
+                said(tunnel.tonelc, sender, words)
+                assert http(top.client, "/healthz")[0] == 503
+                mend(top)
+                mended(top, tunnel)
+            tunnel.stop()
+
+
 @case("no tonels at the port, and then one", deadline=90)
 def refused():
     with Topology() as top:

@@ -380,6 +380,9 @@ BOOST_AUTO_TEST_CASE(icmp_that_quotes_the_syn_is_told_and_ends_nothing) {
                          {20ms, "lost 0", "undelivered"},
                          {30ms, "in SA 0:1", "A 1:1 | PA 1:1(76) | opened"},
                          {40ms, "lost 0", "drop icmp_ignored"}, // it has arrived
+                         {40ms, "lost 1", "undelivered"},       // the hello is under way
+                         {40ms, "lost 76", "undelivered"},
+                         {40ms, "lost 77", "drop icmp_ignored"},
                      });
   script_setup older;
   older.wire = profile::tonel;
