@@ -94,11 +94,16 @@ tunnel_summary tunnel_health::summary(const tunnel_config& tunnel, protocol::tim
   tunnel_summary out;
   out.name = tunnel.name;
   out.state = protocol::to_string(state);
-  if (state != protocol::tunnel_state::failing && state != protocol::tunnel_state::unanswered)
+  const bool kept_out = record_.keeps_others_out(now);
+  if (state != protocol::tunnel_state::failing && state != protocol::tunnel_state::unanswered &&
+      !kept_out)
     return out;
   const auto& failure = record_.failure();
-  out.cause = protocol::to_string(failure.cause);
-  out.words = words_of(failure, tunnel);
+  if (kept_out)
+    out.words = "sessions that were open before go on, others do not open: ";
+  else
+    out.cause = protocol::to_string(failure.cause);
+  out.words += words_of(failure, tunnel);
   out.lasted = record_.lasted(now);
   return out;
 }

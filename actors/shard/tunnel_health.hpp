@@ -16,7 +16,7 @@ struct tunnel_summary {
   std::string name;              ///< empty: the only one
   const char* state = "untried"; ///< untried, works, unanswered, failing
   const char* cause = "";        ///< failing, unanswered: why, in one word
-  std::string words;             ///< and for people
+  std::string words;             ///< and for people; works: why others do not open
   protocol::duration lasted{0};  ///< and since when
 };
 

@@ -112,12 +112,16 @@ tunnel_state tunnel_record::state(time_point now) const noexcept {
   return no_reply_since_ ? tunnel_state::unanswered : tunnel_state::works;
 }
 
+bool tunnel_record::keeps_others_out(time_point now) const noexcept {
+  return state(now) == tunnel_state::works && since_ && now - *failed_at_ <= wanted_time;
+}
+
 const opening_failure& tunnel_record::failure() const noexcept {
-  return counts() ? last_ : no_reply_;
+  return tells_last() ? last_ : no_reply_;
 }
 
 duration tunnel_record::lasted(time_point now) const noexcept {
-  const auto& from = counts() ? since_ : no_reply_since_;
+  const auto& from = tells_last() ? since_ : no_reply_since_;
   return from ? now - *from : duration::zero();
 }
 

@@ -63,9 +63,11 @@ public:
   bool in_trouble() const noexcept { return since_ || no_reply_since_; }
 
   tunnel_state state(time_point now) const noexcept;
-  /// The last one, where the state is failing or unanswered.
+  /// It works for sessions that were open before, and others have failed since.
+  bool keeps_others_out(time_point now) const noexcept;
+  /// The last one, where the state is failing or unanswered, or others are kept out.
   const opening_failure& failure() const noexcept;
-  /// For how long it has been failing, or unanswered.
+  /// For how long that has been so.
   duration lasted(time_point now) const noexcept;
 
 private:
@@ -73,6 +75,8 @@ private:
   bool counts() const noexcept {
     return since_ && (carrying_ == 0 || last_.cause == opening_cause::other_key);
   }
+  /// It is the last failure that is told, not that no datagram comes back.
+  bool tells_last() const noexcept { return counts() || !no_reply_since_; }
   bool is_due(const std::optional<time_point>& said, time_point now) const noexcept;
 
   std::array<std::optional<time_point>, opening_causes> said_;

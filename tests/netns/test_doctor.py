@@ -7,7 +7,7 @@ import subprocess
 import tempfile
 
 import harness
-from apps import Upstream, ask_once
+from apps import Upstream, ask, ask_once
 from harness import case, needs
 from processes import Process, Tunnel, binary, sanitized, tonelctl, wait_until
 from topology import Topology
@@ -267,6 +267,25 @@ def capability():
             top.client.run(command)
         (found,) = ask()
         assert found["is"] == "ok", found
+
+
+@case("an idle session hides nothing: others that cannot open are a fault")
+def idle_beside():
+    with Topology() as top:
+        tunnel = Tunnel(top, client=("--metrics", "9100"))
+        with Upstream(tunnel.upstream_socket()), tunnel.application() as idle:
+            ask_once(idle, b"opens")
+            top.block("up")
+            with tunnel.application() as other:
+                other.send(b"nobody hears this")
+                tunnel.tonelc.wait_line("no answer from", 6)
+            (found,) = about(top.client, "tunnel", ("client",))
+            assert found["is"] == "fault" and "others do not open: no answer from" in found["text"], found
+            assert "others do not open" in tonelctl(top.client, "status")
+            top.clear()
+            ask(tunnel.application(), b"back", 35)
+            assert not about(top.client, "tunnel", ("client",))
+        tunnel.stop()
 
 
 @case("a running program whose rules are not there")

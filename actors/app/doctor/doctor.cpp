@@ -405,8 +405,10 @@ std::optional<finding> told_of(const doctor_target& target, const std::string& t
   if (at == target.parts.end()) return std::nullopt;
   if (has_failed(*at)) return finding{level::fault, "tunnel", at->detail, {}};
   if (at->state == "unanswered") return finding{level::note, "tunnel", at->detail, {}};
-  if (at->state == "works") return finding{level::fine, "tunnel", "datagrams pass both ways", {}};
-  return std::nullopt;
+  if (at->state != "works") return std::nullopt;
+  // What is open may be silent, and the way be lost.
+  if (!at->detail.empty()) return finding{level::fault, "tunnel", at->detail, {}};
+  return finding{level::fine, "tunnel", "datagrams pass both ways", {}};
 }
 
 std::vector<finding> joined(const std::vector<tunnel_findings>& of_each) {

@@ -116,6 +116,10 @@ BOOST_AUTO_TEST_CASE(a_running_program_is_asked_about_each_tunnel) {
   BOOST_TEST(level_of("d") == static_cast<int>(finding::level::note));
   BOOST_TEST(level_of("") == -1);
   BOOST_TEST((told_of(running({{"tunnel", "works", ""}}), "")->is == finding::level::fine));
+  // Those that are open may be idle on a way that is lost.
+  const auto others = told_of(running({{"tunnel", "works", "others do not open"}}), "");
+  BOOST_TEST((others->is == finding::level::fault));
+  BOOST_TEST(others->text == "others do not open");
 }
 
 BOOST_AUTO_TEST_CASE(a_failing_part_of_a_running_program_is_a_fault) {

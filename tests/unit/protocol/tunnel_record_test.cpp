@@ -160,6 +160,11 @@ BOOST_AUTO_TEST_CASE(a_session_that_cannot_open_is_no_failure_of_a_tunnel_that_o
   BOOST_TEST(words(record.failed(of(refused), start + 1s)) == "fails refused 0");
   BOOST_TEST((record.state(start + 2s) == tunnel_state::works));
   BOOST_TEST((record.state(start + 10min) == tunnel_state::works));
+  // But that is told as long as somebody tries, and until one opens.
+  BOOST_TEST(record.keeps_others_out(start + 66s));
+  BOOST_TEST((record.failure().cause == refused));
+  BOOST_TEST((record.lasted(start + 3s) == 2s));
+  BOOST_TEST(!record.keeps_others_out(start + 67s));
   BOOST_TEST(!record.has_turn(start + 1s)); // attempts are few all the same
   record.carries(false);
   BOOST_TEST((record.state(start + 2s) == tunnel_state::failing));
@@ -167,6 +172,9 @@ BOOST_AUTO_TEST_CASE(a_session_that_cannot_open_is_no_failure_of_a_tunnel_that_o
   record.failed(of(opening_cause::other_key), start + 3s);
   BOOST_TEST(
       (record.state(start + 4s) == tunnel_state::failing)); // they carry what nobody can read
+  record.failed(of(refused), start + 5s);
+  record.opened(start + 6s);
+  BOOST_TEST(!record.keeps_others_out(start + 6s));
 }
 
 BOOST_AUTO_TEST_CASE(what_a_stranger_does_is_said_once_an_hour_and_changes_nothing) {
