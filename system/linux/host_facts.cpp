@@ -167,6 +167,11 @@ std::optional<std::uint32_t> spared_mark(const host_question& question, const st
 /// Reads the ruleset of nftables as JSON, or the reason why it cannot be read. Table by table: as JSON,
 /// nft 1.0.6 breaks off at a table that is owned, as those of tonel are.
 void read_ruleset(host_facts& out) {
+  // libnftables would write a line of its own to stderr.
+  if (!out.net_admin) {
+    out.ruleset_error = "that takes CAP_NET_ADMIN";
+    return;
+  }
   auto words = nft_context::open(nft_context::output::stateless);
   auto nft = nft_context::open(nft_context::output::json);
   auto tables = words ? words->run("list tables") : unexpected{words.error()};

@@ -269,6 +269,36 @@ def capability():
         assert found["is"] == "ok", found
 
 
+@case("a user who may not ask the running program: told to be root, and nothing else")
+def no_rights():
+    needs("setpriv")
+    with Topology() as top:
+        tunnel = Tunnel(top)
+        as_nobody = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", binary("tonelctl")]
+        done = subprocess.run(top.client.command([*as_nobody, "doctor"]), text=True,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        assert done.returncode == 3 and "run tonelctl as root" in done.stdout, done
+        assert "fault" not in done.stdout, done.stdout
+        # Of what it describes itself it is told what can be seen, without lines of libraries.
+        done = subprocess.run(top.client.command([*as_nobody, "doctor", *CLIENT]), text=True,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        assert done.returncode == 1 and not done.stderr, done
+        assert "rules cannot be read (that takes CAP_NET_ADMIN); run this as root" in done.stdout, done.stdout
+        tunnel.stop()
+
+
+@case("no route at all: the fault is that, and not forwarding, which --auto-rule keeps on")
+def no_route():
+    with Topology() as top:
+        auto = ("--auto-rule", "auto")
+        tunnel = Tunnel(top, client=auto, server=auto, start=False)
+        tunnel.start_client(apply_rules=False).wait_line("rules are in place")
+        top.client.run("ip route del default; ip -6 route del default")
+        faults = [f["about"] for f in findings(top.client, ("client",)) if f["is"] == "fault"]
+        assert set(faults) == {"route", "tunnel"}, faults
+        tunnel.tonelc.stop()
+
+
 @case("an idle session hides nothing: others that cannot open are a fault")
 def idle_beside():
     with Topology() as top:

@@ -72,24 +72,27 @@ std::string text_in(const std::string& answer) {
 }
 
 /// Asks all programs of the command; complains about those that cannot be asked.
-std::vector<instance> ask_all(const ctl_command& command, const std::string& line, bool quiet) {
+/// denied: becomes true where this user may not ask one
+std::vector<instance> ask_all(const ctl_command& command, const std::string& line, bool quiet,
+                              bool* denied = nullptr) {
   std::vector<instance> out;
   const bool named = !command.socket.empty();
   const auto sockets = named ? std::vector<std::string>{command.socket} : find_control_sockets();
-  bool denied = false;
+  bool no_rights = false;
   for (const auto& socket : sockets) {
     auto answer = sys::ask_local(socket, line, patience);
     if (answer) {
       out.push_back({socket, std::move(*answer)});
     } else if (answer.error().number == EACCES) {
-      denied = true;
+      no_rights = true;
       complain(socket + ": no rights: run tonelctl as root, or as the user of that program");
     } else if (named ||
                (answer.error().number != ECONNREFUSED && answer.error().number != ENOENT)) {
       complain(answer.error().to_string()); // otherwise a dead program has left the socket
     }
   }
-  if (out.empty() && !quiet && !named && !denied)
+  if (denied != nullptr) *denied = no_rights;
+  if (out.empty() && !quiet && !named && !no_rights)
     complain(std::string{"no program is running: there is no control socket under "} +
              sys::usual_runtime_folder() + "* (--socket names another place)");
   return out;
@@ -259,14 +262,15 @@ command_line described(const ctl_command& command) {
   return out;
 }
 
-/// The programs for which to examine the host. None: a file cannot be read, which was reported.
-std::optional<std::vector<doctor_case>> doctor_cases(const ctl_command& command) {
+/// The programs for which to examine the host, or the exit status where that cannot be told; why was
+/// reported.
+expected<std::vector<doctor_case>, int> doctor_cases(const ctl_command& command) {
   std::vector<doctor_case> out;
   const auto given = described(command);
   for (const auto& path : command.configs) {
     if (!std::ifstream{path}) {
       complain(path + ": cannot be read");
-      return {};
+      return unexpected{wrong_usage};
     }
     auto line = given;
     line.values["config"] = path;
@@ -275,11 +279,15 @@ std::optional<std::vector<doctor_case>> doctor_cases(const ctl_command& command)
     out.push_back(
         case_of_options(command.side.value_or(server ? role::server : role::client), line));
   }
-  if (out.empty() && given.values.empty())
-    for (const auto& each : ask_all(command, question("status"), true))
+  if (out.empty() && given.values.empty()) {
+    bool denied = false;
+    for (const auto& each : ask_all(command, question("status"), true, &denied))
       if (auto found = case_of_status(each.answer);
           found && (!command.side || found->target.side == *command.side))
         out.push_back(std::move(*found));
+    // Nothing that can be seen from here is true of a program that is only not to be asked.
+    if (out.empty() && denied) return unexpected{nobody};
+  }
   if (out.empty()) out.push_back(case_of_options(command.side.value_or(role::client), given));
   return out;
 }
@@ -335,7 +343,7 @@ std::vector<finding> examine(doctor_case& program) {
 
 int doctor(const ctl_command& command) {
   auto cases = doctor_cases(command);
-  if (!cases) return wrong_usage;
+  if (!cases) return cases.error();
   int code = 0;
   for (auto& each : *cases) {
     const auto findings = examine(each);

@@ -231,6 +231,9 @@ bool examination::forwards_by_device() const {
 void examination::forwarding() {
   if (will_set_rules() && !macos())
     return fine("forwarding", program() + " switches it on for its packets");
+  // By device, which one of them cannot be told of without a route; that of the host says nothing.
+  if (target_.running && target_.sets_rules && facts_.uplink.empty() && !macos())
+    return fine("forwarding", program() + " keeps it on for its packets");
   if (facts_.forward4 && *facts_.forward4 == 0 && !forwards_by_device())
     fault("forwarding",
           "IPv4 forwarding is off: packets stop between the TUN device and the network",
