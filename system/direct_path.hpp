@@ -70,9 +70,9 @@ enum class direct_means : std::uint8_t {
 class direct_path {
 public:
   /// Loads the programs; the first ensure() sweeps what dead processes have left. CAP_BPF is given up then,
-  /// where nothing later needs it: so call it before other threads are made. folder: of the instances'
+  /// with CAP_PERFMON, where nothing later needs it: so call it before other threads are made. folder: of the instances'
   /// records (instance_file).
-  /// Errors: EPERM: CAP_BPF or CAP_NET_ADMIN is missing; EOPNOTSUPP: built without, or not on this kernel
+  /// Errors: EPERM: CAP_BPF, CAP_NET_ADMIN or (before Linux 6.8) CAP_PERFMON is missing; EOPNOTSUPP: built without, or not on this kernel
   static result<std::unique_ptr<direct_path>> open(std::string folder,
                                                    direct_means means = direct_means::automatic);
   virtual ~direct_path() = default;

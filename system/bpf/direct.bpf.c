@@ -283,27 +283,36 @@ SEC("tc") int tonel_uplink(struct __sk_buff* skb) {
   return bpf_redirect(s->tun, 0);
 }
 
-/* The way back: to who has sent the client's last packet. The kernel is not asked for a next hop by this
- * interface, since with IPv6 it names one by another where the route does. */
-static __always_inline int by_arrival(struct __sk_buff* skb, const struct direct_arrival* way) {
-  if (way->ethernet) {
-    struct ethhdr header;
-    __builtin_memcpy(header.h_dest, way->from, ETH_ALEN);
-    __builtin_memcpy(header.h_source, way->to, ETH_ALEN);
-    header.h_proto = skb->protocol;
-    if (bpf_skb_change_head(skb, ETH_HLEN, 0) != 0 ||
-        bpf_skb_store_bytes(skb, 0, &header, sizeof header, 0) != 0)
-      return drop(direct_lost);
-  }
-  count(direct_sent);
-  return bpf_redirect(way->device, 0);
-}
-
 /* Where a packet leaves. */
 struct way_out {
   __u32 device;                /* 0: nowhere */
+  __u32 back;                  /* to who has sent the client's last packet */
+  __u32 ethernet;              /* back: with this link header; 0: without any */
+  struct ethhdr header;
   struct bpf_redir_neigh next; /* family 0: the kernel looks */
 };
+
+/* The kernel is not asked for a next hop by this interface, since with IPv6 it names one by another where
+ * the route does. */
+static __always_inline void by_arrival(struct __sk_buff* skb, const struct direct_address* client,
+                                       struct way_out* out) {
+  const struct direct_arrival* way = bpf_map_lookup_elem(&arrivals, client);
+  if (!way) return;
+  out->device = way->device;
+  out->back = 1;
+  out->ethernet = way->ethernet;
+  __builtin_memcpy(out->header.h_dest, way->from, ETH_ALEN);
+  __builtin_memcpy(out->header.h_source, way->to, ETH_ALEN);
+  out->header.h_proto = skb->protocol;
+}
+
+static __always_inline int send_back(struct __sk_buff* skb, const struct way_out* out) {
+  if (out->ethernet && (bpf_skb_change_head(skb, ETH_HLEN, 0) != 0 ||
+                        bpf_skb_store_bytes(skb, 0, &out->header, ETH_HLEN, 0) != 0))
+    return drop(direct_lost);
+  count(direct_sent);
+  return bpf_redirect(out->device, 0);
+}
 
 static __always_inline void by_route(struct __sk_buff* skb, const struct direct_settings* s,
                                      const struct direct_connection* c, struct way_out* out) {
@@ -442,23 +451,20 @@ SEC("tc") int tonel_tun(struct __sk_buff* skb) {
   if (!s || read(skb, &c, 0) != kind_tcp || judge(s, &c) != ours) return drop(direct_strange);
   if (s->mark != 0) skb->mark = s->mark;
   struct way_out out = {};
-  const struct direct_arrival* back = 0;
   if ((s->flags & direct_server) == 0) {
     by_table(&c.remote, &out);
   } else {
-    if (s->flags & direct_by_arrival) back = bpf_map_lookup_elem(&arrivals, &c.remote);
-    if (!back && (s->flags & direct_by_route)) by_route(skb, s, &c, &out);
-    if (!back && out.device == 0 && (s->flags & direct_learns))
-      back = bpf_map_lookup_elem(&arrivals, &c.remote);
+    if (s->flags & direct_by_arrival) by_arrival(skb, &c.remote, &out);
+    if (out.device == 0 && (s->flags & direct_by_route)) by_route(skb, s, &c, &out);
+    if (out.device == 0 && (s->flags & direct_learns)) by_arrival(skb, &c.remote, &out);
   }
-  if (back) out.device = back->device;
   if (out.device == 0) out.device = s->uplink;
   if (out.device == 0) return drop(direct_lost);
   const __u32 mtu = is_too_big(skb, s, out.device);
   if (mtu != 0)
     return skb->protocol == bpf_htons(ETH_P_IP) ? say_too_big4(skb, mtu, s->tun)
                                                 : say_too_big6(skb, mtu, s->tun);
-  if (back) return by_arrival(skb, back);
+  if (out.back) return send_back(skb, &out);
   /* The helper for neighbours replaces a link header, and drops a packet that has none. */
   const __u16 kind = skb->protocol;
   if (bpf_skb_change_head(skb, ETH_HLEN, 0) != 0 ||

@@ -53,6 +53,10 @@ bool set_capabilities(const capability_sets& to) noexcept {
 
 constexpr std::uint32_t mask_of(unsigned capability) noexcept { return 1U << (capability % 32); }
 
+bool has(const capability_sets& sets, unsigned capability) noexcept {
+  return (sets[capability / 32].permitted & mask_of(capability)) != 0;
+}
+
 } // namespace
 
 result<descriptor> attach_tcx(std::uint32_t interface, int program) {
@@ -75,20 +79,26 @@ bool is_attached(const descriptor& link, std::uint32_t interface) noexcept {
   return bpf(BPF_OBJ_GET_INFO_BY_FD, ask) == 0 && facts.interface == interface;
 }
 
+bool has_perfmon() noexcept {
+  capability_sets had{};
+  return get_capabilities(had) && (has(had, CAP_PERFMON) || has(had, CAP_SYS_ADMIN));
+}
+
 void give_up_bpf(const std::function<bool()>& works) {
   capability_sets had{};
-  if (!get_capabilities(had) || (had[CAP_BPF / 32].permitted & mask_of(CAP_BPF)) == 0 ||
-      (had[CAP_SYS_ADMIN / 32].permitted & mask_of(CAP_SYS_ADMIN)) != 0)
-    return;
+  if (!get_capabilities(had) || !has(had, CAP_BPF) || has(had, CAP_SYS_ADMIN)) return;
   auto less = had;
-  less[CAP_BPF / 32].effective &= ~mask_of(CAP_BPF);
+  for (const unsigned capability : {CAP_BPF, CAP_PERFMON})
+    less[capability / 32].effective &= ~mask_of(capability);
   if (!set_capabilities(less)) return;
   if (!works()) {
     static_cast<void>(set_capabilities(had));
     return;
   }
-  less[CAP_BPF / 32].permitted &= ~mask_of(CAP_BPF);
-  less[CAP_BPF / 32].inheritable &= ~mask_of(CAP_BPF);
+  for (const unsigned capability : {CAP_BPF, CAP_PERFMON}) {
+    less[capability / 32].permitted &= ~mask_of(capability);
+    less[capability / 32].inheritable &= ~mask_of(capability);
+  }
   static_cast<void>(set_capabilities(less));
 }
 

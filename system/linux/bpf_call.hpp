@@ -18,9 +18,12 @@ result<descriptor> attach_tcx(std::uint32_t interface, int program);
 /// detach it.
 bool is_attached(const descriptor& link, std::uint32_t interface) noexcept;
 
-/// Gives up CAP_BPF in this thread and those that it will make, if `works` says that what is left to be
-/// done goes on without it: before Linux 5.19 each call may need it. Whoever has CAP_SYS_ADMIN, which is
-/// as much, keeps both.
+/// Whether this thread has CAP_PERFMON, or CAP_SYS_ADMIN, which is as much.
+bool has_perfmon() noexcept;
+
+/// Gives up CAP_BPF and CAP_PERFMON in this thread and those that it will make, if `works` says that what is left to be
+/// done goes on without it: before Linux 5.19 each call may need the former. Whoever has CAP_SYS_ADMIN,
+/// which is as much, keeps all.
 void give_up_bpf(const std::function<bool()>& works);
 
 } // namespace tonel::sys

@@ -53,7 +53,15 @@ result<object_ptr> load() {
   const auto fail = [&](int number) {
     said = nullptr;
     if (number == EPERM)
-      return unexpected{os_error{EPERM, "bpf", "it needs CAP_BPF and CAP_NET_ADMIN"}};
+      return unexpected{os_error{EPERM, "bpf",
+                                 complaint.find("MEMLOCK") == std::string::npos
+                                     ? "it needs CAP_BPF and CAP_NET_ADMIN"
+                                     : "it needs CAP_BPF, CAP_NET_ADMIN and, before Linux 5.11, "
+                                       "LimitMEMLOCK=infinity (ulimit -l unlimited)"}};
+    // Until Linux 6.8 the verifier takes what a compiler does with the stack for an attack of the unprivileged.
+    if (number == EACCES && !has_perfmon())
+      return unexpected{
+          os_error{EPERM, "bpf", "it needs CAP_BPF, CAP_NET_ADMIN and here CAP_PERFMON"}};
     // What an old kernel says of a program that it does not understand has many numbers.
     return unexpected{os_error{number == ENOMEM ? ENOMEM : EOPNOTSUPP, "bpf", complaint}};
   };
