@@ -35,6 +35,9 @@ if(TONEL_PROGRAMS)
   tonel_find(nlohmann_json nlohmann-json3-dev 3.11)
 endif()
 
+if(TONEL_TLS)
+  tonel_find(OpenSSL libssl-dev 3.0) # or -DTONEL_TLS=OFF, without sealed tunnels
+endif()
 if(TONEL_SYSTEMD)
   tonel_find(Systemd libsystemd-dev) # or -DTONEL_SYSTEMD=OFF, where there is no systemd
 endif()

@@ -46,6 +46,9 @@ CI='' says 'No direct path (--firewall bpf). It needs: apt-get install clang lib
 CI='' says 'Build files have been written' "${hidden[@]}"
 says 'apt-get install clang libbpf-dev' -DTONEL_BPF=ON "${hidden[@]}"
 
+says 'Libraries are missing. Install them with: apt-get install libssl-dev' \
+  -DCMAKE_DISABLE_FIND_PACKAGE_OpenSSL=ON
+says 'Build files have been written' -DTONEL_TLS=OFF -DCMAKE_DISABLE_FIND_PACKAGE_OpenSSL=ON
 says 'Build files have been written' -DBUILD_TESTING=OFF
 if grep -rqs add_test "$folder/build" --include=CTestTestfile.cmake; then
   echo 'FAILED: BUILD_TESTING=OFF has tests' >&2

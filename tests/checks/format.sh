@@ -13,6 +13,6 @@ while IFS= read -r -d '' file; do
     echo "$file"
     failed=1
   fi
-done < <(find protocol system actors tests bench examples tools -name '*.[ch]pp' -print0 | sort -z)
+done < <(find protocol tls system actors tests bench examples tools -name '*.[ch]pp' -print0 | sort -z)
 if ((failed)); then echo "those above: run ./dev format" >&2; fi
 exit "$failed"

@@ -16,5 +16,5 @@ check_one() {
 }
 export -f check_one
 # shellcheck disable=SC2016 # expanded by the inner shell
-find protocol system actors tests bench -name '*.hpp' ! -path '*/macos/*' -print0 |
+find protocol tls system actors tests bench -name '*.hpp' ! -path '*/macos/*' -print0 |
   xargs -0 -r -n 1 -P "$(nproc)" bash -c 'check_one "$0"'

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Includes go one way: protocol <- system <- actors <- actors/app (docs/design.md). The build can't
+# Includes go one way: protocol <- system <- actors <- actors/app, protocol <- tls (docs/design.md). The build can't
 # see a wrong one, since the include root is the repository root; this check does.
 # usage: layers.sh SOURCE_DIR
 set -euo pipefail
@@ -22,11 +22,12 @@ sources() { find "$@" -name '*.[ch]pp' | sort; }
 mapfile -t protocol < <(sources protocol)
 mapfile -t system < <(sources system)
 mapfile -t actors < <(sources actors ! -path 'actors/app/*')
-mapfile -t everything < <(sources protocol system actors tests bench examples tools)
+mapfile -t tls < <(sources tls)
+mapfile -t everything < <(sources protocol tls system actors tests bench examples tools)
 
 include='^[[:space:]]*#[[:space:]]*include[[:space:]]*'
 forbid 'protocol/ includes the standard library and "protocol/..." alone' \
-  "${include}(\"(system|actors|tests|bench)/|<(caf|boost|sys|linux|net|netinet|arpa)/|<[a-z_]+\\.h>)" \
+  "${include}(\"(tls|system|actors|tests|bench)/|<(caf|boost|sys|linux|net|netinet|arpa)/|<[a-z_]+\\.h>)" \
   "${protocol[@]}"
 forbid 'protocol/ has no threads, clocks or streams' \
   "${include}<(thread|mutex|shared_mutex|condition_variable|future|iostream|fstream|filesystem)>|_clock::now\\(" \
@@ -34,6 +35,7 @@ forbid 'protocol/ has no threads, clocks or streams' \
 mapfile -t flow < <(sources protocol/flow)
 mapfile -t native < <(sources protocol/native)
 mapfile -t legacy < <(sources protocol/legacy)
+mapfile -t sealed < <(sources protocol/sealed)
 forbid 'what dialects share knows none of them' \
   "${include}\"protocol/(native|legacy|stream)|profile::" "${flow[@]}"
 forbid 'a dialect knows no other: native' \
@@ -47,6 +49,12 @@ for file in "${protocol[@]}"; do
     forbid 'tl::expected comes through protocol/expected.hpp' "${include}<tl/" "$file"
   fi
 done
+forbid 'protocol/sealed/ knows no stream: whoever has one holds it' \
+  "${include}\"protocol/(native|legacy|session|stream)" "${sealed[@]}"
+forbid 'tls/ knows protocol/ and OpenSSL' \
+  "${include}(\"(system|actors|tests|bench)/|<(caf|boost|sys|linux|net|netinet|arpa)/)" "${tls[@]}"
+mapfile -t without_tls < <(sources protocol system tools)
+forbid 'OpenSSL is in tls/ alone' "${include}<openssl/" "${without_tls[@]}"
 forbid 'system/ knows protocol/ and the operating system' \
   "${include}(\"(actors|tests|bench)/|<(caf|boost)/)" "${system[@]}"
 forbid 'actors/ does not know its programs' "${include}\"(actors/app|tests|bench)/" "${actors[@]}"

@@ -21,7 +21,7 @@ sed -n 's/^ *"\(directory\|command\|file\)": "\(.*\)",\{0,1\}$/\2/p' "$work/comp
   awk -F '\t' -v OFS='\t' -v folder="$PWD/" 'index($3, folder) == 1 && !seen[$3]++ {
       path = substr($3, length(folder) + 1)
       if (path ~ /^actors\/app\//) rank = 2; else if (path ~ /^actors\//) rank = 1; else rank = 3
-      if (path ~ /^(protocol|system|actors|tools)\//) print rank, path, $1, $2
+      if (path ~ /^(protocol|tls|system|actors|tools)\//) print rank, path, $1, $2
     }' | sort -s -k 1,1n | cut -f 2- >"$work/files"
 count=$(wc -l <"$work/files")
 echo "$count files"
