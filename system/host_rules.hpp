@@ -1,6 +1,7 @@
 #pragma once
 
 #include "protocol/time.hpp"
+#include "system/host_ways.hpp"
 #include "system/instance_state.hpp"
 #include "system/rule_backend.hpp"
 #include "system/rule_text.hpp"
@@ -22,6 +23,8 @@ namespace tonel::sys {
 struct rule_request {
   rule_plan plan;
   std::string interface; ///< a name; "auto": the interfaces of the routes; empty: any
+  /// Direct path, server: answers leave by the uplink that the client's packets came by.
+  bool reply_by_arrival = false;
 };
 
 /// The plan with the present interfaces. A remote without a route gets no interface, which stands
@@ -35,9 +38,12 @@ void add_forwarding(rule_plan& plan, const std::string& folder);
 
 /// The result of one host_rules::ensure().
 struct rules_report {
-  bool repaired = false;          ///< others had changed or deleted the rules
-  bool must_be_asked = false;     ///< changes are not reported: call ensure() now and then
-  std::string backend;            ///< "owned", "nft", "iptables"
+  bool repaired = false; ///< others had changed or deleted the rules
+  /// Changes are not reported: call ensure() again after this time; zero: they are.
+  protocol::duration ask_in{0};
+  std::string backend;            ///< "owned", "nft", "iptables"; "bpf": the direct path
+  std::string where;              ///< direct path: by which means, and at which devices
+  std::vector<host_way> ways;     ///< direct path, client: to the remotes that have a route
   std::vector<std::string> reset; ///< sysctls that others had switched off
   std::string unmet; ///< a setting that fails and without which nothing passes; empty: none
   std::vector<std::string> notes; ///< lines for the log, each given once

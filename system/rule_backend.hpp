@@ -18,7 +18,8 @@ enum class backend_kind : std::uint8_t {
   owned,     ///< nftables, with a table that others cannot change and that ends with the process
   shared,    ///< nftables, with a table that others can change
   iptables,
-  pf, ///< an anchor of macOS' packet filter
+  pf,     ///< an anchor of macOS' packet filter
+  direct, ///< no rules: programs that take the packets (direct_path)
 };
 /// The name of the backend: "auto", "owned", "nft", "iptables" or "pf".
 const char* to_string(backend_kind kind) noexcept;

@@ -11,6 +11,7 @@
 #include "protocol/packet.hpp"
 #include "protocol/session/stream_report.hpp"
 #include "system/datagram_socket.hpp"
+#include "system/host_ways.hpp"
 #include "system/packet_device.hpp"
 #include "system/slab.hpp"
 
@@ -159,6 +160,9 @@ struct remote_answers {
 struct tunnels_changed {
   std::vector<shard_tunnel> tunnels;
 };
+/// Client on the direct path: packets to remotes leave by other ways, direct_streams knows them. To shards
+/// and sessions.
+struct ways_changed {};
 /// The shard's list of tunnels has changed.
 struct ports_changed {};
 /// The deleted TUN device was made again: each queue takes its new descriptor.
@@ -176,7 +180,7 @@ struct ensure_rules {
 /// Asks for the state of the firewall rules. Answered by rules_status.
 struct get_rules {};
 /// The state of the firewall rules.
-/// Shape: backend: "owned", "nft" or "iptables", once known; reason: why it is failing
+/// Shape: backend: "owned", "nft", "iptables" or "bpf", once known; reason: why it is failing
 struct rules_status {
   enum class condition : std::uint8_t {
     starting,
@@ -187,7 +191,8 @@ struct rules_status {
   condition is = condition::starting;
   std::string backend;
   std::string reason;
-  protocol::time_point since{}; ///< silent: time of the unanswered question
+  protocol::time_point since{};         ///< silent: time of the unanswered question
+  std::vector<sys::host_way> ways = {}; ///< direct path, client: as last found
 };
 
 /// Answer from your loop, by pulse_felt.
@@ -230,6 +235,7 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::actors::remote_tried)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::actors::upstream_tried)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::actors::tunnels_changed)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::actors::ports_changed)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::actors::ways_changed)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::actors::device_renewed)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::actors::stop_shard)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tonel::actors::ensure_rules)

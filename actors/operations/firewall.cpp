@@ -1,5 +1,6 @@
 #include "actors/operations/firewall.hpp"
 
+#include "actors/operations/firewall_words.hpp"
 #include "actors/runtime/behavior_of.hpp"
 #include "actors/runtime/log.hpp"
 
@@ -14,8 +15,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// Rules have to be back within a second.
-constexpr auto asking_period = 700ms;
 // Rules of others may drop what ours accept, as Docker's do when it starts. That only concerns a
 // line of the log, so it can wait.
 constexpr auto others_settle_time = 5s;
@@ -82,8 +81,12 @@ void firewall_state::on_timer() {
 
 void firewall_state::silent() {
   in_place = false;
-  now_ = {rules_status::condition::silent, {}, "the system has not answered for 10 s", asked_at};
-  log_warn("the firewall rules: ", now_.reason, "; the tunnels go on");
+  now_.is = rules_status::condition::silent;
+  now_.backend.clear();
+  now_.reason = "the system has not answered for 10 s";
+  now_.since = asked_at;
+  log_warn(given->direct ? "the direct path: " : "the firewall rules: ", now_.reason,
+           "; the tunnels go on");
   tell();
 }
 
@@ -102,7 +105,7 @@ void firewall_state::set_tunnels(const ensure_rules& wanted, const caf::actor& f
 }
 
 void firewall_state::tell() {
-  const bool news = now_.is != told.is || now_.reason != told.reason;
+  const bool news = now_.is != told.is || now_.reason != told.reason || now_.ways != told.ways;
   if (!asker || !(news || owed)) return;
   owed = false;
   told = now_;
@@ -150,33 +153,35 @@ void firewall_state::good(const sys::rules_report& report) {
     log_warn("another program had switched forwarding off (", joined(report.reset),
              "); it is on again");
   if (report.repaired)
-    log_warn("another program had changed the firewall rules; they are as before");
-  else if (!in_place)
-    log_info("the firewall rules are in place (", report.backend, ")");
+    log_warn(words_of_repair(report));
+  else if (!in_place || report.where != now_where)
+    log_info(words_of_place(report));
+  now_where = report.where;
   if ((report.repaired || !report.reset.empty()) && pace.mended(self->now()))
-    log_error("another program changes the firewall rules or forwarding again and again; they are "
-              "mended ever more seldom, down to once in 30 s");
+    log_error("another program changes ", what_is_kept(report),
+              " again and again; it is mended ever more seldom, down to once in 30 s");
   const bool was_in_place = std::exchange(in_place, true);
   if (!report.unmet.empty()) {
     if (now_.reason != report.unmet)
       log_error("nothing can pass: ", report.unmet, "; it is tried again");
-    now_ = {rules_status::condition::failing, report.backend, report.unmet, {}};
+    now_ = {rules_status::condition::failing, report.backend, report.unmet, {}, report.ways};
     return look_at(self->now() + retry.next());
   }
   // Until it is left in peace, one line says it all.
   const bool gave_way = std::exchange(given_way, false);
   if (now_.is == rules_status::condition::failing && was_in_place && !gave_way)
     log_info("packets can pass again");
-  now_ = {rules_status::condition::ok, report.backend, {}, {}};
+  now_ = {rules_status::condition::ok, report.backend, {}, {}, report.ways};
   retry.reset();
   // Changes reported during this look need another one: the timer stays.
-  if (report.must_be_asked)
-    look_at(self->now() + std::max<protocol::duration>(asking_period, pace.wait(self->now())));
+  if (report.ask_in > protocol::duration::zero())
+    look_at(self->now() + std::max(report.ask_in, pace.wait(self->now())));
 }
 
 void firewall_state::bad(const std::string& reason) {
   if (now_.is != rules_status::condition::failing || now_.reason != reason)
-    log_error("cannot keep the firewall rules: ", reason, "; it is tried again");
+    log_error("cannot keep the ", given->direct ? "direct path: " : "firewall rules: ", reason,
+              "; it is tried again");
   in_place = false;
   now_.is = rules_status::condition::failing;
   now_.reason = reason;

@@ -19,6 +19,7 @@ namespace tonel::actors {
 /// The arguments of firewall(); outlives the actor.
 struct firewall_start {
   sys::rule_request request; ///< with remotes and ports as of the program's start
+  bool direct = false;       ///< what is kept is the direct path, not rules
   /// Sets rules and sysctls on the host by the request. Does not block; calls back on any thread.
   std::function<void(const sys::rule_request&, std::function<void(sys::result<sys::rules_report>)>)>
       ensure;
@@ -81,6 +82,7 @@ private:
   bool told_tunnels = false; ///< the request has the present tunnels
   bool looking = false, again = false;
   repair_pace pace{std::chrono::milliseconds{100}};
+  std::string now_where;           ///< rules_report::where of the last look
   bool in_place = false;           ///< the last look found or set all rules
   bool given_way = false;          ///< failing, since others change them again and again
   protocol::time_point asked_at{}; ///< start of the present look

@@ -113,6 +113,10 @@ public:
   /// and this source (none: not chosen yet); nothing where there is no route.
   result<std::optional<route::hop>> way_to(const protocol::ip_address& to, std::uint32_t mark,
                                            const protocol::ip_address& from = {});
+  /// Likewise, the whole route: with the source address of such a packet, and its type where it stays on
+  /// this host.
+  result<std::optional<route>> route_to(const protocol::ip_address& to, std::uint32_t mark,
+                                        const protocol::ip_address& from = {});
   /// Visits them in the kernel's order; none of a table that is not there. A host may have a million.
   result<void> each_route(const route_filter& which, const std::function<void(route)>& visit);
   result<std::vector<route>> routes(const route_filter& which);

@@ -98,6 +98,15 @@ bool by(const route& r, std::uint32_t index) {
 result<std::optional<route::hop>> route_netlink::way_to(const protocol::ip_address& to,
                                                         std::uint32_t mark,
                                                         const protocol::ip_address& from) {
+  const auto found = route_to(to, mark, from);
+  if (!found) return unexpected{found.error()};
+  if (!*found || (*found)->type != RTN_UNICAST) return std::nullopt;
+  return (*found)->hops.front();
+}
+
+result<std::optional<route>> route_netlink::route_to(const protocol::ip_address& to,
+                                                     std::uint32_t mark,
+                                                     const protocol::ip_address& from) {
   rtmsg fixed{};
   fixed.rtm_family = family_of(to.is_v6());
   fixed.rtm_dst_len = static_cast<unsigned char>(8 * to.size());
@@ -106,10 +115,11 @@ result<std::optional<route::hop>> route_netlink::way_to(const protocol::ip_addre
   r.address(RTA_DST, to);
   if (from) r.address(RTA_SRC, from);
   if (mark != 0) r.number(RTA_MARK, mark);
-  std::optional<route::hop> found;
+  std::optional<route> found;
   const auto done = exchange(r, "netlink RTM_GETROUTE", [&](const nlmsghdr& h) {
-    const auto way = read_route(h);
-    if (way && way->type == RTN_UNICAST && !way->hops.empty()) found = way->hops.front();
+    auto way = read_route(h);
+    if (way && (way->type == RTN_UNICAST || way->type == RTN_LOCAL) && !way->hops.empty())
+      found = std::move(way);
   });
   if (!done) {
     const int e = done.error().number;

@@ -209,6 +209,8 @@ result<std::unique_ptr<rule_backend>> open_backend(backend_kind kind) {
   case backend_kind::shared: return open_nft(table_kind::shared);
   case backend_kind::iptables: return open_iptables();
   case backend_kind::pf: return unexpected{os_error{EOPNOTSUPP, "firewall", "pf is macOS'"}};
+  case backend_kind::direct:
+    return unexpected{os_error{EOPNOTSUPP, "firewall", "bpf has no rules"}};
   case backend_kind::automatic: break;
   }
   auto nft = open_nft(table_kind::owned);

@@ -329,7 +329,7 @@ BOOST_AUTO_TEST_CASE(a_host_that_does_not_answer_is_said_to_be_silent) {
 BOOST_AUTO_TEST_CASE(a_backend_that_tells_nothing_is_asked_within_every_second) {
   ruled_host h;
   auto report = good();
-  report.must_be_asked = true;
+  report.ask_in = std::chrono::milliseconds{700};
   h.reply(report);
   h.pass(800ms);
   BOOST_TEST(h.asked.size() == 2u);
