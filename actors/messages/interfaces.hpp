@@ -58,6 +58,7 @@ using client_session_actor =
     session_actor::extend<caf::reacts_to<stream_wanted>,     // datagrams wait
                           caf::reacts_to<remote_resolved>,   // addresses for streams
                           caf::reacts_to<remote_answers>,    // try at once
+                          caf::reacts_to<ways_changed>,      // addresses for streams
                           caf::reacts_to<listener_changed>>; // serve the application there
 using server_session_actor =
     session_actor::extend<caf::reacts_to<adopt_stream>,    // a stream that belongs to it
@@ -72,6 +73,7 @@ using shard_supervisor_actor =
                      caf::reacts_to<remote_resolved>,  // the remote's addresses
                      caf::reacts_to<remote_tried>,     // to the root
                      caf::reacts_to<remote_answers>,   // sessions may try
+                     caf::reacts_to<ways_changed>,     // to the sessions
                      caf::reacts_to<tunnels_changed>,  // after a reload
                      caf::reacts_to<probe_stream>,     // after suspend
                      caf::reacts_to<ask_status>,       // shard_status

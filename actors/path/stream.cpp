@@ -307,7 +307,8 @@ void stream_state::too_big(const protocol::packet_too_big& icmp) {
 
 void stream_state::undelivered(protocol::packet_undelivered icmp) {
   const auto& tun = given.where->process.settings.tun;
-  icmp.here = icmp.from == tun.local4 || icmp.from == tun.local6;
+  icmp.here = icmp.from == tun.local4 || icmp.from == tun.local6 ||
+              icmp.from == machine().tuple().local.address;
   run(machine().on_undelivered(icmp));
 }
 

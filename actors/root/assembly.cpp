@@ -57,6 +57,8 @@ void assembly::make_context(const config& settings) {
         std::make_shared<group_registries>(context_.hash, settings.bounds.max_sessions);
   context_.open_upstream = outside_.open_upstream;
   context_.provoke = outside_.provoke;
+  if (outside_.direct != nullptr)
+    context_.direct = std::make_shared<direct_streams>(*outside_.direct, outside_.tcp);
   context_.memory = outside_.memory
                         ? outside_.memory
                         : std::make_shared<session_memory>(settings.bounds.max_sessions);

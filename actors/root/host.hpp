@@ -10,7 +10,9 @@
 #include "protocol/bytes.hpp"
 #include "system/datagram_socket.hpp"
 #include "system/decorators/packet_capture.hpp"
+#include "system/direct_path.hpp"
 #include "system/event_loop.hpp"
+#include "system/host_tcp.hpp"
 #include "system/os_error.hpp"
 #include "system/packet_device.hpp"
 #include "system/service_manager.hpp"
@@ -79,6 +81,9 @@ struct host {
   std::function<void(const std::vector<tunnel_ptr>&)> tunnels_changed;
   /// The arguments of the firewall actor; null: no rules are wanted.
   const firewall_start* firewall = nullptr;
+  /// Client: takes its packets, by what `firewall` keeps; null: rules do.
+  sys::direct_path* direct = nullptr;
+  sys::host_tcp* tcp = nullptr; ///< client on the direct path; may be null
 
   // The process.
   int signal_fd = -1; ///< readable when signals wait; -1: no signals

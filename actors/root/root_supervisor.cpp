@@ -260,9 +260,10 @@ void root_supervisor_state::resolved(const remote_resolved& found) {
   const bool first = addresses->in_use(found.tunnel).empty();
   const auto what = addresses->resolved(found, self->now());
   if (auto* health = health_of(found.tunnel)) health->resolved(self->now());
-  // Before the first answer the rules take the port for the address; a server's know no upstream.
+  // Before the first answer the rules take the port for the address (the direct path's know nothing); a
+  // server's know no upstream.
   const bool has_rules = rules && !outside->firewall->request.plan.server;
-  if (what == outcome::addresses && has_rules && !first)
+  if (what == outcome::addresses && has_rules && (!first || outside->direct != nullptr))
     addresses->keep_back(found.tunnel, self->now());
   else if (what != outcome::none)
     tell_addresses({found.tunnel});
@@ -411,6 +412,8 @@ void root_supervisor_state::rules_told(const rules_status& now) {
   case condition::silent: note({"firewall", "silent", now.reason, now.since}); break;
   }
   if (stopping) return;
+  const auto& direct = given.shards.front()->process.direct;
+  if (direct && !now.ways.empty() && direct->learn(now.ways)) tell_shards(ways_changed{});
   ready.rules_problem(now.reason);
   rules_tried();
 }

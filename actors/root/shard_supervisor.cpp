@@ -44,6 +44,7 @@ caf::behavior shard_supervisor(pinned<shard_supervisor_state>* self, shard* wher
       [self](const peers_changed& peers) { self->state.set_peers(peers); },
       [self](const remote_resolved& r) { self->state.resolved(r); },
       [self](const remote_answers& r) { self->state.answered(r); },
+      [self](const ways_changed& w) { self->state.readdress(w); },
       [self](const remote_tried& what) { self->state.tried(what); },
       [self](const tunnels_changed& changed) { self->state.set_tunnels(changed); },
       [self](probe_stream) { self->state.probe(); },
@@ -203,6 +204,11 @@ void shard_supervisor_state::resolved(const remote_resolved& changed) {
   for (auto& [id, entry] : client_sessions)
     if (entry.tunnel == changed.tunnel)
       self->send(as<client_session_actor>(entry.session), changed);
+}
+
+void shard_supervisor_state::readdress(const ways_changed& now) {
+  for (auto& [id, entry] : client_sessions)
+    self->send(as<client_session_actor>(entry.session), now);
 }
 
 void shard_supervisor_state::answered(const remote_answers& what) {

@@ -36,6 +36,7 @@ struct shard_supervisor_state {
   void adopt(adopt_stream& request);
   void open(const open_session& request);
   void set_peers(const peers_changed& peers);
+  void readdress(const ways_changed& now);
   void answered(const remote_answers& what);
   void resolved(const remote_resolved& changed);
   void tried(const remote_tried& what);

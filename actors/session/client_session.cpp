@@ -60,6 +60,7 @@ caf::behavior client_session(pinned<client_session_state>* self,
       [](const remote_answers&) {
         step([](auto& machine, auto now) { return machine.remote_answers(now); });
       },
+      [](const ways_changed&) { state_of_handler<client_session_state>().readdress(); },
       [](const queue_changed& changed) {
         state_of_handler<client_session_state>().set_queue(changed);
       },
@@ -118,6 +119,17 @@ std::vector<p::endpoint> client_session_state::preferred(std::vector<p::endpoint
 
 void client_session_state::resolved(const remote_resolved& found) {
   step([&](auto& session, auto now) { return session.resolved(preferred(found.addresses), now); });
+}
+
+void client_session_state::readdress() {
+  const auto& direct = given.where->process.direct;
+  std::vector<p::stream_number> left;
+  for (const auto& c : streams) {
+    const auto source = direct->source_to(c.tuple.remote.address);
+    // Without a route they stay: it may come back as it was.
+    if (source && *source && *source != c.tuple.local.address) left.push_back(c.number);
+  }
+  step([&](auto& session, auto now) { return session.readdressed(left, now); });
 }
 
 void client_session_state::close(const close_session& how) {
@@ -236,7 +248,8 @@ void client_session_state::open(const p::open_stream& how) {
   kept.of_client = std::make_shared<client_stream_context>(
       client_stream_context{given.path, how.ages_at, how.race, how.port});
   auto config = how.config;
-  config.tuple.local.address = config.tuple.remote.address.is_v4() ? tun.peer4 : tun.peer6;
+  if (!config.tuple.local.address)
+    config.tuple.local.address = config.tuple.remote.address.is_v4() ? tun.peer4 : tun.peer6;
   config.iss = p::client_isn(context.cookie_secret, config.tuple, self->now());
   config.ip_id = given.where->random<std::uint16_t>();
   config.mtu = tun.mtu;
@@ -257,7 +270,7 @@ void client_session_state::rotated(const child& before) {
     if (of != nullptr && (!after || of->number > after->number)) after = of;
   }
   if (life_told && after != nullptr)
-    log_rotated(*given.where, title(), before.tuple.local.port, after->tuple.local.port);
+    log_rotated(*given.where, title(), before.tuple.local, after->tuple.local);
 }
 
 void client_session_state::opened() {

@@ -3,6 +3,7 @@
 #include "actors/messages/interfaces.hpp"
 #include "actors/runtime/reactor_actor.hpp"
 #include "actors/session/life_events.hpp"
+#include "actors/session/local_ends.hpp"
 #include "actors/shard/leave_order.hpp"
 #include "actors/shard/shard.hpp"
 #include "protocol/session/client_session.hpp"
@@ -52,6 +53,7 @@ struct client_session_state : private protocol::client_resources {
   void set_queue(const queue_changed& changed);
   void close(const close_session& how);
   void resolved(const remote_resolved& found);
+  void readdress();
   void set_listener(const listener_changed& changed);
   void tell_status(const ask_status& question) const;
 
@@ -64,7 +66,9 @@ private:
     protocol::four_tuple tuple;
   };
 
-  protocol::port_lease take_port() override { return given.where->take_port(); }
+  protocol::local_end take_local_end(const protocol::endpoint& remote) override {
+    return actors::take_local_end(*given.where, remote);
+  }
   bool may_race(protocol::time_point now) override;
   protocol::session_claims draw_claims() override;
   protocol::time_point last_datagram() const override { return given.use->last; }

@@ -31,11 +31,15 @@ bool log_opened(shard& where, const session_title& session, protocol::profile wi
   return true;
 }
 
-void log_rotated(shard& where, const session_title& session, std::uint16_t before,
-                 std::uint16_t after) {
+void log_rotated(shard& where, const session_title& session, const protocol::endpoint& before,
+                 const protocol::endpoint& after) {
   if (!log_enabled(log_level::info) || !where.life_lines.take(where.loop.now())) return;
-  log_info(session.text(), " goes on with another connection, of TCP port ", after, " in place of ",
-           before);
+  if (before.address != after.address)
+    log_info(session.text(), " goes on from ", after, " in place of ", before,
+             ": this host's address towards the server is another");
+  else
+    log_info(session.text(), " goes on with another connection, of TCP port ", after.port,
+             " in place of ", before.port);
 }
 
 void log_closed(const session_title& session, const char* why, const session_use& use,

@@ -30,9 +30,9 @@ struct session_title {
 bool log_opened(shard& where, const session_title& session, protocol::profile wire,
                 const protocol::endpoint& remote,
                 const std::vector<std::uint16_t>& upstream_ports = {});
-/// A connection of this TCP port has taken the place of another.
-void log_rotated(shard& where, const session_title& session, std::uint16_t before,
-                 std::uint16_t after);
+/// A connection that begins there has taken the place of another.
+void log_rotated(shard& where, const session_title& session, const protocol::endpoint& before,
+                 const protocol::endpoint& after);
 /// why: as to_string(session_end) says it
 void log_closed(const session_title& session, const char* why, const session_use& use,
                 protocol::duration age);

@@ -19,6 +19,7 @@ const char* to_string(counter c) noexcept {
   case counter::pending_dropped: return "pending_dropped";
   case counter::openings_failed: return "openings_failed";
   case counter::session_refused: return "session_refused";
+  case counter::direct_path_full: return "direct_path_full";
   case counter::sessions_displaced: return "sessions_displaced";
   case counter::syns_deferred: return "syns_deferred";
   case counter::sessions_opened: return "sessions_opened";

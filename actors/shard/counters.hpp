@@ -29,6 +29,7 @@ enum class counter : std::uint8_t {
   pending_dropped,    ///< datagrams that waited for a session: too many, or too old
   openings_failed,    ///< client: attempts, and time, in which nothing was opened that was wanted
   session_refused,    ///< sessions or streams refused: a limit, or no descriptor or port left
+  direct_path_full,   ///< client: connections that the direct path had no room for
   sessions_displaced, ///< sessions ended to make place for others
   syns_deferred,      ///< SYNs not answered, since the shard was behind
   sessions_opened,    ///< client: a server has answered; server: the upstream's socket is open

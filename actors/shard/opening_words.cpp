@@ -144,13 +144,17 @@ std::string words_of(const opening_failure& what, const tunnel_config& tunnel) {
            " has not been resolved. Likely: the name is wrong, or no name server answers";
   case opening_cause::no_route:
     return "this host has no route to " + remote +
-           " for what it forwards. Likely: the network or the default route is down, or a rule of "
-           "policy routing leaves the tunnel's packets out";
+           " for the tunnel's packets. Likely: the network or the default route is down, or a rule "
+           "of policy routing leaves them out";
   case opening_cause::own_host:
     return remote + " is this host itself, where no packet passes the network";
   case opening_cause::no_family:
     return "no address of " + remote + " is of a family that can be used here (--ipv4-only)";
   case opening_cause::no_port: return "no TCP port is free for another connection to " + remote;
+  case opening_cause::not_taken:
+    return "the direct path takes no packets from " + remote +
+           ". Likely: it is not in place (tonelctl status says why, at the firewall); or there are "
+           "more connections than it takes";
   case opening_cause::stream_failed:
     return "connections to " + remote + " end by faults of this program; please report it";
   case opening_cause::upstream_refused:

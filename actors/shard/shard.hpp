@@ -4,6 +4,7 @@
 #include "actors/runtime/spare_vectors.hpp"
 #include "actors/shard/config.hpp"
 #include "actors/shard/counters.hpp"
+#include "actors/shard/direct_streams.hpp"
 #include "actors/shard/estates.hpp"
 #include "actors/shard/faults.hpp"
 #include "actors/shard/group_registry.hpp"
@@ -54,6 +55,8 @@ struct process_context {
   /// Server: the legacy groups of all shards.
   std::shared_ptr<group_registries> groups;
   fault_provoker provoke;
+  /// Client on the direct path; null: another one.
+  std::shared_ptr<direct_streams> direct;
 };
 
 /// Pauses readers while a shard has no free slab, and resumes them together.

@@ -24,12 +24,6 @@ constexpr std::size_t before_greeting = std::size_t{48} << 10;
 // If the server closes the session, the FINs of its other streams follow within this time.
 constexpr auto fins_wait = 1s;
 
-/// How long before a stream's deadline its replacement is opened: time for the handshake, and for
-/// the 3 s in which the old stream is still read.
-duration renewal_lead(std::chrono::seconds deadline) {
-  return std::min<duration>(5s, deadline / 2);
-}
-
 } // namespace
 
 client_session::client_session(const client_session_config& config, client_resources& from)
@@ -62,47 +56,6 @@ client_session::slot* client_session::slot_of(stream_number stream) {
   for (auto& s : slots_)
     if (s.current.stream == stream || s.next.stream == stream || is_rival(s, stream)) return &s;
   return nullptr;
-}
-
-client_session::member client_session::connect(const slot& s, unsigned port, const endpoint& to) {
-  open_stream out;
-  if (s.attempts) out.race = s.attempts->shared;
-  out.port = from_.take_port();
-  if (!out.port) return {};
-  out.stream = ++latest_;
-  member m;
-  if (config_.deadline.count() != 0) {
-    m.ends_at = now_ + config_.deadline;
-    out.ages_at = *m.ends_at - renewal_lead(config_.deadline);
-  }
-  auto& machine = out.config;
-  machine.tuple.local.port = *out.port;
-  machine.tuple.remote = to;
-  machine.session = claims_.next();
-  machine.stream_index = static_cast<std::uint8_t>(&s - slots_.data());
-  machine.stream_count = static_cast<std::uint8_t>(slots_.size());
-  machine.last_port = port >= ports_to_try(wire_);
-  machine.first_port = port == 1;
-  machine.wire = wire_;
-  if (wire_ == profile::native) machine.fellows = fellows_;
-  // Always: a legacy server would take the native hello for a datagram.
-  machine.detect_legacy = true;
-  machine.key_mark = config_.key_mark;
-  machine.join_token = token_;
-  machine.idle_timeout = config_.idle_timeout;
-  m.stream = out.stream;
-  m.remote = to;
-  m.wire = wire_;
-  m.port = port;
-  m.generation = generation_;
-  m.joins = token_ != 0;
-  m.since = now_;
-  m.hello = machine.session.counter;
-  m.home = home_;
-  m.introduced = machine.session.introduces;
-  alive_.push_back(m.stream);
-  out_.emplace_back(std::move(out));
-  return m;
 }
 
 /// Begins an attempt, unless nothing was ever carried and the tunnel's others have just failed.
@@ -143,10 +96,7 @@ void client_session::open(slot& s, unsigned port) {
   s.next = connect(s, port, *remote_);
   if (first) pioneer_ = s.next.stream;
   if (s.next) return start_race(s);
-  s.attempts.reset();
-  out_.emplace_back(count_refused{});
-  attempt_failed(opening_cause::no_port);
-  retry(s);
+  no_end(s);
 }
 
 client_effects client_session::on_report(const stream_report& report, time_point now) {
@@ -341,7 +291,7 @@ void client_session::on_ended(slot& s, const stream_report& report) {
     const bool forgotten = report.why == end_reason::reset && m.wire == profile::native;
     if (!m.joins && strays(s))
       stray_on(s, !m.introduced && claims_.introduces());
-    else if (m.joins || (s.silent && forgotten))
+    else if (m.joins || s.current.left || (s.silent && forgotten))
       retry(s); // native: by an introduction
     return;
   }
@@ -390,7 +340,7 @@ void client_session::give_up(slot& s) {
   s.trying_since.reset();
   s.given_up_at = now_;
   if (s.current) { // it still works, or will report that it is dead
-    if (strays(s)) stray_on(s, false);
+    if (strays(s) || s.current.left) stray_on(s, false);
     return;
   }
   if (has_stream()) {

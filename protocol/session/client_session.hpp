@@ -25,8 +25,8 @@ namespace tonel::protocol {
 class client_resources {
 public:
   virtual ~client_resources() = default;
-  /// A TCP port for one stream; null: none is free.
-  virtual port_lease take_port() = 0;
+  /// Where a stream to there begins.
+  virtual local_end take_local_end(const endpoint& remote) = 0;
   /// Whether a further attempt may be made beside one that has no answer yet.
   virtual bool may_race(time_point now) = 0;
   /// Those of an earlier session that is to go on, or a random session id and secret; a second call never
@@ -93,6 +93,10 @@ public:
   client_effects resolved(const std::vector<endpoint>& remotes, time_point now);
   /// Another session's stream was opened after some time in which none was: those that wait try at once.
   client_effects remote_answers(time_point now);
+  /// The host has other addresses now for packets to its remotes. `left`: the streams that have one it does
+  /// not use there any more, all of them: others take their places at once. What waits for a route tries
+  /// again.
+  client_effects readdressed(const std::vector<stream_number>& left, time_point now);
   /// Call it after suspend: probes all streams.
   client_effects probe(time_point now);
   /// Closes all streams by FIN. at_exit: also those that only wait for late segments
@@ -131,6 +135,7 @@ private:
     std::optional<time_point> ends_at; ///< the end of its longest life
     bool introduced = false;           ///< its hello introduced the session
     bool greeted = false;              ///< its hello was answered
+    bool left = false;                 ///< the host has another address for its packets
     explicit operator bool() const noexcept { return stream != 0; }
   };
   /// Attempts to open one stream at several addresses, and on several ports, at once; the first to get an
@@ -169,7 +174,11 @@ private:
   void tell(const member& m, stream_order what);
   void remark(session_remark what);
   slot* slot_of(stream_number stream);
+
+  // The local ends of its streams (client_session_ends.cpp).
   member connect(const slot& s, unsigned port, const endpoint& to);
+  void no_end(slot& s);
+  void leave_address(slot& s);
 
   // The remote's addresses (client_session_remotes.cpp).
   void aim_at_next();
@@ -260,6 +269,7 @@ private:
   std::optional<endpoint> remote_;  ///< the address that new streams go to
   bool try_next_ = false; ///< remote_ did not answer: the next stream goes to the one after it
   bool doubted_ = false;  ///< an address was reported not to answer
+  opening_cause lacked_ = opening_cause::no_port; ///< why the last stream had no local end
   session_claims claims_;
   unsigned home_ = 0;    ///< member::home of the next stream
   bool resumes_ = false; ///< the claims are of an earlier session, and were not answered so far

@@ -119,12 +119,12 @@ void client_session::attempt_failed(const member& m, end_reason why) {
 void client_session::on_opening_time() {
   judged_at_.reset();
   if (!remote_) return attempt_failed(opening_cause::unresolved);
-  if (latest_ == 0) return; // it waits for its turn, and knows nothing
+  const auto known = evidence_ ? evidence_->cause : opening_cause::count_;
+  if (latest_ == 0 && known == opening_cause::count_) return; // it waits for its turn
   for (const auto& s : slots_)
     for (const auto* m : {&s.current, &s.next})
       if (*m && m->opened && !m->greeted) return attempt_failed(*m, end_reason::timed_out);
   // Those that have failed say more than one that is under way.
-  const auto known = evidence_ ? evidence_->cause : opening_cause::count_;
   if (known != opening_cause::count_) return attempt_failed(known);
   attempt_failed(member{}, end_reason::timed_out);
 }

@@ -20,6 +20,7 @@ const char* to_string(opening_cause c) noexcept {
   case opening_cause::own_host: return "own_host";
   case opening_cause::no_family: return "no_family";
   case opening_cause::no_port: return "no_port";
+  case opening_cause::not_taken: return "not_taken";
   case opening_cause::stream_failed: return "stream_failed";
   case opening_cause::upstream_refused: return "upstream_refused";
   case opening_cause::upstream_unreachable: return "upstream_unreachable";

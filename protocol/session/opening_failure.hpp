@@ -28,7 +28,8 @@ enum class opening_cause : std::uint8_t {
   no_route,             ///< the host has none to the remote
   own_host,             ///< the remote is this host
   no_family,            ///< no address of a family that can be used
-  no_port,              ///< client_resources::take_port() gave none
+  no_port,              ///< none is free
+  not_taken,            ///< the direct path takes no packets of another connection
   stream_failed,        ///< a fault of the program
   upstream_refused,     ///< server: nobody listens at the upstream's port
   upstream_unreachable, ///< server: the upstream's host, or the way to it

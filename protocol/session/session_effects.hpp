@@ -81,10 +81,17 @@ struct stream_race {
 /// A TCP port in use; free again once the last copy is destroyed.
 using port_lease = std::shared_ptr<const std::uint16_t>;
 
+/// Where a client's stream begins.
+struct local_end {
+  port_lease port;                            ///< null: there is none
+  ip_address address;                         ///< none: the shell's, the same for all
+  opening_cause why = opening_cause::no_port; ///< there is none
+};
+
 /// Client: connect a stream, and send its SYN.
-/// Shape:  the session sets these members of config: remote, local port, session, stream_index,
-///         stream_count, last_port, first_port, fellows, wire, detect_legacy, join_token,
-///         idle_timeout. The shell sets the others: local address, iss, ip_id, mtu, seed,
+/// Shape:  the session sets these members of config: remote, local port (and address, if it was given
+///         one), session, stream_index, stream_count, last_port, first_port, fellows, wire, detect_legacy, join_token,
+///         idle_timeout. The shell sets the others: local address else, iss, ip_id, mtu, seed,
 ///         keepalive, handshake_packet, challenge_limit
 struct open_stream {
   stream_number stream = 0;

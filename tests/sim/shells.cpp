@@ -324,10 +324,10 @@ profile client_shell::wire() const {
   return e != nullptr ? e->machine.wire() : profile::native;
 }
 
-port_lease client_shell::take_port() {
+local_end client_shell::take_local_end(const endpoint&) {
   while (streams_.count(next_port_) != 0)
     ++next_port_;
-  return std::make_shared<const std::uint16_t>(next_port_++);
+  return {std::make_shared<const std::uint16_t>(next_port_++), {}};
 }
 
 session_claims client_shell::draw_claims() {

@@ -148,7 +148,7 @@ private:
                  time_point now) override;
   void on_gone(session_key session, protocol::stream_number stream, time_point now) override;
 
-  protocol::port_lease take_port() override;
+  protocol::local_end take_local_end(const protocol::endpoint&) override;
   bool may_race(time_point) override { return true; }
   protocol::session_claims draw_claims() override;
   time_point last_datagram() const override { return last_; }

@@ -135,7 +135,8 @@ std::vector<std::string> socket::texts() const {
 process::process(world& w, const actors::config& settings, std::size_t slabs,
                  protocol::duration watchdog)
     : world_(w), settings_(settings), slabs_(slabs), tunnel_(settings.tunnels.front()),
-      signal_ready_(std::make_unique<sys::readiness>()) {
+      signal_ready_(std::make_unique<sys::readiness>()),
+      routes_ready_(std::make_unique<sys::readiness>()) {
   service.interval = watchdog;
   static std::uint64_t seed = 0;
   random_.seed(++seed);
@@ -176,9 +177,28 @@ actors::host process::give() {
   };
   firewall_.ensure = [this](const sys::rule_request& wanted, const auto& done) {
     rules_made.push_back(wanted);
-    from_host([done] { done(sys::rules_report{}); });
+    from_host([this, done] {
+      sys::rules_report report;
+      if (is_direct) {
+        report.where = "tcx at eth0";
+        report.ways = ways;
+      }
+      done(report);
+    });
   };
-  if (with_rules) out.firewall = &firewall_;
+  if (is_direct) {
+    firewall_.direct = true;
+    firewall_.routes_fd = routes_ready_->fd();
+    firewall_.take_routes = [this] {
+      routes_ready_->set(false);
+      sys::netlink_changes changes;
+      changes.something = true;
+      return changes;
+    };
+    out.direct = &direct;
+    out.tcp = &tcp;
+  }
+  if (with_rules || is_direct) out.firewall = &firewall_;
   out.signal_fd = signal_ready_->fd();
   out.take_signals = [this] {
     signal_ready_->set(false);
@@ -252,24 +272,6 @@ void process::resolve(const actors::tunnel_ptr& tunnel, const caf::actor& asker)
   auto address = client ? server_address : upstream_address;
   if (tunnel->remote.port != 0) address.port = tunnel->remote.port;
   caf::anon_send(asker, actors::remote_resolved{tunnel, {address}});
-}
-
-void process::reload(const actors::reload_result& found) {
-  next_reload_ = found;
-  signal(SIGHUP);
-}
-
-void process::from_host(std::function<void()> answer) {
-  if (host_hangs)
-    unanswered_.push_back(std::move(answer));
-  else
-    answer();
-}
-
-void process::host_answers() {
-  host_hangs = false;
-  for (const auto& answer : std::exchange(unanswered_, {}))
-    answer();
 }
 
 void process::signal(int number) {
@@ -347,6 +349,7 @@ std::unique_ptr<process> world::make_client() {
   p->addresses = options_.client_addresses;
   p->services = options_.client_services;
   p->with_rules = options_.client_rules;
+  p->is_direct = options_.client_direct;
   p->host_hangs = options_.client_host_hangs;
   p->memory = options_.client_memory;
   p->start();

@@ -8,6 +8,7 @@
 #include "protocol/packet.hpp"
 #include "system/decorators/packet_capture.hpp"
 #include "system/fake/memory_devices.hpp"
+#include "system/fake/memory_direct_path.hpp"
 #include "system/fake/memory_service_manager.hpp"
 
 #include <atomic>
@@ -138,6 +139,18 @@ public:
   std::function<std::vector<actors::service>(actors::reactor&)> services;
   bool with_rules = false;                   ///< with a firewall actor, on a host without failures
   std::vector<sys::rule_request> rules_made; ///< requests to that host
+  /// Client on the direct path: what its host says of the ways to remotes, and who has its packets.
+  bool is_direct = false;
+  std::vector<sys::host_way> ways{way_from(10)};
+  static sys::host_way way_from(std::uint8_t last); ///< 10.1.0.last, to the server
+  /// They are others now.
+  void ways_are(std::vector<sys::host_way> now);
+  sys::memory_direct_path direct;
+  /// What the host's own TCP has, by local port.
+  struct own_tcp final : sys::host_tcp {
+    bool has(const protocol::four_tuple& t) override { return busy && busy(t); }
+    std::function<bool(const protocol::four_tuple&)> busy;
+  } tcp;
   /// Questions about rules and files of a reload are not answered until host_answers().
   bool host_hangs = false;
   std::vector<protocol::endpoint>
@@ -172,7 +185,7 @@ private:
   std::vector<std::function<void()>> unanswered_;
   actors::firewall_start firewall_;
   std::vector<virtual_loop*> loops_; ///< of the shards, then of the control loop
-  std::unique_ptr<sys::readiness> signal_ready_;
+  std::unique_ptr<sys::readiness> signal_ready_, routes_ready_;
   std::vector<int> signals_;
   std::mt19937_64 random_;
   std::unique_ptr<actors::assembly> assembly_;
@@ -219,6 +232,7 @@ struct world_options {
   int client_resolve_failures = 0; ///< number of failures at first
   bool client_rules = false;       ///< the client has a firewall actor
   bool client_host_hangs = false;
+  bool client_direct = false; ///< the client is on the direct path, on a host with process::ways
   std::shared_ptr<actors::session_memory> client_memory; ///< of all clients; null: each its own
   /// The client's services, spawned on the given reactor.
   std::function<std::vector<actors::service>(actors::reactor&)> client_services;

@@ -13,6 +13,7 @@
 #include <string>
 #include <utility>
 #include <variant>
+#include <vector>
 
 // A session's machine with reports and effects as words, so that tests are easy to read.
 namespace tonel::test {
@@ -241,6 +242,8 @@ public:
   // The resources, as a test sets them.
   protocol::remote_dialects known;
   bool ports = true, races = true;
+  std::optional<protocol::opening_cause>
+      lacks;                    ///< why there is no local end; nothing: there are some
   bool tells_addresses = false; ///< in words
   protocol::time_point last = session_script::start;
   protocol::turns turn{std::chrono::milliseconds{5}};
@@ -285,6 +288,10 @@ public:
   std::string resolve(const std::vector<protocol::endpoint>& to) {
     return words(machine_->resolved(to, now));
   }
+  /// Other addresses of the host: these streams have one that is not used any more.
+  std::string readdress(const std::vector<protocol::stream_number>& left) {
+    return words(machine_->readdressed(left, now));
+  }
   std::string probe() { return words(machine_->probe(now)); }
   std::string remote_answers() { return words(machine_->remote_answers(now)); }
   std::string close(bool at_exit = false) { return words(machine_->close(at_exit, now)); }
@@ -313,8 +320,11 @@ private:
     }
     return out.str();
   }
-  protocol::port_lease take_port() override {
-    return ports ? std::make_shared<const std::uint16_t>(++port_) : nullptr;
+  protocol::local_end take_local_end(const protocol::endpoint&) override {
+    protocol::local_end out;
+    if (ports && !lacks) out.port = std::make_shared<const std::uint16_t>(++port_);
+    if (lacks) out.why = *lacks;
+    return out;
   }
   bool may_race(protocol::time_point) override { return races; }
   protocol::session_claims draw_claims() override {
