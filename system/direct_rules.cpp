@@ -66,7 +66,7 @@ result<rules_report> direct_rules::ensure(const rule_request& request) {
   if (!done) return unexpected{done.error()};
   rules_report report;
   report.repaired = done->repaired;
-  report.backend = "bpf";
+  report.backend = to_string(backend_kind::direct);
   report.where = done->means + " at ";
   for (const auto& device : done->devices)
     report.where += (&device == &done->devices.front() ? "" : ", ") + device;

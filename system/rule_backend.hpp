@@ -21,12 +21,12 @@ enum class backend_kind : std::uint8_t {
   pf,     ///< an anchor of macOS' packet filter
   direct, ///< no rules: programs that take the packets (direct_path)
 };
-/// The name of the backend: "auto", "owned", "nft", "iptables" or "pf".
+/// The name of the backend: "auto", "owned", "nft", "iptables", "pf" or "bpf".
 const char* to_string(backend_kind kind) noexcept;
 /// The backend of this name; none: unknown, or not on this operating system.
 std::optional<backend_kind> parse_backend_kind(std::string_view name) noexcept;
 
-/// The backends of this operating system, in words: "auto, owned, nft or iptables".
+/// The backends of this operating system, in words: "auto, bpf, owned, nft or iptables".
 const char* known_backend_kinds() noexcept;
 
 /// Sets the rules of one instance in the kernel, and removes them.

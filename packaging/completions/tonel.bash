@@ -10,10 +10,11 @@ _tonel() {
     [--auto-rule]="auto ${interfaces[*]##*/}"
     # derived from the rows: words
     [--accept]="native legacy native,legacy"
-    [--firewall]="auto owned nft iptables"
+    [--firewall]="auto bpf owned nft iptables"
     [--log-format]="text json"
     [--log-level]="off error warn info debug trace"
     [--nat]="conntrack stateless"
+    [--reply-by]="route arrival"
     [--wire]="auto native tonel phantun"
     # end of what is derived
   )

@@ -16,10 +16,9 @@ namespace tonel::sys {
 namespace {
 
 constexpr std::pair<backend_kind, const char*> kinds[] = {
-    {backend_kind::automatic, "auto"},
-    {backend_kind::owned, "owned"},
-    {backend_kind::shared, "nft"},
-    {backend_kind::iptables, "iptables"},
+    {backend_kind::automatic, "auto"}, {backend_kind::owned, "owned"},
+    {backend_kind::shared, "nft"},     {backend_kind::iptables, "iptables"},
+    {backend_kind::direct, "bpf"},
 };
 
 bool is_of_an_instance(const std::string& table) { return table.rfind("tonel_", 0) == 0; }
@@ -195,7 +194,7 @@ const char* to_string(backend_kind kind) noexcept {
   return "";
 }
 
-const char* known_backend_kinds() noexcept { return "auto, owned, nft or iptables"; }
+const char* known_backend_kinds() noexcept { return "auto, bpf, owned, nft or iptables"; }
 
 std::optional<backend_kind> parse_backend_kind(std::string_view name) noexcept {
   for (const auto& [kind, text] : kinds)

@@ -134,9 +134,12 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--bin", required=True, help="folder with tonelc, tonels, tonel-traffic")
     parser.add_argument("--only", default="", help="run cases whose description contains this")
+    parser.add_argument("--path", choices=("nat", "bpf"), default="nat",
+                        help="how the tunnel's packets pass their hosts, where the case has no say in it")
     arguments = parser.parse_args()
     isolate()
     processes.bin_dir = os.path.abspath(arguments.bin)
+    processes.path = arguments.path
     # No name server answers in these namespaces; a program that asks one is to learn that soon.
     os.environ["RES_OPTIONS"] = "timeout:1 attempts:1"
     failed = skipped = 0

@@ -11,8 +11,11 @@ import time
 
 from apps import ask
 
-# Set by the harness: the folder with tonelc, tonels and tonel-traffic.
+# Set by the harness: the folder with tonelc, tonels and tonel-traffic, and how the packets of the tunnel
+# pass their hosts: "nat" by rules, "bpf" by the direct path.
 bin_dir = None
+path = "nat"
+DIRECT = ["--auto-rule", "auto", "--firewall", "bpf"]
 
 SANITIZER = re.compile(r"AddressSanitizer|LeakSanitizer|runtime error:|ThreadSanitizer")
 READY = re.compile(r" (listening on|serving TCP port) ")
@@ -132,10 +135,13 @@ class Tonel(Process):
 
     def __init__(self, host, argv, apply_rules=True):
         self.host = host
-        super().__init__(host, [binary(argv[0]), *argv[1:]], name=argv[0])
+        direct = path == "bpf" and "--auto-rule" not in argv
+        super().__init__(host, [binary(argv[0]), *argv[1:], *(DIRECT if direct else [])], name=argv[0])
         self.wait_line(READY, 15)
         self.tun = argv[argv.index("--tun") + 1]
-        if apply_rules:
+        if direct:
+            self.wait_line("the direct path is in place", 5)
+        elif apply_rules:
             self.apply_rules()
 
     def rules(self):

@@ -114,6 +114,7 @@ std::optional<start_error> process_host::open() {
   if (auto failed = open_listeners()) return failed;
   if (auto failed = status_.open_http()) return failed;
 
+  if (auto failed = open_path()) return failed;
   if (auto failed = open_device()) return failed;
   if (auto failed = status_.open_control(*tun_)) return failed;
   if (auto failed = open_capture()) return failed;
@@ -121,7 +122,7 @@ std::optional<start_error> process_host::open() {
   worker_ = make_worker();
   device_changes_.emplace(tun_, *worker_);
   if (!chosen_.firewall.interface.empty())
-    rules_ = std::make_unique<rule_keeper>(chosen_, tun_->name(), *worker_);
+    rules_ = std::make_unique<rule_keeper>(chosen_, tun_->name(), *worker_, path_);
   return std::nullopt;
 }
 
@@ -173,6 +174,16 @@ std::optional<start_error> process_host::open_device() {
   return std::nullopt;
 }
 
+std::optional<start_error> process_host::open_path() {
+  const auto& wanted = chosen_.firewall;
+  if (wanted.interface.empty() || wanted.backend != sys::backend_kind::direct) return std::nullopt;
+  auto path = sys::direct_path::open(sys::runtime_folder());
+  if (!path) return path_error(path.error());
+  path_ = std::move(*path);
+  if (chosen_.run.side == role::client) tcp_ = sys::open_host_tcp();
+  return std::nullopt;
+}
+
 std::optional<start_error> process_host::open_capture() {
   captures_ = make_captures(chosen_.run.side, tun_->name());
   if (!capture_file_) return std::nullopt;
@@ -215,6 +226,8 @@ host process_host::give() {
   out.reload = [this](const caf::actor& root) { reload(root); };
   out.tunnels_changed = [this](const auto& tunnels) { tunnels_changed(tunnels); };
   if (rules_) out.firewall = &rules_->start();
+  if (chosen_.run.side == role::client) out.direct = path_.get();
+  out.tcp = tcp_.get();
 
   out.signal_fd = signals_->fd();
   out.take_signals = [this] { return signals_->take(); };

@@ -11,6 +11,8 @@
 #include "actors/root/host.hpp"
 #include "actors/runtime/log.hpp"
 #include "system/decorators/packet_capture.hpp"
+#include "system/direct_path.hpp"
+#include "system/host_tcp.hpp"
 #include "system/service_manager.hpp"
 #include "system/signal_source.hpp"
 #include "system/socket_budget.hpp"
@@ -59,6 +61,7 @@ private:
   std::optional<start_error> take_ports();
   std::optional<start_error> open_listeners();
   std::optional<start_error> open_device();
+  std::optional<start_error> open_path();
   std::optional<start_error> open_capture();
   void probe_offload();
   void open_state();
@@ -85,7 +88,10 @@ private:
   std::shared_ptr<sys::packet_capture> captures_; ///< shared with the worker
   std::unique_ptr<state_keeper> state_;           ///< client; null: nothing is kept
   status_services status_{chosen_};
-  std::unique_ptr<rule_keeper> rules_; ///< null: no rules are wanted
+  std::shared_ptr<sys::direct_path>
+      path_;                           ///< shared with the worker; null: rules are wanted, or none
+  std::unique_ptr<sys::host_tcp> tcp_; ///< client on the direct path
+  std::unique_ptr<rule_keeper> rules_; ///< null: neither rules nor the direct path are wanted
   std::optional<device_watch> device_changes_;
   std::unique_ptr<sys::worker> worker_;
   // For names alone: a silent name server must not delay rules and reload.

@@ -56,6 +56,17 @@ start_error tun_error(const sys::os_error& error, sys::host_system on) {
   return out;
 }
 
+start_error path_error(const sys::os_error& error) {
+  start_error out{"--firewall bpf is not possible here: " + error.to_string(), {}, false};
+  out.permanent = error.number == EPERM || error.number == EOPNOTSUPP;
+  if (error.number == EPERM)
+    out.advice = {"run it as root, or give the program the rights:",
+                  "  setcap cap_net_admin,cap_bpf=ep /path/to/the/program"};
+  else
+    out.advice = {"--firewall auto sets firewall rules in its place"};
+  return out;
+}
+
 start_error listen_error(const tunnel_config& tunnel, const sys::os_error& error) {
   start_error out{label(tunnel) + "cannot listen on --local " + tunnel.local_udp.to_string() +
                       ": " + error.to_string(),

@@ -22,6 +22,9 @@ start_error tun_error(const sys::os_error& error, sys::host_system on = sys::thi
 /// For an error of a socket for a client's --local.
 start_error listen_error(const tunnel_config& tunnel, const sys::os_error& error);
 
+/// For an error of sys::direct_path::open().
+start_error path_error(const sys::os_error& error);
+
 /// For an error of the pid file.
 start_error pid_error(const sys::os_error& error);
 

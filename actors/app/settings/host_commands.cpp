@@ -1,6 +1,8 @@
 #include "actors/app/settings/host_commands.hpp"
 
 #include "protocol/address.hpp"
+#include "system/direct_rules.hpp"
+#include "system/host_ways.hpp"
 #include "system/instance_state.hpp"
 #include "system/resolver.hpp"
 
@@ -47,8 +49,39 @@ sys::rule_request rule_request_of(const settings& chosen, std::string_view tun) 
           {ip_address::parse(tunnel->remote.host).value_or(ip_address{}), tunnel->remote.port});
   }
   out.interface = chosen.firewall.interface;
+  out.reply_by_arrival = chosen.firewall.reply_by_arrival;
   return out;
 }
+
+namespace {
+
+/// What is attached where, in place of rules.
+sys::result<std::string> direct_text(const sys::rule_request& request) {
+  std::vector<ip_address> remotes;
+  for (const auto& remote : request.plan.remotes)
+    remotes.push_back(remote.address);
+  const auto facts = sys::find_ways(remotes, request.plan.mark);
+  if (!facts) return unexpected{facts.error()};
+  const auto plan = sys::plan_direct(request, *facts, {request.plan.tun});
+  std::string out = "# No rules: --firewall bpf has programs at these devices take the packets.\n";
+  for (const auto& device : plan.uplinks) {
+    out += "# ingress of " + device + ": to " + plan.tun + ", TCP";
+    for (const auto& port : plan.ports)
+      out += (&port == &plan.ports.front() ? " to port " : ", ") + std::to_string(port.port);
+    for (const auto& remote : plan.remotes)
+      out +=
+          (&remote == &plan.remotes.front() ? " of connections to " : ", ") + remote.at.to_string();
+    out += '\n';
+  }
+  out += "# ingress of " + plan.tun + ": by the host's routes, as packets of this host\n";
+  for (const auto& way : facts->ways)
+    out += "# to " + way.remote.to_string() +
+           (way.source ? " from " + way.source.to_string() + " by " + way.name : ": no route") +
+           '\n';
+  return out;
+}
+
+} // namespace
 
 std::vector<std::string> host_commands(const settings& chosen, std::string_view tun) {
   const auto request = rule_request_of(chosen, tun);
@@ -68,6 +101,7 @@ sys::result<std::string> rules_text(const settings& chosen) {
     if (!found) return unexpected{found.error()};
     request.plan.remotes.insert(request.plan.remotes.end(), found->begin(), found->end());
   }
+  if (chosen.firewall.backend == sys::backend_kind::direct) return direct_text(request);
   auto plan = sys::settle(request);
   if (!plan) return unexpected{plan.error()};
   // By hand the whole host is told to forward: nobody is there to see what others make of it later.

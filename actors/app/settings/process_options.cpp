@@ -167,6 +167,14 @@ void judge_nat(reader& in, settings& out) {
     in.refuse("nat", "is not among what iptables can do");
 }
 
+void judge_backend(reader& in, const settings& out) {
+  if (out.firewall.backend != sys::backend_kind::direct || !in.good("firewall")) return;
+  if (!in.given("auto-rule"))
+    in.refuse("firewall", "needs --auto-rule for bpf, which nobody can set by hand");
+  else if (in.text("nat") == "stateless")
+    in.refuse("nat", "is not among what --firewall bpf does, which translates nothing");
+}
+
 void read_mark(reader& in, settings& out) {
   if (!in.given("fwmark")) return;
   out.firewall.mark = parse_mark(in.text("fwmark"));
@@ -178,6 +186,7 @@ void read_backend(reader& in, settings& out) {
     out.firewall.backend = *kind;
   else
     in.refuse("firewall", std::string{"must be "} + sys::known_backend_kinds());
+  judge_backend(in, out);
 }
 
 /// A part above the whole is an error if a user gave it; a default is lowered to the whole.
@@ -336,13 +345,31 @@ void add_firewall(std::vector<process_row>& out) {
        read_mark, [](const settings& s) {
          return s.firewall.mark ? std::to_string(*s.firewall.mark) : std::string{};
        }});
-  add({option_row{"firewall", "BACKEND", "auto",
-                  "what sets the rules: owned (nftables, a table that others cannot change), nft "
-                  "(one that they can), iptables; auto: the first of them that works. macOS has "
-                  "pf alone"}
-           .one_of("auto owned nft iptables "),
+  add({option_row{
+           "firewall", "BACKEND", "auto",
+           "what brings the tunnel's packets past the host: rules of owned (nftables, a table "
+           "that others cannot change), nft (one that they can), iptables; auto: the first of "
+           "them that works; or bpf: no rules and no NAT, programs at the network devices "
+           "take the packets (Linux 5.10, needs --auto-rule). macOS has pf alone"}
+           .one_of("auto bpf owned nft iptables "),
        read_backend,
        [](const settings& s) -> std::string { return sys::to_string(s.firewall.backend); }});
+  add({option_row{"reply-by",
+                  "WAY",
+                  "route",
+                  {"not used: for answers of a server. Accepted so that both sides can share their "
+                   "options",
+                   "with --firewall bpf: answers leave by the uplink of the host's route, or of "
+                   "arrival, by which the client's packets came"}}
+           .one_of("route arrival "),
+       [](reader& in, settings& s) {
+         s.firewall.reply_by_arrival = in.text("reply-by") == "arrival";
+         if (!s.firewall.reply_by_arrival && in.text("reply-by") != "route")
+           in.refuse("reply-by", "must be route or arrival");
+       },
+       [](const settings& s) -> std::string {
+         return s.firewall.reply_by_arrival ? "arrival" : "route";
+       }});
   add(flag(
       option_row{"take-port",
                  {},

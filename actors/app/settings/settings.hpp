@@ -23,7 +23,8 @@ struct firewall_config {
   sys::nat_mode nat = sys::nat_mode::conntrack;
   std::optional<std::uint32_t> mark;
   sys::backend_kind backend = sys::backend_kind::automatic;
-  bool take_port = false; ///< server: from a program that listens on it
+  bool reply_by_arrival = false; ///< server: as sys::rule_request has it
+  bool take_port = false;        ///< server: from a program that listens on it
 };
 
 /// A file that an option names, not read yet.

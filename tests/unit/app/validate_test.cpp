@@ -509,6 +509,20 @@ BOOST_AUTO_TEST_CASE(all_options_are_shown_but_no_secret) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(the_direct_path_needs_auto_rule_and_has_no_nat) {
+  BOOST_TEST(errors_of(judge(role::client, {"--firewall=bpf"})).find("needs --auto-rule") !=
+             std::string::npos);
+  BOOST_TEST(
+      errors_of(judge(role::server, {"--firewall=bpf", "--auto-rule=auto", "--nat=stateless"}))
+          .find("translates nothing") != std::string::npos);
+  const auto good = judge(role::server, {"--firewall=bpf", "--auto-rule=auto", "--nat=conntrack",
+                                         "--reply-by=arrival"});
+  BOOST_TEST_REQUIRE(good.has_value(), errors_of(good));
+  BOOST_TEST((good->firewall.backend == tonel::sys::backend_kind::direct));
+  BOOST_TEST(good->firewall.reply_by_arrival);
+  check_refused(role::server, "--reply-by", "chance");
+}
+
 BOOST_AUTO_TEST_CASE(what_is_shown_can_be_given_again) {
   for (const auto side : {role::client, role::server}) {
     const auto first =

@@ -1,9 +1,11 @@
+#include "system/host_tcp.hpp"
 #include "system/linux/tcp_table.hpp"
 #include "system/stream_socket.hpp"
 #include "system/tcp_ports.hpp"
 
 #include <boost/test/unit_test.hpp>
 
+#include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -129,6 +131,30 @@ BOOST_AUTO_TEST_CASE(a_name_that_a_user_has_taken_who_can_serve_no_port_is_no_cl
     BOOST_TEST_REQUIRE(!claim.has_value());
     BOOST_TEST(claim.error().number == EPERM);
   }
+}
+
+BOOST_AUTO_TEST_CASE(the_hosts_own_tcp_knows_its_connections_and_listeners) {
+  const auto own = open_host_tcp();
+  BOOST_TEST_REQUIRE((own != nullptr));
+  const int listener = ::socket(AF_INET, SOCK_STREAM, 0), near = ::socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in at{}, from{};
+  at.sin_family = AF_INET;
+  at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof at;
+  const auto any = [](sockaddr_in& a) { return reinterpret_cast<sockaddr*>(&a); };
+  BOOST_TEST_REQUIRE(::bind(listener, any(at), size) == 0);
+  BOOST_TEST_REQUIRE(::listen(listener, 1) == 0);
+  BOOST_TEST_REQUIRE(::getsockname(listener, any(at), &size) == 0);
+  BOOST_TEST_REQUIRE(::connect(near, any(at), size) == 0);
+  BOOST_TEST_REQUIRE(::getsockname(near, any(from), &size) == 0);
+  const auto loopback = ip_address::v4(127, 0, 0, 1);
+  const protocol::endpoint here{loopback, ntohs(from.sin_port)},
+      there{loopback, ntohs(at.sin_port)};
+  BOOST_TEST(own->has({here, there}));
+  BOOST_TEST(own->has({there, {ip_address::v4(192, 0, 2, 1), 1}})); // by its listener
+  BOOST_TEST(!own->has({here, {ip_address::v4(192, 0, 2, 1), there.port}}));
+  ::close(near);
+  ::close(listener);
 }
 
 BOOST_AUTO_TEST_SUITE_END()
