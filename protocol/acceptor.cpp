@@ -75,6 +75,9 @@ stray_answer acceptor::on_stray(const segment_repr& in, byte_view payload, time_
   if (in.has(flag::rst)) return ignore_stray{};
   if (!flags_can_be(in.flags)) return ignore_stray{errc::bad_flags};
   const auto* port = port_of(in);
+  // Whoever isn't served is not to learn that anybody is.
+  if (port != nullptr && !port->serves(in.tuple.remote.address))
+    return ignore_stray{errc::not_allowed};
   if (port == nullptr || (in.has(flag::syn) && in.has(flag::ack)))
     return refuse(in, errc::no_stream, now);
   if (in.has(flag::syn)) {
@@ -324,7 +327,9 @@ std::vector<segment_header> acceptor::on_timer(time_point now) {
     auto highest = kept.front().segment;
     for (const auto& [segment, payload] : kept)
       if (segment.end() > highest.end()) highest = segment;
-    if (resets_.take(now)) out.push_back(reset_for(highest));
+    const auto* port = port_of(highest);
+    const bool silent = port != nullptr && !port->serves(highest.tuple.remote.address);
+    if (!silent && resets_.take(now)) out.push_back(reset_for(highest));
   }
   return out;
 }
@@ -336,8 +341,12 @@ std::vector<late_answer> acceptor::answer_joins(time_point now) {
   const auto over = std::stable_partition(joins_.begin(), joins_.end(), waits);
   for (auto it = over; it != joins_.end(); ++it) {
     const auto* port = port_of(it->syn);
-    out.push_back({it->syn, port != nullptr ? on_legacy_syn(it->syn, *port, now)
-                                            : refuse(it->syn, errc::no_stream, now)});
+    stray_answer what = ignore_stray{errc::not_allowed};
+    if (port == nullptr)
+      what = refuse(it->syn, errc::no_stream, now);
+    else if (port->serves(it->syn.tuple.remote.address))
+      what = on_legacy_syn(it->syn, *port, now);
+    out.push_back({it->syn, std::move(what)});
   }
   joins_.erase(over, joins_.end());
   joins_at_ = now + join_interval;

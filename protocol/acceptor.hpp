@@ -1,6 +1,7 @@
 #pragma once
 
 #include "protocol/hello.hpp"
+#include "protocol/ip_net.hpp"
 #include "protocol/legacy_groups.hpp"
 #include "protocol/packet.hpp"
 #include "protocol/profile.hpp"
@@ -109,11 +110,16 @@ struct refuse_path {
 using stray_answer = std::variant<ignore_stray, reply_stray, accept_stream, accept_legacy,
                                   refuse_path, refuse_session>;
 
-/// The dialects that a port accepts.
+/// The dialects that a port accepts, and from whom.
 struct served_port {
   bool native = true;
   bool legacy = false;
   group_lookup* groups = nullptr; ///< set if legacy is served; outlives the acceptor
+  /// Sources that are served; none: all. Others get no answer of any kind.
+  ip_net_set allow = {};
+  bool serves(const ip_address& source) const noexcept {
+    return allow.empty() || allow.holds(source);
+  }
 };
 /// Indexed by port, host byte order.
 using served_ports = std::unordered_map<std::uint16_t, served_port>;

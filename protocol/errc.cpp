@@ -19,6 +19,7 @@ const char* to_string(errc e) noexcept {
   case errc::no_stream: return "no_stream";
   case errc::rst_limited: return "rst_limited";
   case errc::hold_full: return "hold_full";
+  case errc::not_allowed: return "not_allowed";
   case errc::bad_hello: return "bad_hello";
   case errc::replayed_hello: return "replayed_hello";
   case errc::path_ends_tcp: return "path_ends_tcp";

@@ -22,6 +22,7 @@ enum class errc : std::uint8_t {
   no_stream,         ///< a segment of no stream, answered by RST
   rst_limited,       ///< a RST or challenge ACK not sent, for the limit per second
   hold_full,         ///< early data: no room left to hold it
+  not_allowed,       ///< a first segment from a source that its port does not serve
   bad_hello,         ///< a hello that cannot be parsed, contradicts itself or proves nothing
   replayed_hello,    ///< a hello whose counter was used before: a copy, or overtaken by a later one
   path_ends_tcp,     ///< a hello that has come through something that ends TCP connections

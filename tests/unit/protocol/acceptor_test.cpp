@@ -160,6 +160,42 @@ BOOST_AUTO_TEST_CASE(another_port_and_a_client_only_refuse) {
   BOOST_TEST(tell(give(R | A, 1, 1)) == "");
 }
 
+BOOST_AUTO_TEST_CASE(who_is_not_allowed_gets_no_answer_of_any_kind) {
+  auto config = server_config();
+  config.ports[443].allow = ip_net_set{{*ip_net::parse("203.0.113.0/24")}};
+  under_test = acceptor{config};
+  const auto nothing = "not_allowed";
+  BOOST_TEST(tell(give(S, 0, 0)) == nothing);
+  BOOST_TEST(tell(give(S | A, 0, 1)) == nothing);
+  BOOST_TEST(tell(give(A, 1, 1)) == nothing);
+  BOOST_TEST(tell(give(A, 1, 1, octets(10))) == nothing);
+  BOOST_TEST(tell(give(A | P, 1, 1, hello_at(0))) == nothing);
+  BOOST_TEST(tell(give(F | A, 1, 1)) == nothing);
+  BOOST_TEST(tell(give(A, 500, 700, octets(5))) == nothing);
+  BOOST_TEST(tell(give(R | A, 1, 1)) == "");
+  BOOST_TEST(under_test.held_bytes() == 0u);
+
+  tuple.remote.address = ip_address::v4(203, 0, 113, 9);
+  BOOST_TEST(tell(give(S, 0, 0)) == "SA 0:1");
+  BOOST_TEST(tell(give(A | P, 1, 1, hello_at(0))) == "accept");
+  BOOST_TEST(tell(give(A, 500, 700, octets(5))) == "RA 700:505 unproven");
+  tuple.remote.address = *ip_address::parse("2001:db8::1"); // no net of its family
+  BOOST_TEST(tell(give(S, 0, 0)) == nothing);
+  // A port that nobody serves answers all as before.
+  tuple.local.port = 444;
+  BOOST_TEST(tell(give(S, 0, 0)) == "RA 0:1 no_stream");
+}
+
+BOOST_AUTO_TEST_CASE(data_held_for_who_is_not_allowed_any_more_ends_without_a_reset) {
+  give(A, 77, 1, octets(10));
+  BOOST_TEST_REQUIRE(under_test.held_bytes() > 0u);
+  auto ports = server_config().ports;
+  ports[443].allow = ip_net_set{{*ip_net::parse("203.0.113.0/24")}};
+  under_test.serve(ports);
+  BOOST_TEST(under_test.on_timer(start + 3s).empty());
+  BOOST_TEST(under_test.held_bytes() == 0u);
+}
+
 BOOST_AUTO_TEST_CASE(hello_makes_a_stream) {
   const auto answer = give(A | P, 1, 1, hello_at(0));
   const auto* made = std::get_if<accept_stream>(&answer);

@@ -451,4 +451,23 @@ BOOST_AUTO_TEST_CASE(groups_are_bounded_by_address_and_in_all) {
   BOOST_TEST(small.groups_of(ip_address::v4(1, 2, 3, 4)).empty());
 }
 
+BOOST_AUTO_TEST_CASE(an_older_client_that_is_not_allowed_gets_no_answer) {
+  auto config = config_of(true, true, &groups);
+  config.join_patience = 200ms;
+  under_test = acceptor{config};
+  // Allowed when its join came, not any more when it is answered.
+  BOOST_TEST(std::holds_alternative<ignore_stray>(give(segment(flag::syn, 77, 0))));
+  config.ports[443].allow = ip_net_set{{*ip_net::parse("203.0.113.0/24")}};
+  under_test.serve(config.ports);
+  const auto late = under_test.answer_joins(start + 200ms);
+  BOOST_TEST_REQUIRE(late.size() == 1u);
+  const auto* ignored = std::get_if<ignore_stray>(&late.front().what);
+  BOOST_TEST_REQUIRE(ignored != nullptr);
+  BOOST_TEST((ignored->reason == errc::not_allowed));
+
+  const auto first = give(segment(flag::syn, 0, 0));
+  BOOST_TEST(std::holds_alternative<ignore_stray>(first));
+  BOOST_TEST(std::holds_alternative<ignore_stray>(give(segment(flag::ack, 1, 1'234, 10))));
+}
+
 BOOST_AUTO_TEST_SUITE_END()
