@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 #include <set>
+#include <tuple>
 #include <utility>
 
 namespace tonel::sys {
@@ -56,12 +57,64 @@ flow flow_of_remotes(const std::set<std::string>& remotes, family of) {
           ip + " saddr " + address + " tcp sport " + port};
 }
 
+/// The nets of a family from which clients come to ports; none: no limit, or nobody of that family,
+/// which `closed` tells.
+struct sources {
+  std::vector<std::string> nets;
+  bool closed = false;
+
+  friend bool operator<(const sources& a, const sources& b) {
+    return std::tie(a.closed, a.nets) < std::tie(b.closed, b.nets);
+  }
+};
+
+sources sources_of(const rule_plan& plan, std::uint16_t port, bool v6) {
+  const auto found = plan.allow.find(port);
+  if (found == plan.allow.end() || found->second.empty()) return {};
+  sources out;
+  const auto nets = outermost(found->second, v6);
+  out.closed = nets.empty();
+  for (const auto& net : nets) {
+    if (net.bits == 0) return {};
+    const bool one = net.bits == 8 * net.address.size();
+    out.nets.push_back(one ? net.address.to_string() : net.to_string());
+  }
+  return out;
+}
+
+/// The ports of a server, those with the same clients together.
+std::vector<flow> flows_of_ports(const rule_plan& plan) {
+  std::set<std::uint16_t> all;
+  std::map<sources, std::set<std::uint16_t>> limited[2];
+  for (const auto port : plan.ports) {
+    const auto v4 = sources_of(plan, port, false), v6 = sources_of(plan, port, true);
+    if (v4.nets.empty() && v6.nets.empty() && !v4.closed && !v6.closed) {
+      all.insert(port);
+      continue;
+    }
+    if (!v4.closed) limited[0][v4].insert(port);
+    if (!v6.closed) limited[1][v6].insert(port);
+  }
+  std::vector<flow> out;
+  if (!all.empty()) out.push_back(flow_of_ports(all, false));
+  for (const bool v6 : {false, true}) {
+    if (v6 && !plan.peer6) continue;
+    for (const auto& [from, ports] : limited[v6 ? 1 : 0]) {
+      auto f = flow_of_ports(ports, false);
+      f.of = v6 ? family::v6 : family::v4;
+      const std::string who = from.nets.empty()
+                                  ? (v6 ? "meta nfproto ipv6 " : "meta nfproto ipv4 ")
+                                  : (v6 ? "ip6 saddr " : "ip saddr ") + set_of(from.nets) + ' ';
+      f.in = who + f.in;
+      out.push_back(std::move(f));
+    }
+  }
+  return out;
+}
+
 std::vector<flow> flows_of(const rule_plan& plan) {
   std::vector<flow> out;
-  if (plan.server) {
-    out.push_back(flow_of_ports({plan.ports.begin(), plan.ports.end()}, false));
-    return out;
-  }
+  if (plan.server) return flows_of_ports(plan);
   std::set<std::string> v4, v6;
   std::set<std::uint16_t> unresolved;
   for (const auto& remote : plan.remotes) {
@@ -345,8 +398,7 @@ public:
   chain_writer(const rule_plan& plan, bool v6) : plan_{plan}, v6_{v6} {
     if (plan.server) {
       for (const auto port : std::set<std::uint16_t>{plan.ports.begin(), plan.ports.end()})
-        flows_.push_back({family::both, "-p tcp --sport " + std::to_string(port),
-                          "-p tcp --dport " + std::to_string(port)});
+        add_port(port);
       return;
     }
     for (const auto& remote : plan.remotes) {
@@ -403,6 +455,15 @@ public:
   }
 
 private:
+  void add_port(std::uint16_t port) {
+    const auto number = std::to_string(port);
+    const auto from = sources_of(plan_, port, v6_);
+    if (from.closed) return;
+    const flow all{family::both, "-p tcp --sport " + number, "-p tcp --dport " + number};
+    if (from.nets.empty()) flows_.push_back(all);
+    for (const auto& net : from.nets)
+      flows_.push_back({family::both, all.out, "-s " + net + ' ' + all.in});
+  }
   std::string network(const char* key) const {
     const auto& name = v6_ ? plan_.interface6 : plan_.interface4;
     return name.empty() ? std::string{"! "} + key + ' ' + plan_.tun : std::string{key} + ' ' + name;
@@ -418,9 +479,14 @@ private:
   template <class... Parts> void add(const char* table, const char* chain, const Parts&... parts) {
     const auto match = joined(parts...);
     const auto target = match.rfind(" -j ");
-    rules_.push_back({table, chain,
-                      joined(match.substr(0, target), " -m comment --comment ", quoted(plan_.table),
-                             match.substr(target))});
+    iptables_rule rule{table, chain,
+                       joined(match.substr(0, target), " -m comment --comment ",
+                              quoted(plan_.table), match.substr(target))};
+    // What leaves a port is the same for all nets that come to it.
+    const auto same = [&](const iptables_rule& other) {
+      return other.table == rule.table && other.chain == rule.chain && other.match == rule.match;
+    };
+    if (std::none_of(rules_.begin(), rules_.end(), same)) rules_.push_back(std::move(rule));
   }
 
   const rule_plan& plan_;

@@ -1,8 +1,10 @@
 #pragma once
 
 #include "protocol/address.hpp"
+#include "system/ip_net.hpp"
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -39,6 +41,10 @@ struct uplink_mark {
   std::uint32_t mark = 0;
 };
 
+/// Whom the TCP ports of a server are for, by port; one that isn't there is for all. What comes from
+/// others is left to the host.
+using port_allowance = std::map<std::uint16_t, std::vector<ip_net>>;
+
 /// The input for the firewall rules of one process.
 /// Shape:  an empty interface stands for all but the TUN; host4 and host6 are for
 ///         nat_mode::stateless only, where an unspecified one leaves its family without NAT
@@ -54,6 +60,7 @@ struct rule_plan {
   std::vector<uplink_mark> uplinks;        ///< server on a host with several; else empty
   std::vector<protocol::endpoint> remotes; ///< client; unspecified address: not resolved yet
   std::vector<std::uint16_t> ports;        ///< server: the TCP ports
+  port_allowance allow;                    ///< server
   forwarding_plan forward4, forward6;
   std::vector<std::string> fellows; ///< TUN devices of other instances
 };

@@ -27,6 +27,18 @@ std::set<std::string> ports_of(const rule_plan& plan) {
   return out;
 }
 
+/// The words for whom a port is for; empty: nobody of this family.
+std::string sources_of(const rule_plan& plan, std::uint16_t port, bool v6) {
+  const auto found = plan.allow.find(port);
+  if (found == plan.allow.end() || found->second.empty()) return "any";
+  std::string out;
+  for (const auto& net : outermost(found->second, v6)) {
+    if (net.bits == 0) return "any";
+    out += (out.empty() ? "{ " : ", ") + net.to_string();
+  }
+  return out.empty() ? out : out + " }";
+}
+
 template <class... Parts> void add_line(std::string& out, const Parts&... parts) {
   ((out += parts), ...);
   out += '\n';
@@ -49,9 +61,12 @@ public:
 
   void translation(std::string& out) const {
     if (plan_.server) {
-      for (const auto& port : ports_of(plan_))
-        add_line(out, "rdr", on_, inet_, " proto tcp from any to ", host_, " ", port, " -> ",
-                 peer_);
+      for (const auto port : std::set<std::uint16_t>{plan_.ports.begin(), plan_.ports.end()}) {
+        const auto from = sources_of(plan_, port, v6_);
+        if (!from.empty())
+          add_line(out, "rdr", on_, inet_, " proto tcp from ", from, " to ", host_, " port ",
+                   std::to_string(port), " -> ", peer_);
+      }
       return;
     }
     // Of IPv6 an interface has several addresses, link-local ones among them.

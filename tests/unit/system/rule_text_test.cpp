@@ -337,4 +337,60 @@ BOOST_AUTO_TEST_CASE(removal_does_not_fail_where_there_is_nothing) {
               {"add table inet tonel_t { flags owner; }", "delete table inet tonel_t"});
 }
 
+BOOST_AUTO_TEST_CASE(only_packets_of_who_is_allowed_are_ours) {
+  auto plan = server({8443, 443, 444, 80, 81});
+  plan.uplinks = {{"w1", 7}};
+  const auto net = [](const char* text) { return *ip_net::parse(text); };
+  plan.allow[443] = {net("192.0.2.0/24"), net("198.51.100.7"), net("2001:db8::/32"),
+                     net("192.0.2.8")};
+  plan.allow[444] = {net("0.0.0.0/0"), net("192.0.2.0/24")}; // all of IPv4, none of IPv6
+  plan.allow[80] = plan.allow[81] = {net("2001:db8::1")};
+  const auto all = nft_statements(plan);
+  const std::string v4 = "ip saddr { 192.0.2.0/24, 198.51.100.7 } tcp dport 443";
+  const std::string any4 = "meta nfproto ipv4 tcp dport 444";
+  const std::string v6 = "ip6 saddr 2001:db8::/32 tcp dport 443";
+  const std::string one6 = "ip6 saddr 2001:db8::1 tcp dport { 80, 81 }";
+  const std::string open = "tcp dport 8443";
+  const auto here = " fib daddr type local ";
+  const std::string to4 = " dnat ip to 192.168.201.2", to6 = " dnat ip6 to fcc9::2";
+  check_equal(chain_of(all, "tonel_s", "prerouting"),
+              {
+                  "iifname != \"s\" meta nfproto ipv4" + (here + open) + to4,
+                  "iifname != \"s\" meta nfproto ipv6" + (here + open) + to6,
+                  "iifname != \"s\" meta nfproto ipv4" + (here + any4) + to4,
+                  "iifname != \"s\" meta nfproto ipv4" + (here + v4) + to4,
+                  "iifname != \"s\" meta nfproto ipv6" + (here + v6) + to6,
+                  "iifname != \"s\" meta nfproto ipv6" + (here + one6) + to6,
+              });
+  // No other chain touches what comes to the port from elsewhere.
+  for (const auto& line : all) {
+    const auto of_port = line.find("tcp dport 443") != std::string::npos;
+    BOOST_TEST(
+        (!of_port || line.find(v4) != std::string::npos || line.find(v6) != std::string::npos),
+        line);
+  }
+  for (const char* chain : {"syns", "input", "forward", "pickups", "uplinks"})
+    BOOST_TEST(holds(chain_of(all, "tonel_s", chain), v4), chain);
+}
+
+BOOST_AUTO_TEST_CASE(only_packets_of_who_is_allowed_are_ours_by_iptables) {
+  auto plan = server({8443, 443});
+  plan.allow[443] = {*ip_net::parse("192.0.2.0/24"), *ip_net::parse("198.51.100.7")};
+  const auto nat_of = [&](bool v6) {
+    lines got;
+    for (const auto& r : iptables_rules(plan, v6))
+      if (r.table == "nat") got.push_back(r.match.substr(0, r.match.find(" -m comment")));
+    return got;
+  };
+  const std::string local = "! -i s -m addrtype --dst-type LOCAL ";
+  check_equal(nat_of(false),
+              {local + "-s 192.0.2.0/24 -p tcp --dport 443",
+               local + "-s 198.51.100.7 -p tcp --dport 443", local + "-p tcp --dport 8443"});
+  check_equal(nat_of(true), {local + "-p tcp --dport 8443"});
+  const auto rules = iptables_rules(plan, false);
+  BOOST_TEST(std::count_if(rules.begin(), rules.end(), [](const iptables_rule& r) {
+               return r.match.find("--sport 443 ") != std::string::npos;
+             }) == 1);
+}
+
 BOOST_AUTO_TEST_SUITE_END()

@@ -242,4 +242,20 @@ BOOST_AUTO_TEST_CASE(listeners_are_pairs_of_number_and_name) {
   BOOST_TEST(parse_listeners("cstray\n\n", 443).empty());
 }
 
+BOOST_AUTO_TEST_CASE(only_packets_of_who_is_allowed_are_translated) {
+  auto plan = server();
+  plan.peer6 = ip("fcc9::2");
+  plan.allow[4567] = {*ip_net::parse("192.0.2.0/24"), *ip_net::parse("198.51.100.7")};
+  const auto all = lines_of(plan);
+  BOOST_TEST(all.front() ==
+             "rdr on en0 inet proto tcp from { 192.0.2.0/24, 198.51.100.7/32 } to (en0) "
+             "port 4567 -> 192.168.201.2");
+  BOOST_TEST(std::none_of(all.begin(), all.end(), [](const std::string& line) {
+    return line.rfind("rdr on en0 inet6", 0) == 0;
+  }));
+  plan.allow[4567] = {*ip_net::parse("::/0")};
+  BOOST_TEST(lines_of(plan).front() ==
+             "rdr on en0 inet6 proto tcp from any to (en0) port 4567 -> fcc9::2");
+}
+
 BOOST_AUTO_TEST_SUITE_END()
