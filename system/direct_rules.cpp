@@ -4,6 +4,7 @@
 #include "system/posix/interfaces.hpp"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 namespace tonel::sys {
@@ -31,10 +32,11 @@ direct_plan plan_direct(const rule_request& request, const way_facts& facts,
   out.tun = wanted.tun;
   out.mark = wanted.mark;
   out.reply_by_arrival = request.reply_by_arrival;
-  for (const auto port : wanted.ports)
-    if (std::none_of(out.ports.begin(), out.ports.end(),
-                     [port](const direct_port& p) { return p.port == port; }))
-      out.ports.push_back({port, {}, {}});
+  for (const auto port : std::set<std::uint16_t>{wanted.ports.begin(), wanted.ports.end()}) {
+    const auto limited = wanted.allow.find(port);
+    out.ports.push_back(
+        {port, {}, limited == wanted.allow.end() ? std::vector<ip_net>{} : limited->second});
+  }
   for (const auto& remote : wanted.remotes)
     for (const auto& way : facts.ways)
       if (way.remote == remote.address && way.source) {

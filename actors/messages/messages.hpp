@@ -13,6 +13,7 @@
 #include "system/datagram_socket.hpp"
 #include "system/host_ways.hpp"
 #include "system/packet_device.hpp"
+#include "system/rule_text.hpp"
 #include "system/slab.hpp"
 
 #include <caf/actor.hpp>
@@ -176,6 +177,7 @@ struct stop_shard {};
 struct ensure_rules {
   std::vector<protocol::endpoint> remotes = {};
   std::vector<std::uint16_t> ports = {};
+  sys::port_allowance allow = {};
 };
 /// Asks for the state of the firewall rules. Answered by rules_status.
 struct get_rules {};

@@ -95,12 +95,13 @@ void firewall_state::set_tunnels(const ensure_rules& wanted, const caf::actor& f
   owed = true;
   auto& plan = request.plan;
   if (std::exchange(told_tunnels, true) && plan.remotes == wanted.remotes &&
-      plan.ports == wanted.ports) {
+      plan.ports == wanted.ports && plan.allow == wanted.allow) {
     if (!looking) tell();
     return;
   }
   plan.remotes = wanted.remotes;
   plan.ports = wanted.ports;
+  plan.allow = wanted.allow;
   look();
 }
 

@@ -85,7 +85,8 @@ protocol::served_ports tun_queue_state::serve() {
     auto* groups_of_port =
         tunnel.settings->accept_legacy && groups ? &groups->of_port(port) : nullptr;
     served[port] = {tunnel.settings, false};
-    ports[port] = {tunnel.settings->accept_native, groups_of_port != nullptr, groups_of_port};
+    ports[port] = {tunnel.settings->accept_native, groups_of_port != nullptr, groups_of_port,
+                   protocol::ip_net_set{tunnel.settings->allow}};
   }
   return ports;
 }

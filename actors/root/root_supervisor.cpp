@@ -394,6 +394,9 @@ void root_supervisor_state::add_rules(const tunnel_ptr& tunnel, ensure_rules& to
   const auto& remote = tunnel->remote;
   if (outside->firewall->request.plan.server) {
     to.ports.push_back(tunnel->local_port);
+    // A tunnel that leaves may have had the port before this one.
+    to.allow.erase(tunnel->local_port);
+    if (!tunnel->allow.empty()) to.allow[tunnel->local_port] = tunnel->allow;
     return;
   }
   const auto known = addresses->in_use(tunnel);

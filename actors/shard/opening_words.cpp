@@ -74,8 +74,8 @@ std::string words_of_refusal(const opening_failure& what, const tunnel_config& t
                              const std::string& remote) {
   auto out = remote +
              " refuses connections. Likely: tonels does not run there, or serves another "
-             "port; its firewall rules are missing (--auto-rule, tonelctl doctor there); or a "
-             "firewall on the way rejects";
+             "port; it does not --allow this address; its firewall rules are missing (--auto-rule, "
+             "tonelctl doctor there); or a firewall on the way rejects";
   if (what.was_native)
     out +=
         ". It spoke tonel's own dialect before: if phantun has taken its place, --wire phantun is "
@@ -99,7 +99,9 @@ std::string words_of(const opening_failure& what, const tunnel_config& tunnel) {
     return "no answer from " + remote +
            ". Likely: the host is down or its address is another; a "
            "firewall or a cloud's rules drop TCP port " +
-           tcp_port + "; or rules are missing at either end (tonelctl doctor)";
+           tcp_port +
+           "; tonels does not --allow this address; or rules are missing at either end (tonelctl "
+           "doctor)";
   case opening_cause::refused: return words_of_refusal(what, tunnel, remote);
   case opening_cause::unreachable: return words_of_icmp(what, remote);
   case opening_cause::mute:

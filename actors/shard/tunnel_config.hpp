@@ -2,6 +2,7 @@
 
 #include "actors/shard/option_row.hpp"
 #include "protocol/address.hpp"
+#include "protocol/ip_net.hpp"
 #include "protocol/xor_cipher.hpp"
 
 #include <chrono>
@@ -37,6 +38,7 @@ struct tunnel_config {
   std::size_t upstream_ports = 1;            ///< server: UDP source ports a session, 1..255
   bool accept_native = true;                 ///< server: serves native clients
   bool accept_legacy = false;                ///< server: serves tonel 0.6.1 and phantun clients
+  std::vector<protocol::ip_net> allow;       ///< server: sources that are served; none: all
   /// The longest life of a stream; 0: no limit.
   std::chrono::seconds deadline{0};
   /// The first segment of each direction of a stream, ahead of all others; null: none.
@@ -59,7 +61,7 @@ struct accept_members {
 using tunnel_member =
     std::variant<local_members, accept_members, host_port tunnel_config::*,
                  std::chrono::seconds tunnel_config::*, std::size_t tunnel_config::*,
-                 wire_choice tunnel_config::*,
+                 wire_choice tunnel_config::*, std::vector<protocol::ip_net> tunnel_config::*,
                  std::shared_ptr<const std::vector<std::uint8_t>> tunnel_config::*,
                  std::shared_ptr<const protocol::xor_cipher> tunnel_config::*>;
 
@@ -146,6 +148,16 @@ inline constexpr tunnel_row tunnel_rows[] = {
          .one_of("native legacy native,legacy ")
          .of_tunnel(),
      accept_members{}},
+    {option_row{"allow",
+                "CIDR[,CIDR...]",
+                {},
+                {"not used: whom a server serves. Accepted so that both sides can share their "
+                 "options",
+                 "addresses that clients come from, joined by commas: 192.0.2.0/24, 2001:db8::/32, "
+                 "or one address. Others get no answer of any kind from tonels, and the firewall "
+                 "rules leave their packets to the host. Not given: all"}}
+         .of_tunnel(used_by::server),
+     &tunnel_config::allow},
     {option_row{"deadline",
                 "SECONDS",
                 {},

@@ -274,8 +274,11 @@ SEC("tc") int tonel_uplink(struct __sk_buff* skb) {
   if (!s) return TC_ACT_UNSPEC;
   const int verdict = judge(s, &c);
   if (verdict == not_ours) return TC_ACT_UNSPEC;
-  if (verdict == forbidden || is_no_source(&c.remote, skb->ifindex == s->lo))
-    return drop(direct_refused);
+  if (verdict == forbidden) { /* as if nobody served the port */
+    count(direct_refused);
+    return TC_ACT_UNSPEC;
+  }
+  if (is_no_source(&c.remote, skb->ifindex == s->lo)) return drop(direct_refused);
   if (kind == kind_tcp && (s->flags & direct_learns)) learn(skb, &c.remote);
   /* A tag without a VLAN: the TUN would put it into the packet. */
   if (skb->vlan_present && bpf_skb_vlan_pop(skb) != 0) return drop(direct_lost);
@@ -448,7 +451,8 @@ SEC("tc") int tonel_tun(struct __sk_buff* skb) {
   struct direct_connection c = {};
   const __u32 zero = 0;
   const struct direct_settings* s = bpf_map_lookup_elem(&settings, &zero);
-  if (!s || read(skb, &c, 0) != kind_tcp || judge(s, &c) != ours) return drop(direct_strange);
+  /* A client that isn't allowed any more is told of the end. */
+  if (!s || read(skb, &c, 0) != kind_tcp || judge(s, &c) == not_ours) return drop(direct_strange);
   if (s->mark != 0) skb->mark = s->mark;
   struct way_out out = {};
   if ((s->flags & direct_server) == 0) {

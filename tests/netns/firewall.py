@@ -6,7 +6,7 @@ import re
 
 import harness
 from apps import ask_once
-from processes import Tunnel
+from processes import Process, Tunnel
 
 # On the private tmpfs of the harness: gone with it.
 STATE = "/run/netns/tonel-state"
@@ -43,7 +43,7 @@ class Automatic(Tunnel):
 
 
 def in_place(program):
-    program.wait_line("firewall rules are in place", 5)
+    program.wait_line("(firewall rules are|direct path is) in place", 5)
 
 
 def rules_of(host, table):
@@ -79,3 +79,26 @@ def unchanged(*hosts):
     yield
     after = [state(host) for host in hosts]
     assert after == before, f"{after} against {before}"
+
+
+@contextlib.contextmanager
+def web_server(host, port, address="0.0.0.0"):
+    """A program that answers who connects."""
+    family = "AF_INET6" if ":" in address else "AF_INET"
+    program = Process(host, ["python3", "-c", f"""import socket
+s = socket.create_server(("{address}", {port}), family=socket.{family})
+print("ready", flush=True)
+while True:
+    connection = s.accept()[0]
+    connection.send(b"web")
+    connection.close()
+"""])
+    program.wait_line("ready")
+    yield program
+    program.kill()
+
+
+def answers(host, address, port):
+    script = (f"import socket; s = socket.create_connection(('{address}', {port}), 2); "
+              "s.settimeout(2); print(s.recv(9))")
+    return "b'web'" in host.run(f'python3 -c "{script}"', check=False)

@@ -1,39 +1,15 @@
 #!/usr/bin/env python3
 """A TCP port of the host that another program uses: a server does not take it without being told to."""
 
-import contextlib
 import os
 import signal
 import tempfile
 
 import harness
-from firewall import Automatic, in_place, rules_of, unchanged
+from firewall import Automatic, answers, in_place, rules_of, unchanged, web_server
 from harness import case
 from processes import Process, Tonel, binary
 from topology import Topology
-
-
-@contextlib.contextmanager
-def web_server(host, port, address="0.0.0.0"):
-    """A program that answers who connects."""
-    family = "AF_INET6" if ":" in address else "AF_INET"
-    program = Process(host, ["python3", "-c", f"""import socket
-s = socket.create_server(("{address}", {port}), family=socket.{family})
-print("ready", flush=True)
-while True:
-    connection = s.accept()[0]
-    connection.send(b"web")
-    connection.close()
-"""])
-    program.wait_line("ready")
-    yield program
-    program.kill()
-
-
-def answers(host, address, port):
-    script = (f"import socket; s = socket.create_connection(('{address}', {port}), 2); "
-              "s.settimeout(2); print(s.recv(9))")
-    return "b'web'" in host.run(f'python3 -c "{script}"', check=False)
 
 
 def refused(top, argv, *words):

@@ -42,11 +42,13 @@ sys::rule_request rule_request_of(const settings& chosen, std::string_view tun) 
   plan.nat = chosen.firewall.nat;
   plan.mark = chosen.firewall.mark;
   for (const auto& tunnel : run.tunnels) {
-    if (plan.server)
+    if (plan.server) {
       plan.ports.push_back(tunnel->local_port);
-    else
+      if (!tunnel->allow.empty()) plan.allow[tunnel->local_port] = tunnel->allow;
+    } else {
       plan.remotes.push_back(
           {ip_address::parse(tunnel->remote.host).value_or(ip_address{}), tunnel->remote.port});
+    }
   }
   out.interface = chosen.firewall.interface;
   out.reply_by_arrival = chosen.firewall.reply_by_arrival;

@@ -17,10 +17,19 @@ namespace {
 
 using protocol::endpoint;
 using protocol::ip_address;
+using protocol::ip_net;
 using octets = std::vector<std::uint8_t>;
 
 // Longer keys are cut anyway.
 constexpr std::size_t longest_key_file = std::size_t{64} * 1024;
+
+// They stand in several rules of the host's firewall, one by one.
+constexpr std::size_t most_nets = 256;
+
+std::string_view without_blanks(std::string_view text) {
+  const auto first = std::min(text.find_first_not_of(" \t"), text.size());
+  return text.substr(first, text.find_last_not_of(" \t") + 1 - first);
+}
 
 bool is_file(const option_row& row) { return row.argument.of(role::client) == "PATH"; }
 
@@ -110,6 +119,28 @@ struct row_reading {
     }
     out.accept_native = native;
     out.accept_legacy = legacy;
+  }
+
+  void operator()(std::vector<ip_net> tunnel_config::*member) const {
+    const auto text = in.text(row.name);
+    if (text.empty()) return;
+    std::vector<ip_net> nets;
+    for (std::size_t begin = 0; begin <= text.size();) {
+      const auto end = std::min(text.find(',', begin), text.size());
+      const auto item = without_blanks(text.substr(begin, end - begin));
+      begin = end + 1;
+      const auto net = ip_net::parse(item);
+      auto problem = net_problem(net, item);
+      if (problem.empty() && std::find(nets.begin(), nets.end(), *net) != nets.end())
+        problem = "names " + std::string{item} + " twice";
+      if (problem.empty())
+        nets.push_back(*net);
+      else
+        in.refuse(row.name, std::move(problem));
+    }
+    if (nets.size() > most_nets)
+      in.refuse(row.name, "must be at most " + std::to_string(most_nets) + " nets");
+    out.*member = std::move(nets);
   }
 
   void operator()(std::shared_ptr<const octets> tunnel_config::*) const { note_file(); }
@@ -211,6 +242,12 @@ struct row_showing {
   }
   std::string operator()(wire_choice tunnel_config::*member) const {
     return std::string{choice_at(row, static_cast<std::size_t>(tunnel.*member))};
+  }
+  std::string operator()(std::vector<ip_net> tunnel_config::*member) const {
+    std::string out;
+    for (const auto& net : tunnel.*member)
+      out += (out.empty() ? "" : ",") + net.to_string();
+    return out;
   }
   std::string operator()(std::shared_ptr<const octets> tunnel_config::*member) const {
     const auto& content = tunnel.*member;

@@ -211,6 +211,19 @@ std::string remote_problem(std::string_view name, role side) {
   return side == role::client && names_loopback(name) ? martian : name_problem(name);
 }
 
+std::string net_problem(const std::optional<protocol::ip_net>& net, std::string_view text) {
+  const std::string typed{text};
+  if (!net)
+    return "must be nets or addresses joined by commas, such as 192.0.2.0/24,2001:db8::/32; " +
+           (typed.empty() ? "one is empty" : typed + " is none");
+  const auto& first = net->address;
+  if (is_v4_mapped(first)) return "must have " + typed + " written as IPv4";
+  if (first.network(net->bits) == first) return {};
+  return "has " + typed + ", of which only the first " + std::to_string(net->bits) +
+         " bits count: is it " + net->to_string() + ", or the one address " + first.to_string() +
+         "?";
+}
+
 /// Stricter than the kernel: the name becomes part of firewall rules and of commands that users
 /// paste, and "tun*" in a rule would match other devices.
 std::string tun_name_problem(std::string_view name) {

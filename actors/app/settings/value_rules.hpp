@@ -2,6 +2,7 @@
 
 #include "actors/shard/config.hpp"
 #include "protocol/address.hpp"
+#include "protocol/ip_net.hpp"
 
 #include <cstdint>
 #include <optional>
@@ -42,6 +43,8 @@ std::string local_problem(const std::optional<protocol::endpoint>& local);
 std::string remote_problem(const protocol::ip_address& a, role side, const tun_config& tun);
 /// The problem of a host name as remote; does not resolve it.
 std::string remote_problem(std::string_view name, role side);
+/// The problem of a net that clients come from, typed as `text`.
+std::string net_problem(const std::optional<protocol::ip_net>& net, std::string_view text);
 /// The problem of a TUN device's name.
 std::string tun_name_problem(std::string_view name);
 

@@ -259,6 +259,24 @@ BOOST_AUTO_TEST_CASE(other_remotes_are_taken_over_also_while_it_looks) {
   BOOST_TEST(h.asked.size() == 2u);
 }
 
+BOOST_AUTO_TEST_CASE(others_allowed_at_the_same_port_make_other_rules) {
+  ruled_host h;
+  h.reply(good());
+  const auto asked = [&](const char* net) {
+    ensure_rules wanted;
+    wanted.ports = {443};
+    wanted.allow[443] = {*sys::ip_net::parse(net)};
+    caf::anon_send(h.actor, wanted);
+    h.step();
+    return h.asked.size();
+  };
+  BOOST_TEST_REQUIRE(asked("192.0.2.0/24") == 2u);
+  h.reply(good());
+  BOOST_TEST(asked("192.0.2.0/24") == 2u);
+  BOOST_TEST_REQUIRE(asked("192.0.2.0/25") == 3u);
+  BOOST_TEST(h.asked.back().plan.allow.at(443).front().to_string() == "192.0.2.0/25");
+}
+
 BOOST_AUTO_TEST_CASE(one_that_is_started_again_sets_no_rules_of_the_programs_start) {
   ruled_host h{false};
   h.others_change("ours");

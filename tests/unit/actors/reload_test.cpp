@@ -275,4 +275,32 @@ BOOST_AUTO_TEST_CASE(all_that_keeps_a_reload_from_working_is_said) {
   BOOST_TEST(log.matching("the configuration stays as it was") == 1u);
 }
 
+BOOST_AUTO_TEST_CASE(who_is_not_allowed_any_more_is_closed_and_then_gets_no_answer) {
+  two_tunnels t;
+  const auto allowing = [&](const char* net) {
+    return changed(t.server_first,
+                   [&](tunnel_config& c) { c.allow = {*protocol::ip_net::parse(net)}; });
+  };
+  auto& server = t.w.server();
+  server.reload({{allowing("203.0.113.0/24"), again(t.server_second)}, {}, ""});
+  BOOST_TEST(t.w.until([&] { return t.w.client().count(counter::sessions_closed) == 1u; }, 20s));
+  BOOST_TEST(t.fins(false, 443) >= 1u);
+  t.w.pass(10s);
+  t.w.trace.clear();
+  t.w.client().app_sends(5001, "unwanted", 0);
+  t.w.pass(5s);
+  BOOST_TEST(server.count(protocol::errc::not_allowed) >= 2u);
+  for (const auto& p : t.w.trace)
+    BOOST_TEST((p.from_client || p.header.tuple.local.port != 443), "an answer");
+  BOOST_TEST(!t.upstream_has("unwanted"));
+  t.send_by_second("others go on");
+  BOOST_TEST(t.w.until([&] { return t.upstream_has("others go on"); }, 1s));
+
+  // Its turn comes again with the next reload.
+  server.reload({{allowing("0.0.0.0/0"), again(t.server_second)}, {}, ""});
+  t.w.pass(60s);
+  t.w.client().app_sends(5001, "welcome", 0);
+  BOOST_TEST(t.w.until([&] { return t.upstream_has("welcome"); }, 40s));
+}
+
 BOOST_AUTO_TEST_SUITE_END()

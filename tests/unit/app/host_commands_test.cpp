@@ -51,6 +51,11 @@ BOOST_AUTO_TEST_CASE(settings_become_a_plan) {
   BOOST_TEST((served.plan.ports == std::vector<std::uint16_t>{8443}));
   BOOST_TEST(!served.plan.peer6);
   BOOST_TEST(served.interface.empty());
+  BOOST_TEST(served.plan.allow.empty());
+  const auto closed = rule_request_of(
+      configure(role::server, {"-l8443", "-ra.example:1", "--allow", "192.0.2.0/24"}), "t");
+  BOOST_TEST_REQUIRE(closed.plan.allow.count(8443) == 1u);
+  BOOST_TEST(closed.plan.allow.at(8443).front().to_string() == "192.0.2.0/24");
 }
 
 BOOST_AUTO_TEST_CASE(a_name_has_no_address_yet) {

@@ -54,6 +54,15 @@ BOOST_AUTO_TEST_CASE(
   BOOST_TEST(plan.remotes.empty());
 }
 
+BOOST_AUTO_TEST_CASE(a_port_is_for_those_who_are_allowed) {
+  auto request = server_request();
+  request.plan.allow[443] = {*ip_net::parse("192.0.2.0/24"), *ip_net::parse("2001:db8::/32")};
+  const auto plan = plan_direct(request, {{}, {"eth0"}}, {});
+  BOOST_REQUIRE(plan.ports.size() == 2u);
+  BOOST_TEST((plan.ports[0].allow == request.plan.allow[443]));
+  BOOST_TEST(plan.ports[1].allow.empty());
+}
+
 BOOST_AUTO_TEST_CASE(a_named_interface_is_the_only_one) {
   const way_facts facts{{way(2, "eth0")}, {"eth0", "eth1"}};
   BOOST_TEST(plan_direct(server_request("eth1"), facts, {}).uplinks == names{"eth1"});
