@@ -113,7 +113,7 @@ private:
   to_device out;
   std::vector<sys::chunk> in;
   std::unique_ptr<held_list> held; ///< mostly none
-  open_count counted{counter::streams_opened, counter::streams_ended};
+  counted_streams counted;
   bool told_too_large = false;
   bool said_ended = false;
   bool asked_for_sink = false;

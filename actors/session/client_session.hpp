@@ -108,7 +108,7 @@ private:
   bool opening_told = false;              ///< that it opened was logged, or too many did
   bool legacy = false;                    ///< it was opened in such a dialect
   bool life_told = false;                 ///< it was logged
-  open_count counted{counter::sessions_opened, counter::sessions_closed};
+  counted_sessions counted;
   protocol::standing stood = protocol::standing::opening; ///< when that was logged last
   protocol::time_point born{};
 };

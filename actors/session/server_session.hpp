@@ -106,7 +106,7 @@ private:
   protocol::time_point born{};
   bool was_opened = false; ///< the upstream was, once
   bool life_told = false;  ///< that it opened was logged
-  open_count counted{counter::sessions_opened, counter::sessions_closed};
+  counted_sessions counted;
   protocol::standing stood = protocol::standing::opening; ///< when that was logged last
 };
 

@@ -70,9 +70,9 @@ private:
 
 /// Counts what opens, and what of that has ended: at the latest when this is destroyed, however that
 /// comes about. So a reader that asks for the ends first never has more of them.
-class open_count {
+template <counter Opened, counter Ended> class open_count {
 public:
-  open_count(counter opened, counter ended) noexcept : opened_(opened), ended_(ended) {}
+  open_count() noexcept = default;
   open_count(const open_count&) = delete;
   open_count& operator=(const open_count&) = delete;
   ~open_count() { ended(); }
@@ -81,16 +81,17 @@ public:
   void opened(counters& where) noexcept {
     if (where_ != nullptr) return;
     where_ = &where;
-    where.add(opened_);
+    where.add(Opened);
   }
   void ended() noexcept {
-    if (where_ != nullptr) std::exchange(where_, nullptr)->add(ended_);
+    if (where_ != nullptr) std::exchange(where_, nullptr)->add(Ended);
   }
 
 private:
-  counter opened_, ended_;
   counters* where_ = nullptr;
 };
+using counted_sessions = open_count<counter::sessions_opened, counter::sessions_closed>;
+using counted_streams = open_count<counter::streams_opened, counter::streams_ended>;
 
 /// Name of the counter of lost log lines, which belongs to the process, not to a shard.
 inline constexpr const char* log_dropped_name = "log_dropped";

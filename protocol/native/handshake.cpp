@@ -50,7 +50,6 @@ stream stream::accept(const stream_config& config, const hello_repr& hello, seq_
   s.unscaled_ = (hello.capabilities & capability::unscaled) != 0;
   s.idle_.begin(now);
   s.mtu_.peer_takes(hello.mtu);
-  s.prepare_hello();
   if (s.keepalive_ > duration::zero()) s.timers_.set(timer::dead, now + s.keepalive_ * 7 / 2);
   return s;
 }
@@ -125,7 +124,6 @@ void stream::establish(const segment_repr& in, time_point now, effects& out) noe
   first_window_ = std::min<std::uint32_t>(first_window_, in.window);
   const auto mss = in.mss != 0 ? in.mss : is_v4() ? default_mss_v4 : default_mss_v6;
   if (mtu_.peer_takes(mss + header_size(is_v4()))) out.add(mtu_changed{mtu_.max_datagram()});
-  prepare_hello();
 
   send_ack(out);
   started_ = now;
@@ -149,8 +147,7 @@ void stream::first_word(time_point now, effects& out) noexcept {
   out.add(opened{});
 }
 
-/// Encodes the hello once: a repeat must look like a retransmission.
-void stream::prepare_hello() noexcept {
+std::array<std::uint8_t, hello_size> stream::encoded_hello() const noexcept {
   const auto packet = handshake_packet_ ? handshake_packet_->size() : 0;
   hello_repr hello;
   hello.offset = static_cast<std::uint32_t>(packet);
@@ -165,7 +162,7 @@ void stream::prepare_hello() noexcept {
   hello.capabilities = key_capability_ | (unscaled_ ? capability::unscaled : 0);
   hello.keepalive = std::chrono::duration_cast<std::chrono::seconds>(keepalive_);
   hello.mtu = client_ ? static_cast<std::uint16_t>(mtu_.packet()) : device_mtu_;
-  hello_ = encode_hello(hello, session_.secret);
+  return encode_hello(hello, session_.secret);
 }
 
 /// Sends handshake packet and hello, each in its own segment with PSH, so that GRO does not merge
@@ -177,7 +174,9 @@ void stream::send_flight(time_point now, effects& out) noexcept {
     out.add(send_segment{header(space_.first(), flags), *packet});
     at = static_cast<std::uint32_t>(packet->size());
   }
-  out.add(send_segment{header(space_.first() + at, flags), hello_});
+  // A repeat must look like a retransmission; what a server's hello says never changes.
+  if (!hello_) hello_ = boxed{encoded_hello()};
+  out.add(send_segment{header(space_.first() + at, flags), *hello_});
   space_.sent_to(at + hello_size);
   answered_at_ = now;
   await_answer(now);

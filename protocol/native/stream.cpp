@@ -102,6 +102,7 @@ void stream::on_open(const segment_repr& in, byte_view payload, time_point now,
   received(now, out);
   if (static_cast<std::uint64_t>(ack) > space_.acked) {
     space_.acked = static_cast<std::uint64_t>(ack);
+    if (greeted_) hello_.reset(); // control comes before all else, so it is acknowledged
     if (unscaled_) timers_.clear(timer::window);
     if (space_.under_way() == 0) acked_id_ = headers_.ip_id;
   }

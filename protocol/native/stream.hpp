@@ -97,7 +97,7 @@ private:
   void on_syn_sent(const segment_repr& in, time_point now, effects& out) noexcept;
   void establish(const segment_repr& in, time_point now, effects& out) noexcept;
   void first_word(time_point now, effects& out) noexcept;
-  void prepare_hello() noexcept;
+  std::array<std::uint8_t, hello_size> encoded_hello() const noexcept;
   void send_flight(time_point now, effects& out) noexcept;
   bool is_ours(const hello_repr& hello) const noexcept;
   void note_strange(byte_view payload, std::int64_t at, effects& out) noexcept;
@@ -169,7 +169,8 @@ private:
   duration keepalive_;
   session_claim session_;
   std::shared_ptr<const std::vector<std::uint8_t>> handshake_packet_;
-  boxed<comparison> comparison_; ///< of one of several streams
+  boxed<comparison> comparison_;                      ///< of one of several streams
+  boxed<std::array<std::uint8_t, hello_size>> hello_; ///< until the peer has acknowledged it
   random_rate_limit* challenge_budget_;
   const syn_cookie* cookie_;
 
@@ -200,7 +201,6 @@ private:
   bool ended_ = false;      ///< ended or try_new_port was given
   bool unscaled_ = false;   ///< the path has removed the window scale
   bool syn_repeated_ = false;
-  std::array<std::uint8_t, hello_size> hello_{};
 };
 
 } // namespace tonel::protocol::native
