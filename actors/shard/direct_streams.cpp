@@ -24,7 +24,7 @@ std::string text_of(const sys::host_way& way) {
 
 } // namespace
 
-bool direct_streams::learn(std::vector<sys::host_way> now) {
+bool direct_streams::learn(const std::vector<sys::host_way>& now) {
   std::vector<sys::host_way> before;
   {
     const std::lock_guard lock{mutex_};

@@ -23,7 +23,7 @@ public:
   direct_streams(sys::direct_path& path, sys::host_tcp* host) : path_(path), host_(host) {}
 
   /// The ways as they are now. True: others than before.
-  bool learn(std::vector<sys::host_way> now);
+  bool learn(const std::vector<sys::host_way>& now);
   /// The address of the host that packets to there have: none, where no route leads there; nothing, as
   /// long as that is not known.
   std::optional<protocol::ip_address> source_to(const protocol::ip_address& remote) const;

@@ -20,6 +20,7 @@ from firewall import STATE, state
 from harness import case
 from processes import wait_until
 from providers import Providers, address, cable
+from topology import Host
 
 os.environ["RUNTIME_DIRECTORY"] = STATE
 
