@@ -45,6 +45,18 @@ endif()
 # Where CI runs nothing is left out silently.
 set(tonel_must "$ENV{CI}")
 
+# A part of the build lacks the packages in `lacking`: it is switched off, and that is told. Where it has to be
+# there, since it was asked for or in CI, they are missing; -D${option}=OFF does without it.
+macro(tonel_leave_out_or_demand option words)
+  if(lacking AND (tonel_must OR NOT ${option} STREQUAL AUTO))
+    list(APPEND tonel_missing ${lacking})
+  elseif(lacking)
+    list(JOIN lacking " " lacking)
+    message(STATUS "${words}: apt-get install ${lacking}")
+    set(${option} OFF)
+  endif()
+endmacro()
+
 # The programs of the direct path are for the kernel: clang compiles them, libbpf loads them.
 if(TONEL_BPF)
   find_program(TONEL_BPF_CLANG NAMES clang clang-19 clang-18 clang-17 clang-16 clang-15 clang-14)
@@ -58,13 +70,7 @@ if(TONEL_BPF)
   if(NOT Libbpf_FOUND)
     list(APPEND lacking libbpf-dev)
   endif()
-  if(lacking AND (tonel_must OR NOT TONEL_BPF STREQUAL AUTO))
-    list(APPEND tonel_missing ${lacking}) # or -DTONEL_BPF=OFF
-  elseif(lacking)
-    list(JOIN lacking " " lacking)
-    message(STATUS "No direct path (--firewall bpf). It needs: apt-get install ${lacking}")
-    set(TONEL_BPF OFF)
-  endif()
+  tonel_leave_out_or_demand(TONEL_BPF "No direct path (--firewall bpf). It needs")
 endif()
 
 # Whoever builds the programs to try them does not need man pages.
@@ -78,13 +84,7 @@ if(TONEL_PROGRAMS AND TONEL_MAN)
   if(NOT TONEL_SCDOC)
     list(APPEND lacking scdoc)
   endif()
-  if(lacking AND (tonel_must OR NOT TONEL_MAN STREQUAL AUTO))
-    list(APPEND tonel_missing ${lacking}) # or -DTONEL_MAN=OFF
-  elseif(lacking)
-    list(JOIN lacking " " lacking)
-    message(STATUS "No man pages. They need: apt-get install ${lacking}")
-    set(TONEL_MAN OFF)
-  endif()
+  tonel_leave_out_or_demand(TONEL_MAN "No man pages. They need")
 endif()
 if(TONEL_TESTS)
   find_package(Python3 QUIET COMPONENTS Interpreter)
